@@ -1,0 +1,50 @@
+# Every target makes what it needs: on a fresh Debian or Ubuntu with Python 3.11, `make demo` and `make test` are enough.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
+VENV := .venv
+BIN := $(VENV)/bin
+ROOMS := contract edge hub models
+READY := $(VENV)/.ready
+
+.PHONY: help demo test lint format bench schema lock clean
+
+help: ## Say what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+$(READY): requirements.lock pyproject.toml $(ROOMS:%=%/pyproject.toml)
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed: apt install python3 python3-venv"; exit 1; }
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "Python's own virtual environments are missing. Install them, and try again: apt install python3-venv"; exit 1; }
+	@echo "Installing into $(VENV) (once; a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(ROOMS:%=-e %) -e .
+	@touch $@
+
+demo: $(READY) ## Play one street corner on this machine (ONCE=1: to the end, without a browser)
+	$(BIN)/parvis demo $(if $(ONCE),--once)
+
+test: $(READY) lint ## Check the style, the types and the layers, then run the tests
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## Check the style, the types and the layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## Put the code into the house's form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## Measure speed and memory against the bare parts
+	$(BIN)/python -m tests.bench
+
+schema: $(READY) ## Write the JSON Schemas and the AsyncAPI document again
+	$(BIN)/parvis-contract generate contract/generated
+
+lock: $(READY) ## Pin the packages of requirements.in again (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock requirements.in
+
+clean: ## Remove all that was made
+	rm -rf $(VENV) .cache .parvis .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache models/build

@@ -1,0 +1,277 @@
+"""The CloudEvents 1.0 envelope, reading and writing it, and every reason to refuse a message.
+
+A message is read strictly: what the contract does not name is refused, so that nothing can travel in it that nobody expects.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError, create_model, model_validator
+from pydantic_core import ErrorDetails
+
+from .base import NAME_PATTERN, Closed, UtcTime, Uuid7, new_id
+from .measures import EVENT_TYPES
+from .messages import (
+    AllowlistCommand,
+    ConfigCommand,
+    EventData,
+    EvidencePlate,
+    FlowCount,
+    Incident,
+    Phase,
+    RefusalReason,
+    Rejected,
+    ReleaseCommand,
+    Route,
+    TagSighting,
+    UnitStatus,
+    UnitTelemetry,
+)
+
+#: Every message but a plate and what the hub says fits in this.
+MAX_BYTES = 1024
+#: A plate, and an incident or route with a long history.
+MAX_LARGE_BYTES = 131_072
+#: The name that the hub bears in a source: ``urn:parvis:{site}:hub``. No unit may have it.
+HUB = "hub"
+
+_SOURCE = re.compile(rf"urn:parvis:({NAME_PATTERN[1:-1]}):({NAME_PATTERN[1:-1]})")
+
+D = TypeVar("D", bound=Closed)
+
+
+class Refused(ValueError):
+    """A message that is not of the contract.
+
+    Attributes:
+        reason: Which rule it breaks.
+        field: The contract's field that is wrong, dotted; None where the contract has none of that name.
+        detail: For the log of whoever refused it: what was expected. Never sent on.
+    """
+
+    def __init__(self, reason: RefusalReason, detail: str, field: str | None = None) -> None:
+        super().__init__(f"{reason}: {field + ': ' if field else ''}{detail}")
+        self.reason = reason
+        self.field = field
+        self.detail = detail
+
+
+class Envelope(Closed, Generic[D]):
+    """A CloudEvent, JSON structured mode."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: Uuid7
+    source: str
+    type: str
+    time: UtcTime
+    datacontenttype: Literal["application/json"] = "application/json"
+    data: D
+
+    @property
+    def site(self) -> str:
+        """The site that its source names."""
+        return self.source.split(":")[2]
+
+    @property
+    def unit(self) -> str:
+        """The unit that its source names; ``hub`` for the hub."""
+        return self.source.split(":")[3]
+
+    @property
+    def name(self) -> str:
+        """The short name of its type: ``object.unattended``, ``flow.count``."""
+        return short_name(self.type)
+
+    @property
+    def event_id(self) -> Any:
+        """Of an event: the id of its start, or its own id where it is a start or an instant."""
+        return getattr(self.data, "event", None) or self.id
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Envelope[D]:
+        if not _SOURCE.fullmatch(self.source):
+            raise ValueError("source is urn:parvis:{site}:{unit}")
+        data = self.data
+        if isinstance(data, EventData):
+            lasts = EVENT_TYPES[short_name(self.type)].lasts
+            if (data.phase is Phase.INSTANT) is lasts:
+                raise ValueError(f"phase {data.phase} is not one of {self.type}")
+            if data.phase is Phase.INSTANT and data.event is not None:
+                raise ValueError("an instant has no event to belong to")
+            if data.phase is Phase.START and data.event not in (None, self.id):
+                raise ValueError("the event of a start is its own id")
+            if data.phase in (Phase.UPDATE, Phase.END) and data.event in (None, self.id):
+                raise ValueError("an update or end names the id of its start as its event")
+        if isinstance(data, TagSighting) and data.time not in (None, self.time):
+            raise ValueError("the time of a sighting is the envelope's")
+        return self
+
+
+def short_name(full_name: str) -> str:
+    """``org.parvis.object.unattended.v1`` → ``object.unattended``."""
+    return full_name.removeprefix("org.parvis.").removesuffix(".v1")
+
+
+def full_name(name: str) -> str:
+    """``object.unattended`` → ``org.parvis.object.unattended.v1``."""
+    return f"org.parvis.{name}.v1"
+
+
+#: The data model of every message, by the short name of its type.
+MESSAGES: dict[str, type[Closed]] = {name: EventData[entry.measure] for name, entry in EVENT_TYPES.items()} | {  # type: ignore[name-defined]
+    "flow.count": FlowCount,
+    "tag.sighting": TagSighting,
+    "unit.status": UnitStatus,
+    "unit.telemetry": UnitTelemetry,
+    "evidence.plate": EvidencePlate,
+    "incident": Incident,
+    "route": Route,
+    "rejected": Rejected,
+    "command.config": ConfigCommand,
+    "command.allowlist": AllowlistCommand,
+    "command.release": ReleaseCommand,
+}
+
+
+def _envelope_model(name: str, data: type[Closed]) -> type[Envelope[Any]]:
+    return create_model(
+        "".join(part.capitalize() for part in re.split(r"[._]", name)) + "Message",
+        __base__=Envelope[data],  # type: ignore[valid-type]
+        __doc__=data.__doc__,
+        type=(Literal[full_name(name)], full_name(name)),
+    )
+
+
+#: The envelope model of every message, by short name.
+ENVELOPES: dict[str, type[Envelope[Any]]] = {name: _envelope_model(name, data) for name, data in MESSAGES.items()}
+_ADAPTERS = {full_name(name): TypeAdapter(model) for name, model in ENVELOPES.items()}
+_LARGE_TYPES = frozenset(full_name(name) for name in ("evidence.plate", "incident", "route"))
+
+
+def make_message(name: str, *, source: str, time: datetime, data: Closed, id: uuid.UUID | None = None) -> Envelope[Any]:
+    """Puts data of the type ``name`` (short) into its envelope; a fresh id unless one is given.
+
+    Raises:
+        pydantic.ValidationError: The data are not of that type, or contradict the envelope.
+    """
+    return ENVELOPES[name](id=id or new_id(), source=source, time=time, data=data)
+
+
+# --- reading ------------------------------------------------------------------------------------------------------------------
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise Refused(RefusalReason.DUPLICATE_KEY, "a key stands twice in one object")
+    return value
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise Refused(RefusalReason.NOT_FINITE, "a number is beyond what a double holds")
+    return value
+
+
+def _no_constant(name: str) -> float:
+    raise Refused(RefusalReason.NOT_FINITE, f"{name} is not a number of JSON")
+
+
+def _load(raw: bytes) -> Any:
+    try:
+        # Decoded here, strictly: json.loads would also guess UTF-16 and UTF-32.
+        return json.loads(raw.decode("utf-8"), object_pairs_hook=_once, parse_float=_finite, parse_constant=_no_constant)
+    except Refused:
+        raise
+    except (UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise Refused(RefusalReason.NOT_JSON, f"not JSON in UTF-8 ({type(error).__name__})") from None
+
+
+def parse_message(raw: bytes | str) -> Envelope[Any]:
+    """Reads one message.
+
+    Args:
+        raw: JSON in UTF-8.
+
+    Raises:
+        Refused: With the reason. Any input whatever gives either a message or this.
+    """
+    if isinstance(raw, str):
+        raw = raw.encode("utf-8", errors="surrogatepass")
+    if len(raw) > MAX_LARGE_BYTES:
+        raise Refused(RefusalReason.TOO_LARGE, f"{len(raw)} bytes; the largest message has {MAX_LARGE_BYTES}")
+    value = _load(raw)
+    if not isinstance(value, dict):
+        raise Refused(RefusalReason.NOT_AN_ENVELOPE, "a message is a JSON object")
+    if value.get("specversion") != "1.0":
+        raise Refused(RefusalReason.NOT_AN_ENVELOPE, "not a CloudEvent: specversion is 1.0", "specversion")
+    name = value.get("type")
+    adapter = _ADAPTERS.get(name) if isinstance(name, str) else None
+    if adapter is None:
+        raise Refused(RefusalReason.UNKNOWN_TYPE, "the type is none of the contract's; `parvis-contract schema` lists them", "type")
+    if len(raw) > MAX_BYTES and name not in _LARGE_TYPES:
+        raise Refused(RefusalReason.TOO_LARGE, f"{len(raw)} bytes; a message of this type has at most {MAX_BYTES}")
+    try:
+        return adapter.validate_json(raw)
+    except ValidationError as error:
+        raise _refusal(error) from None
+
+
+_UNKNOWN, _MISSING = "extra_forbidden", "missing"
+_FIELD_OF_ERROR = re.compile(r"[a-z0-9_]+")
+
+
+def _refusal(error: ValidationError) -> Refused:
+    """The first of a validation's errors, unknown fields before the rest: they are what must never pass."""
+    errors: Sequence[ErrorDetails] = error.errors(include_url=False, include_input=False)
+    first = next((each for each in errors if each["type"] == _UNKNOWN), errors[0])
+    path = [str(part) for part in first["loc"]]
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == _UNKNOWN:
+        # The name of an unknown field is the sender's text; only where it stands is told.
+        return Refused(RefusalReason.UNKNOWN_FIELD, "a field that the contract does not name", ".".join(path[:-1]) or None)
+    field = ".".join(part for part in path if _FIELD_OF_ERROR.fullmatch(part))[:100] or None
+    if first["type"] == _MISSING:
+        return Refused(RefusalReason.MISSING_FIELD, "required", field)
+    last = path[-1] if path else ""
+    if last in ("id", "event", "incident"):
+        return Refused(RefusalReason.BAD_ID, message, field)
+    if last in ("time", "at", "first_observed", "last_observed", "entered", "left", "expires") and first["type"] in (
+        "value_error",
+        "datetime_type",
+    ):
+        return Refused(RefusalReason.BAD_TIME, message, field)
+    if first["type"] == "finite_number":
+        return Refused(RefusalReason.NOT_FINITE, message, field)
+    if first["type"] == "json_invalid":
+        return Refused(RefusalReason.NOT_JSON, message, None)
+    return Refused(RefusalReason.INVALID_VALUE, message, field)
+
+
+# --- writing ------------------------------------------------------------------------------------------------------------------
+
+
+def dump_message(message: Envelope[Any]) -> bytes:
+    """Writes one message: compact JSON in UTF-8, fields in the contract's order.
+
+    It is read back before it is let go, so that a unit never sends what a hub would refuse.
+
+    Raises:
+        Refused: It is not of the contract, or too large.
+    """
+    raw = dump_unchecked(message)
+    parse_message(raw)
+    return raw
+
+
+def dump_unchecked(message: BaseModel) -> bytes:
+    """Writes a message or its data as :func:`dump_message` does, without reading it back."""
+    return message.model_dump_json(by_alias=True).encode()

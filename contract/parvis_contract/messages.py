@@ -1,0 +1,499 @@
+"""The data of every message: events, what else a unit says, what the hub says, and commands."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from enum import StrEnum
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
+
+from .base import (
+    Closed,
+    Count,
+    Fraction,
+    Latitude,
+    Longitude,
+    Metres,
+    Milliseconds,
+    Name,
+    Seconds,
+    Sequence,
+    UtcTime,
+    Uuid7,
+    Version,
+    _quantity,
+)
+from .measures import (
+    EVENT_TYPES,
+    CrowdDensity,
+    CrowdSurge,
+    FurnitureChanged,
+    LevelUnusual,
+    LocatedImpulse,
+    Measure,
+    ObjectClass,
+    ObjectUnattended,
+    PersonOnGround,
+    SoundAlarm,
+    SoundLevel,
+    SurfaceMarked,
+    TrafficWrongWay,
+    UnitTampered,
+    ZoneIntrusion,
+)
+from .webp import MAX_WIDTH_PX, webp_size
+
+M = TypeVar("M", bound=Measure)
+
+# --- what events share --------------------------------------------------------------------------------------------------------
+
+
+class Phase(StrEnum):
+    """Where in its life an event is."""
+
+    START = "start"
+    UPDATE = "update"
+    END = "end"
+    INSTANT = "instant"
+
+
+class ClockSource(StrEnum):
+    """What keeps the unit's clock."""
+
+    GNSS = "gnss"
+    PTP = "ptp"
+    NTP = "ntp"
+    FREE = "free"
+
+
+class Clock(Closed):
+    """How far a time may be trusted: its keeper and the 1-sigma uncertainty."""
+
+    source: ClockSource
+    uncertainty_ms: Milliseconds
+
+
+class Position(Closed):
+    """WGS 84, with the 1-sigma radius. For a unit without calibration: its own position and its range."""
+
+    lon: Longitude
+    lat: Latitude
+    uncertainty_m: Metres
+
+
+class ModelRef(Closed):
+    """The model that said so; for what needs no model, the unit's program and its version."""
+
+    name: Name
+    version: Version
+
+
+class EventData(Closed, Generic[M]):
+    """The data of an event of one type."""
+
+    phase: Phase
+    event: Uuid7 | None = Field(
+        default=None, description="Of an event that lasts: the id of its start, in all three phases. A start may leave it out."
+    )
+    sequence: Sequence
+    confidence: Fraction
+    position: Position
+    clock: Clock
+    model: ModelRef
+    measure: M
+
+
+# --- what else a unit says ----------------------------------------------------------------------------------------------------
+
+#: A count, or ``<n`` where it is below the site's floor ``n``: small numbers single people out.
+FlooredCount = Count | Annotated[str, StringConstraints(pattern=r"^<[1-9]\d{0,3}$", strict=True)]
+
+
+class FlowCount(Closed):
+    """How many of one class went into and out of a zone in a period."""
+
+    sequence: Sequence
+    zone: Name
+    object_class: ObjectClass
+    period_s: Seconds
+    entered: FlooredCount = Field(alias="in")
+    left: FlooredCount = Field(alias="out")
+
+
+#: The 587 tags of the AprilTag family 36h11.
+Tag = Annotated[int, Field(ge=0, le=586, description="Number of an AprilTag 36h11.")]
+
+
+class TagSighting(Closed):
+    """A tag of the allowlist was seen. Own store, own retention. The time is the envelope's."""
+
+    sequence: Sequence | None = None
+    tag: Tag
+    position: Position
+    time: UtcTime | None = Field(default=None, description="If given, the envelope's time.")
+    clock: Clock
+
+
+class StreamState(StrEnum):
+    """How a stream of frames or sound is."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    STALLED = "stalled"
+    RECOVERING = "recovering"
+    FAILED = "failed"
+
+
+class UnitState(StrEnum):
+    """How a unit is. ``lost`` is its last will: the broker says it, not the unit."""
+
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    LOST = "lost"
+
+
+class StatusReason(StrEnum):
+    """Why a unit or a stream is not healthy: a closed list, so that every reason can be explained and translated."""
+
+    CONNECTION_LOST = "connection_lost"
+    SOURCE_MISSING = "source_missing"
+    SOURCE_ENDED = "source_ended"
+    SOURCE_UNREADABLE = "source_unreadable"
+    NO_DATA = "no_data"
+    LOW_RATE = "low_rate"
+    RECONNECTING = "reconnecting"
+    FORMAT_CHANGED = "format_changed"
+    CANNOT_KEEP_UP = "cannot_keep_up"
+    TAMPERED = "tampered"
+    PROFILE_FORBIDS = "profile_forbids"
+    MODEL_FAILED = "model_failed"
+    OUTBOX_FULL = "outbox_full"
+    DISK_FULL = "disk_full"
+    CLOCK_UNSYNCHRONISED = "clock_unsynchronised"
+    CLOCK_JUMPED = "clock_jumped"
+    OVERHEATED = "overheated"
+    BROKER_REFUSES = "broker_refuses"
+
+
+class SenseStatus(Closed):
+    """How one sense of a unit is, and why."""
+
+    state: StreamState
+    reason: StatusReason | None = None
+
+
+class UnitStatus(Closed):
+    """How a unit is, and why; retained, and the unit's last will."""
+
+    state: UnitState
+    reason: StatusReason | None = None
+    camera: SenseStatus | None = None
+    microphone: SenseStatus | None = None
+    software: Version
+    models: Annotated[tuple[ModelRef, ...], Field(max_length=4)] = ()
+
+
+Rate = _quantity(0.0, 1000.0, "Per second.")
+Bytes = Annotated[int, Field(ge=0, le=2**50)]
+
+
+class UnitTelemetry(Closed):
+    """What a maintainer looks at when a unit is slow. A quantity that the unit cannot tell is null."""
+
+    uptime_s: _quantity(0.0, 1.0e10, "Seconds since the program started.")  # type: ignore[valid-type]
+    captured_fps: Rate | None
+    analysed_fps: Rate | None
+    vision_inference_ms: Milliseconds | None
+    hearing_inference_ms: Milliseconds | None
+    queue_frames: Count
+    dropped_frames: Annotated[int, Field(ge=0, le=2**53 - 1)]
+    outbox_messages: Annotated[int, Field(ge=0, le=2**53 - 1)]
+    outbox_oldest_s: Seconds
+    outbox_shed: Annotated[int, Field(ge=0, le=2**53 - 1)]
+    memory_bytes: Bytes | None
+    temperature_c: _quantity(-60.0, 150.0, "Degrees Celsius.") | None  # type: ignore[valid-type]
+    clock: Clock
+
+
+#: Base64 of at most 90 kB: a WebP 640 px wide needs a third of it.
+_PLATE_CHARACTERS = 120_000
+
+
+def _is_webp(value: str) -> str:
+    try:
+        width_px, _ = webp_size(base64.b64decode(value, validate=True))
+    except binascii.Error:
+        raise ValueError("a plate is base64") from None
+    if width_px > MAX_WIDTH_PX:
+        raise ValueError(f"a plate is at most {MAX_WIDTH_PX} px wide, this one is {width_px}")
+    return value
+
+
+class EvidencePlate(Closed):
+    """The static background of the scene with the changed region marked, for the three types that concern things."""
+
+    sequence: Sequence
+    event: Uuid7
+    about: Literal["object.unattended", "furniture.changed", "surface.marked"]
+    webp_base64: Annotated[
+        str,
+        StringConstraints(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=_PLATE_CHARACTERS, strict=True),
+        AfterValidator(_is_webp),
+    ]
+
+
+# --- what the hub says --------------------------------------------------------------------------------------------------------
+
+
+class Ellipse(Closed):
+    """A 1-sigma ellipse; the bearing of its long axis is clockwise from north."""
+
+    semi_major_m: Metres
+    semi_minor_m: Metres
+    bearing_deg: Annotated[float, Field(ge=0.0, lt=180.0)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Ellipse:
+        if self.semi_minor_m > self.semi_major_m:
+            raise ValueError("semi_minor_m is at most semi_major_m")
+        return self
+
+
+class IncidentPosition(Position):
+    """Where an incident is; with an ellipse where more is known than a radius."""
+
+    ellipse: Ellipse | None = None
+
+
+class IncidentState(StrEnum):
+    """Open until it has ended and been quiet for its time."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class LocatedBy(StrEnum):
+    """How its position is known."""
+
+    UNIT = "unit"
+    GROUND_PLANE = "ground_plane"
+    MULTILATERATION = "multilateration"
+
+
+class Verdict(StrEnum):
+    """What a person said of it."""
+
+    UNCONFIRMED = "unconfirmed"
+    CONFIRMED = "confirmed"
+    DISMISSED = "dismissed"
+
+
+class Operator(Closed):
+    """Who decided what, and when."""
+
+    verdict: Verdict
+    by: Name | None = None
+    at: UtcTime | None = None
+
+    @model_validator(mode="after")
+    def _signed(self) -> Operator:
+        decided = self.verdict is not Verdict.UNCONFIRMED
+        if decided is not (self.by is not None) or decided is not (self.at is not None):
+            raise ValueError("a verdict says who gave it and when; without a verdict both are null")
+        return self
+
+
+class CoursePoint(Closed):
+    """Where something that spreads or moves was at a time; never a person."""
+
+    time: UtcTime
+    position: IncidentPosition
+
+
+IncidentMeasure = (
+    ObjectUnattended
+    | FurnitureChanged
+    | SurfaceMarked
+    | CrowdDensity
+    | CrowdSurge
+    | PersonOnGround
+    | ZoneIntrusion
+    | TrafficWrongWay
+    | LevelUnusual
+    | LocatedImpulse
+    | SoundAlarm
+    | SoundLevel
+    | UnitTampered
+)
+
+
+class Incident(Closed):
+    """What the hub makes of the events of one cause."""
+
+    incident: Uuid7
+    type: Literal[
+        "object.unattended",
+        "furniture.changed",
+        "surface.marked",
+        "crowd.density",
+        "crowd.surge",
+        "person.on_ground",
+        "zone.intrusion",
+        "traffic.wrong_way",
+        "level.unusual",
+        "sound.impulse",
+        "sound.alarm",
+        "sound.level",
+        "unit.tampered",
+    ]
+    state: IncidentState
+    first_observed: UtcTime
+    last_observed: UtcTime
+    position: IncidentPosition
+    located_by: LocatedBy
+    units: Annotated[tuple[Name, ...], Field(min_length=1, max_length=10_000)]
+    events: Annotated[tuple[Uuid7, ...], Field(min_length=1, max_length=100_000)]
+    confidence: Fraction
+    measure: IncidentMeasure
+    course: Annotated[tuple[CoursePoint, ...], Field(max_length=10_000)] | None = None
+    operator: Operator
+
+    @field_validator("measure", mode="before")
+    @classmethod
+    def _measure_of_type(cls, value: object, info: ValidationInfo) -> object:
+        kind = info.data.get("type")
+        if isinstance(value, Measure) or kind is None:
+            return value
+        # Incidents are read back from JSON objects, in which a list of names is a list and an enumeration a string.
+        return EVENT_TYPES[kind].incident_measure.model_validate(value, strict=False)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Incident:
+        if not isinstance(self.measure, EVENT_TYPES[self.type].incident_measure):
+            raise ValueError(f"measure is not that of {self.type}")
+        if self.last_observed < self.first_observed:
+            raise ValueError("last_observed is before first_observed")
+        return self
+
+
+class SightingRefusal(StrEnum):
+    """Why a sighting is not part of a route."""
+
+    TOO_FAR = "too far from the previous sighting to be walked"
+    OFF_NETWORK = "not on a walkway"
+    DOUBLED_TAG = "the same tag was seen elsewhere at that time"
+    NOT_CONNECTED = "no walkway leads there from the previous sighting"
+    OUTSIDE_ENROLMENT = "outside the time of the enrolment"
+
+
+class RouteSegment(Closed):
+    """A walkway that was taken. ``observed: false``: it must have been, and no unit saw it."""
+
+    walkway: Name
+    entered: UtcTime
+    left: UtcTime
+    observed: bool
+
+    @model_validator(mode="after")
+    def _forward(self) -> RouteSegment:
+        if self.left < self.entered:
+            raise ValueError("left is before entered")
+        return self
+
+
+class RefusedSighting(Closed):
+    """A sighting that is not part of the route, and why."""
+
+    id: Uuid7
+    reason: SightingRefusal
+
+
+class Route(Closed):
+    """The route of one enrolled tag, in order of travel."""
+
+    tag: Tag
+    coverage: Fraction
+    segments: Annotated[tuple[RouteSegment, ...], Field(max_length=100_000)]
+    refused: Annotated[tuple[RefusedSighting, ...], Field(max_length=100_000)] = ()
+
+
+class RefusalReason(StrEnum):
+    """Why a message was refused."""
+
+    TOO_LARGE = "too_large"
+    NOT_JSON = "not_json"
+    DUPLICATE_KEY = "duplicate_key"
+    NOT_FINITE = "not_finite"
+    NOT_AN_ENVELOPE = "not_an_envelope"
+    UNKNOWN_TYPE = "unknown_type"
+    UNKNOWN_FIELD = "unknown_field"
+    MISSING_FIELD = "missing_field"
+    BAD_ID = "bad_id"
+    BAD_TIME = "bad_time"
+    INVALID_VALUE = "invalid_value"
+    WRONG_TOPIC = "wrong_topic"
+    UNKNOWN_UNIT = "unknown_unit"
+    IMPLAUSIBLE_TIME = "implausible_time"
+
+
+class Rejected(Closed):
+    """What the hub refused. Nothing of its content is repeated: whoever sent it has it, and it may be anything."""
+
+    reason: RefusalReason
+    unit: Name | None
+    field: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+){0,7}$", max_length=100, strict=True)] | None = Field(
+        description="The contract's field that was wrong; null where the contract has none of that name."
+    )
+    size_bytes: Bytes
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", strict=True)]
+
+
+# --- commands -----------------------------------------------------------------------------------------------------------------
+
+
+class Signature(Closed):
+    """Ed25519 over the canonical JSON of the data without this field."""
+
+    key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", strict=True)] = Field(description="SHA-256 of the public key.")
+    value: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{128}$", strict=True)]
+
+
+class _Command(Closed):
+    counter: Sequence = Field(description="Higher than that of every command before it: a replayed one is refused.")
+    expires: UtcTime
+    signature: Signature
+
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", strict=True)]
+
+
+class ConfigCommand(_Command):
+    """Take the site plan with this digest from the hub."""
+
+    site_plan_sha256: Sha256
+
+
+class TagRange(Closed):
+    """Tags from ``first`` to ``last``, both included."""
+
+    first: Tag
+    last: Tag
+
+
+class AllowlistCommand(_Command):
+    """The tags whose wearers asked for a route; every other tag is dropped in memory."""
+
+    family: Literal["tag36h11"] = "tag36h11"
+    allow: Annotated[tuple[TagRange, ...], Field(max_length=16)]
+
+
+class ReleaseCommand(_Command):
+    """Take this version of a model from the hub's repository."""
+
+    model: ModelRef
+    sha256: Sha256

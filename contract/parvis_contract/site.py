@@ -1,0 +1,253 @@
+"""The site plan: where the units are, what they watch, and under which law. One YAML file per site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+from pydantic import Field, PrivateAttr, field_validator, model_validator
+
+from .base import Decibels, Degrees, Latitude, Longitude, Metres, Name, Seconds, SquareMetres
+from .config_file import ConfigError, ConfigFile, ConfigProblem, FileModel, KeyPath
+from .messages import Tag
+from .profile import Profile, load_profile
+from .topics import RESERVED_UNIT_NAMES
+
+Pixel = Annotated[float, Field(ge=-100_000.0, le=100_000.0)]
+PixelPoint = tuple[Pixel, Pixel]
+LonLat = tuple[Longitude, Latitude]
+ImageSize = tuple[Annotated[int, Field(ge=16, le=16_384)], Annotated[int, Field(ge=16, le=16_384)]]
+
+
+class Point(FileModel):
+    """A place, WGS 84."""
+
+    lon: Longitude
+    lat: Latitude
+
+
+class GroundPoint(FileModel):
+    """A point of the picture whose place on the ground is known."""
+
+    px: PixelPoint
+    at: Point
+
+
+class GroundPlane(FileModel):
+    """What `parvis-edge calibrate` found out: at least four points of the picture and where they are."""
+
+    image_size: ImageSize
+    points: Annotated[tuple[GroundPoint, ...], Field(min_length=4, max_length=100)]
+
+
+class Microphone(FileModel):
+    """How loud the loudest sound is that the microphone can convert."""
+
+    full_scale_db: Decibels = Field(default=120.0, description="Sound pressure level of a full-scale sine's peak, dB re 20 µPa.")
+
+
+class Unit(FileModel):
+    """A unit on the street."""
+
+    position: Point
+    height_m: Metres = 4.0
+    heading_deg: Degrees = 0.0
+    senses: Annotated[tuple[Literal["camera", "microphone"], ...], Field(min_length=1, max_length=2)]
+    range_m: Annotated[float, Field(gt=0.0, le=5_000.0)] = 50.0
+    ground_plane: GroundPlane | None = None
+    microphone: Microphone = Microphone()
+
+
+class _Area(FileModel):
+    """On the map (``polygon``), or in one unit's picture (``unit``, ``image_size``, ``polygon_px``)."""
+
+    polygon: Annotated[tuple[LonLat, ...], Field(min_length=3, max_length=200)] | None = None
+    unit: Name | None = None
+    image_size: ImageSize | None = None
+    polygon_px: Annotated[tuple[PixelPoint, ...], Field(min_length=3, max_length=200)] | None = None
+
+    @property
+    def in_picture(self) -> bool:
+        """True if it is drawn in a unit's picture, False if on the map."""
+        return self.polygon_px is not None
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> _Area:
+        in_picture = [self.unit is not None, self.image_size is not None, self.polygon_px is not None]
+        if (self.polygon is not None and any(in_picture)) or (self.polygon is None and not all(in_picture)):
+            raise ValueError("give either `polygon` (on the map), or `unit`, `image_size` and `polygon_px` (in its picture)")
+        return self
+
+
+class WatchedZone(_Area):
+    """Where a thing left behind matters: `object.unattended`."""
+
+    kind: Literal["watched"]
+    dwell_s: Seconds = 60.0
+
+
+class ClosedZone(_Area):
+    """Where nobody may be: `zone.intrusion`."""
+
+    kind: Literal["closed"]
+    after_s: Seconds = 0.5
+
+
+class WalkedZone(_Area):
+    """Where people walk, and nobody should lie: `person.on_ground`."""
+
+    kind: Literal["walked"]
+    after_s: Seconds = 5.0
+
+
+class CrowdZone(_Area):
+    """Where it can become crowded: `crowd.density` and `crowd.surge`."""
+
+    kind: Literal["crowd"]
+    density_steps_p_m2: Annotated[tuple[Annotated[float, Field(gt=0.0, le=10.0)], ...], Field(min_length=1, max_length=8)] = (2.0, 3.5, 5.0)
+    area_m2: SquareMetres | None = Field(default=None, description="Of a zone in a picture without ground plane, if known.")
+
+    @field_validator("density_steps_p_m2")
+    @classmethod
+    def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if list(value) != sorted(set(value)):
+            raise ValueError("steps rise from one to the next, such as [2.0, 3.5, 5.0]")
+        return value
+
+
+class NoiseZone(FileModel):
+    """Where noise has a limit, at one unit's microphone: `sound.level`."""
+
+    kind: Literal["noise"]
+    unit: Name
+    limit_db: Decibels
+    period_s: Annotated[float, Field(ge=1.0, le=86_400.0)] = 60.0
+
+
+Zone = Annotated[WatchedZone | ClosedZone | WalkedZone | CrowdZone | NoiseZone, Field(discriminator="kind")]
+
+
+class Lane(_Area):
+    """Where vehicles drive one way: `traffic.wrong_way`."""
+
+    heading_deg: Degrees | None = None
+    heading_px: PixelPoint | None = Field(default=None, description="Direction in the picture, x to the right and y down.")
+
+    @model_validator(mode="after")
+    def _one_heading(self) -> Lane:
+        if self.in_picture and (self.heading_px is None or self.heading_deg is not None):
+            raise ValueError("a lane in a picture has a `heading_px`, such as [0, -1] for upwards")
+        if not self.in_picture and (self.heading_deg is None or self.heading_px is not None):
+            raise ValueError("a lane on the map has a `heading_deg`, clockwise from north")
+        if self.heading_px == (0.0, 0.0):
+            raise ValueError("`heading_px` [0, 0] has no direction")
+        return self
+
+
+class Asset(FileModel):
+    """A listed piece of furniture or a surface, in one unit's picture."""
+
+    kind: Literal["furniture", "surface"]
+    unit: Name
+    image_size: ImageSize
+    polygon_px: Annotated[tuple[PixelPoint, ...], Field(min_length=3, max_length=200)]
+
+
+class Tags(FileModel):
+    """The printed tags of consenting wearers."""
+
+    family: Literal["tag36h11"] = "tag36h11"
+    size_m: Annotated[float, Field(gt=0.0, le=5.0)]
+    allow: Annotated[tuple[Tag, ...], Field(max_length=587)] = Field(
+        default=(), description="Counts under the profile `lab` only; elsewhere the signed allowlist does."
+    )
+
+
+class Site(FileModel):
+    """A site plan."""
+
+    site: Name
+    timezone: str = "UTC"
+    profile: str
+    origin: Point
+    temperature_c: Annotated[float, Field(ge=-60.0, le=60.0)] = 15.0
+    units: Annotated[dict[Name, Unit], Field(min_length=1)]
+    zones: dict[Name, Zone] = {}
+    lanes: dict[Name, Lane] = {}
+    assets: dict[Name, Asset] = {}
+    walkways: str | None = None
+    tags: Tags | None = None
+
+    _path: Path = PrivateAttr(default=Path())
+    _profile: Profile = PrivateAttr()
+
+    @property
+    def path(self) -> Path:
+        """The file that it was read from."""
+        return self._path
+
+    @property
+    def law(self) -> Profile:
+        """The legal profile that its `profile` names."""
+        return self._profile
+
+    def zones_of(self, unit: str) -> dict[str, Zone]:
+        """The zones that a unit may have to judge: those on the map, and those in its own picture or at its microphone."""
+        return {name: zone for name, zone in self.zones.items() if zone.unit in (None, unit)}
+
+    def lanes_of(self, unit: str) -> dict[str, Lane]:
+        """The lanes that a unit may have to judge."""
+        return {name: lane for name, lane in self.lanes.items() if lane.unit in (None, unit)}
+
+    def assets_of(self, unit: str) -> dict[str, Asset]:
+        """The assets in a unit's picture."""
+        return {name: asset for name, asset in self.assets.items() if asset.unit == unit}
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("a name of the time zone database, such as Europe/Paris")
+        return value
+
+
+def load_site(path: str | Path) -> Site:
+    """Reads a site plan and the profile that it names.
+
+    Raises:
+        ConfigError: Every problem found, each with file, line, key, value and what was expected.
+    """
+    file = ConfigFile(Path(path))
+    site = file.read(Site)
+    problems = list(_contradictions(file, site))
+    if problems:
+        raise ConfigError(problems)
+    site._path = file.path
+    try:
+        site._profile = load_profile(site.profile, beside=file.path)
+    except ConfigError as error:
+        if error.problems[0].file.exists():
+            raise
+        raise ConfigError([file.problem(("profile",), repr(site.profile), error.problems[0].expected)]) from None
+    return site
+
+
+def _contradictions(file: ConfigFile, site: Site) -> Iterator[ConfigProblem]:
+    """What no single key shows: names of units that do not exist, senses that a zone needs."""
+    for name in site.units:
+        if name in RESERVED_UNIT_NAMES:
+            yield file.problem(("units", name), "", "this name is the hub's; choose another")
+    needing: list[tuple[KeyPath, str | None, str]] = [
+        (("zones", name, "unit"), zone.unit, "microphone" if zone.kind == "noise" else "camera") for name, zone in site.zones.items()
+    ]
+    needing += [(("lanes", name, "unit"), lane.unit, "camera") for name, lane in site.lanes.items()]
+    needing += [(("assets", name, "unit"), asset.unit, "camera") for name, asset in site.assets.items()]
+    for path, unit, sense in needing:
+        if unit is None:
+            continue
+        if unit not in site.units:
+            yield file.problem(path, repr(unit), f"no such unit; `units` has {', '.join(sorted(site.units))}")
+        elif sense not in site.units[unit].senses:
+            yield file.problem(path, repr(unit), f"this unit has no {sense}; its `senses` are {', '.join(site.units[unit].senses)}")

@@ -1,0 +1,107 @@
+"""Where each message is published: the MQTT topics of the contract."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from .base import NAME_PATTERN
+from .envelope import HUB, Envelope, Refused
+from .measures import EVENT_TYPES
+from .messages import Incident, RefusalReason
+
+ROOT = "parvis/v1"
+_NAME = re.compile(NAME_PATTERN)
+#: The branch of a unit that each message that is no event goes to.
+_BRANCHES = {
+    "flow.count": "flow",
+    "tag.sighting": "tag",
+    "evidence.plate": "evidence",
+    "unit.status": "status",
+    "unit.telemetry": "telemetry",
+    "command.config": "command",
+    "command.allowlist": "command",
+    "command.release": "command",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class UnitTopic:
+    """A topic of a unit's own branch.
+
+    Attributes:
+        site, unit: Whose it is.
+        branch: ``event``, ``flow``, ``tag``, ``evidence``, ``status``, ``telemetry`` or ``command``.
+        type: Of an event: its short name; else None.
+    """
+
+    site: str
+    unit: str
+    branch: str
+    type: str | None = None
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (ROOT, self.site, self.unit, self.branch, self.type) if part)
+
+    @classmethod
+    def of(cls, site: str, unit: str, name: str) -> UnitTopic:
+        """The topic for a message of type ``name`` (short) from or to a unit."""
+        if name in EVENT_TYPES:
+            return cls(site, unit, "event", name)
+        return cls(site, unit, _BRANCHES[name])
+
+    @classmethod
+    def parse(cls, topic: str) -> UnitTopic:
+        """Reads a topic.
+
+        Raises:
+            Refused: It is not one of a unit's branch.
+        """
+        parts = topic.split("/")
+        if "/".join(parts[:2]) == ROOT and len(parts) >= 5 and _NAME.match(parts[2]) and _NAME.match(parts[3]):
+            if len(parts) == 6 and parts[4] == "event" and parts[5] in EVENT_TYPES:
+                return cls(parts[2], parts[3], "event", parts[5])
+            if len(parts) == 5 and parts[4] in _BRANCHES.values():
+                return cls(parts[2], parts[3], parts[4])
+        raise Refused(RefusalReason.WRONG_TOPIC, "not a topic of the contract")
+
+    def check(self, message: Envelope[Any]) -> None:
+        """Raises Refused unless the message says that it is from here: its source and type are the topic's."""
+        ours = message.name in EVENT_TYPES or message.name in _BRANCHES
+        if not ours or self != UnitTopic.of(message.site, message.unit, message.name):
+            raise Refused(RefusalReason.WRONG_TOPIC, "the message's source or type is not that of its topic", "source")
+
+
+def topic_of(message: Envelope[Any]) -> str:
+    """Where a unit publishes a message of its own."""
+    return str(UnitTopic.of(message.site, message.unit, message.name))
+
+
+def incident_topic(site: str, incident: Incident) -> str:
+    """Where the hub publishes an incident, retained while it is open."""
+    return f"{ROOT}/{site}/incident/{incident.incident}"
+
+
+def route_topic(site: str, participant: str) -> str:
+    """Where the hub publishes a route, retained while the participant is enrolled."""
+    return f"{ROOT}/{site}/route/{participant}"
+
+
+def rejected_topic(site: str) -> str:
+    """Where the hub says what it refused."""
+    return f"{ROOT}/{site}/rejected"
+
+
+def unit_source(site: str, unit: str) -> str:
+    """The CloudEvents source of a unit; of the hub without one."""
+    return f"urn:parvis:{site}:{unit}"
+
+
+def hub_source(site: str) -> str:
+    """The CloudEvents source of the hub."""
+    return unit_source(site, HUB)
+
+
+#: Names that would read as one of the hub's own branches, or as the hub.
+RESERVED_UNIT_NAMES = frozenset({HUB, "incident", "route", "rejected"})

@@ -1,0 +1,93 @@
+"""What passes between the rooms of a unit: a frame, a block of sound, and a judgement.
+
+Every time is ``time_s``: POSIX seconds, UTC, as a float (a quarter of a microsecond at today's dates). It comes in with the
+data; nothing that judges reads a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from parvis_contract import Measure, ModelRef, Phase, Position
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture.
+
+    Attributes:
+        time_s: When it was taken.
+        image: ``(H, W, 3)`` uint8, blue-green-red.
+    """
+
+    time_s: float
+    image: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class AudioBlock:
+    """A stretch of sound, about a tenth of a second long.
+
+    Attributes:
+        time_s: When its first sample was taken. A jump against the block before is a gap in the sound.
+        samples: ``(n,)`` float32 in [-1, 1], one channel, at the source's own rate.
+        rate_hz: Samples per second.
+    """
+
+    time_s: float
+    samples: npt.NDArray[np.float32]
+    rate_hz: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What an analyser says. Not yet a message: it has no identity, no sequence number and no clock.
+
+    Attributes:
+        type: Short name of the event type, ``object.unattended``.
+        phase: ``start``, ``update`` or ``end`` of an event that lasts; ``instant`` for one that does not.
+        key: Tells the analyser's own open events apart. It never leaves the unit.
+        time_s: Start and instant: when it began in the world. Update and end: the moment that it speaks of.
+        confidence: In [0, 1].
+        measure: The type's measured quantities.
+        position: Where; None means the unit's own position, with its range as the uncertainty.
+        model: Name of the bundle that saw or heard it; None where no model is involved.
+    """
+
+    type: str
+    phase: Phase
+    key: Hashable
+    time_s: float
+    confidence: float
+    measure: Measure
+    position: Position | None = None
+    model: str | None = None
+
+
+Item_contra = TypeVar("Item_contra", contravariant=True)
+
+
+class Sense(Protocol[Item_contra]):
+    """What a unit sees or hears with: from frames or blocks of sound to judgements. Pure: no clock, file or socket of its own.
+
+    Attributes:
+        model: The bundle that perceives.
+        analysed: How many items (frames, patches of sound) the model has been run for.
+        inference_ms: A smoothed time of one run of the model; None before the first.
+    """
+
+    model: ModelRef
+    analysed: int
+    inference_ms: float | None
+
+    def process(self, item: Item_contra) -> list[Judgement]:
+        """Takes the next item, in order of time, and says what follows from it."""
+        ...
+
+    def finish(self) -> list[Judgement]:
+        """Ends whatever is still open, at the time of the last item: the stream is over."""
+        ...

@@ -1,0 +1,1 @@
+"""The hub: receives, correlates, keeps and shows; a person decides."""

@@ -1,0 +1,1 @@
+"""From a pinned public source to a quantised, measured model with a card."""
