@@ -7,15 +7,13 @@ BIN := $(VENV)/bin
 ROOMS := contract edge hub models
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint format bench schema lock clean
+.PHONY: help demo test lint format bench chaos schema models lock clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 $(READY): requirements.lock pyproject.toml $(ROOMS:%=%/pyproject.toml)
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed: apt install python3 python3-venv"; exit 1; }
-	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); \
-	  echo "Python's own virtual environments are missing. Install them, and try again: apt install python3-venv"; exit 1; }
+	@sh tools/make-venv.sh "$(PYTHON)" $(VENV)
 	@echo "Installing into $(VENV) (once; a minute or two)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(ROOMS:%=-e %) -e .
@@ -40,8 +38,14 @@ format: $(READY) ## Put the code into the house's form
 bench: $(READY) ## Measure speed and memory against the bare parts
 	$(BIN)/python -m tests.bench
 
+chaos: $(READY) ## Kill unit, hub and broker 50 times at random instants: nothing may be lost
+	$(BIN)/python -m tests.chaos --kills 50
+
 schema: $(READY) ## Write the JSON Schemas and the AsyncAPI document again
 	$(BIN)/parvis-contract generate contract/generated
+
+models: $(READY) ## Build both models again from their pinned sources, and measure them (an hour of network and patience)
+	$(BIN)/parvis-models build && $(BIN)/parvis-models evaluate --write
 
 lock: $(READY) ## Pin the packages of requirements.in again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock requirements.in
