@@ -1,0 +1,51 @@
+"""Axis-aligned boxes: overlap and non-maximum suppression."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating]
+
+
+def areas_px2(boxes: Floats) -> Floats:
+    """Areas of ``(N, 4)`` boxes (left, top, right, bottom); 0 for one whose sides are the wrong way round."""
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+    return np.asarray(sides[:, 0] * sides[:, 1])
+
+
+def intersections_px2(one: Floats, other: Floats) -> Floats:
+    """``(N, M)``: the area that each of ``(N, 4)`` boxes shares with each of ``(M, 4)``."""
+    low = np.maximum(one[:, None, :2], other[None, :, :2])
+    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
+    sides = np.maximum(high - low, 0)
+    return np.asarray(sides[..., 0] * sides[..., 1])
+
+
+def ious(one: Floats, other: Floats) -> Floats:
+    """``(N, M)`` intersection over union, in [0, 1]; 0 where both boxes are empty."""
+    shared = intersections_px2(one, other)
+    union = areas_px2(one)[:, None] + areas_px2(other)[None, :] - shared
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
+
+
+def non_maximum_suppression(boxes: Floats, scores: Floats, classes: npt.NDArray[np.int64], iou: float) -> npt.NDArray[np.int64]:
+    """Keeps of overlapping boxes of one class the strongest.
+
+    Args:
+        boxes: ``(N, 4)``, left, top, right, bottom.
+        scores: ``(N,)``.
+        classes: ``(N,)``; boxes of different classes do not suppress each other.
+        iou: Overlap above which the weaker of two goes.
+
+    Returns:
+        Indices of the kept boxes, strongest first; equal scores in the order given.
+    """
+    order = np.argsort(-scores, kind="stable")
+    overlap = ious(boxes[order], boxes[order]) > iou
+    overlap &= classes[order][:, None] == classes[order][None, :]
+    alive = np.ones(len(order), np.bool_)
+    for index in range(len(order)):
+        if alive[index]:
+            alive[index + 1 :] &= ~overlap[index, index + 1 :]
+    return np.asarray(order[alive])
