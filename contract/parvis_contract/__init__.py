@@ -1,10 +1,10 @@
 """The contract: messages, topics, site plan and legal profile, written once as models; everything else is generated from them."""
 
-from .base import Closed, Name, derived_id, format_time, new_id, to_datetime, to_posix_s
+from .base import HUB, RESERVED_UNIT_NAMES, Closed, Name, derived_id, format_time, new_id, to_datetime, to_posix_s
 from .config_file import ConfigError, ConfigProblem
 from .envelope import (
     ENVELOPES,
-    HUB,
+    FROM_HUB,
     MAX_BYTES,
     MAX_LARGE_BYTES,
     MESSAGES,
@@ -96,15 +96,17 @@ from .site import (
     Zone,
     load_site,
 )
-from .topics import UnitTopic, hub_source, incident_topic, rejected_topic, route_topic, topic_of, unit_source
+from .topics import UnitTopic, command_topic, hub_source, incident_topic, rejected_topic, route_topic, topic_of, unit_source
 
 __all__ = [
     "ENVELOPES",
     "EVENT_TYPES",
+    "FROM_HUB",
     "HUB",
     "MAX_BYTES",
     "MAX_LARGE_BYTES",
     "MESSAGES",
+    "RESERVED_UNIT_NAMES",
     "AlarmClass",
     "AllowlistCommand",
     "Asset",
@@ -184,6 +186,7 @@ __all__ = [
     "WatchedZone",
     "Zone",
     "ZoneIntrusion",
+    "command_topic",
     "derived_id",
     "dump_message",
     "dump_unchecked",

@@ -9,12 +9,32 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import uuid6
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+# Patterns write digits as [0-9]: \d would also take the digits of other scripts, here and not in every reader of the schema.
 
 #: A name that people choose: of a site, unit, zone, lane, asset or walkway. No spaces, no capitals, nothing that could be prose.
 NAME_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$"
+VERSION_PATTERN = r"^(?:0|[1-9][0-9]{0,4})\.(?:0|[1-9][0-9]{0,4})\.(?:0|[1-9][0-9]{0,4})$"
+SHA256_PATTERN = r"^[0-9a-f]{64}$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, strict=True)]
-Version = Annotated[str, StringConstraints(pattern=r"^(?:0|[1-9]\d{0,4})\.(?:0|[1-9]\d{0,4})\.(?:0|[1-9]\d{0,4})$", strict=True)]
+Version = Annotated[str, StringConstraints(pattern=VERSION_PATTERN, strict=True)]
+Sha256 = Annotated[str, StringConstraints(pattern=SHA256_PATTERN, strict=True)]
+
+#: The name that the hub bears in a source: ``urn:parvis:{site}:hub``.
+HUB = "hub"
+#: Names that would read as one of the hub's own branches of topics, or as the hub. No unit may have one.
+RESERVED_UNIT_NAMES = frozenset({HUB, "incident", "route", "rejected"})
 
 
 class Closed(BaseModel):
@@ -25,20 +45,36 @@ class Closed(BaseModel):
 
 # --- time ---------------------------------------------------------------------------------------------------------------------
 
-#: RFC 3339 with a zone. Anything looser (a date alone, a space for the T, a number) is refused.
-_TIME = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:\d{2})$")
+#: RFC 3339 with a zone, from 1970 on. Anything looser (a date alone, a space for the T, a number) is refused.
+TIME_PATTERN = (
+    r"^(?:19[7-9][0-9]|[2-9][0-9]{3})-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+_TIME = re.compile(TIME_PATTERN)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _read_time(value: Any) -> Any:
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise ValueError("a time needs a zone; write it in UTC, ending in Z")
-        return value.astimezone(UTC)
-    if isinstance(value, str):
-        if not _TIME.match(value):
-            raise ValueError("a time is written 2026-06-21T18:04:05.123456Z, with its zone and at most microseconds")
-        return datetime.fromisoformat(value).astimezone(UTC)
-    raise ValueError("a time is a string such as 2026-06-21T18:04:05.123456Z")
+            raise PydanticCustomError("bad_time", "a time needs a zone; write it in UTC, ending in Z")
+        time = value
+    elif isinstance(value, str) and _TIME.fullmatch(value):
+        try:
+            time = datetime.fromisoformat(value)
+        except ValueError:
+            raise PydanticCustomError("bad_time", "no such day in the calendar") from None
+    else:
+        raise PydanticCustomError(
+            "bad_time", "a time is a string such as 2026-06-21T18:04:05.123456Z, with its zone, at most microseconds, from 1970 on"
+        )
+    try:
+        time = time.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("bad_time", "a time is before the year 10000 in UTC") from None
+    if time < _EPOCH:
+        raise PydanticCustomError("bad_time", "a time is not before 1970 in UTC")
+    return time
 
 
 def format_time(time: datetime) -> str:
@@ -48,9 +84,9 @@ def format_time(time: datetime) -> str:
 
 UtcTime = Annotated[
     datetime,
-    BeforeValidator(_read_time, json_schema_input_type=str),
+    BeforeValidator(_read_time),
     PlainSerializer(format_time, return_type=str),
-    Field(json_schema_extra={"type": "string", "format": "date-time"}),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": TIME_PATTERN}),
 ]
 
 
@@ -70,21 +106,23 @@ def to_posix_s(time: datetime) -> float:
 # --- identity -----------------------------------------------------------------------------------------------------------------
 
 
+UUID7_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+_UUID7 = re.compile(UUID7_PATTERN)
+
+
 def _read_uuid7(value: Any) -> Any:
-    if isinstance(value, str):
-        if not re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", value):
-            raise ValueError("an id is a UUIDv7 in lower case, such as 01937a5c-8f3e-7c2a-9d41-5b0c2e6f1a77")
+    if isinstance(value, str) and _UUID7.fullmatch(value):
         return uuid.UUID(value)
     if isinstance(value, uuid.UUID) and value.version == 7:
         return value
-    raise ValueError("an id is a UUIDv7")
+    raise PydanticCustomError("bad_id", "an id is a UUIDv7 in lower case, such as 01937a5c-8f3e-7c2a-9d41-5b0c2e6f1a77")
 
 
 Uuid7 = Annotated[
     uuid.UUID,
-    BeforeValidator(_read_uuid7, json_schema_input_type=str),
+    BeforeValidator(_read_uuid7),
     PlainSerializer(str, return_type=str),
-    Field(json_schema_extra={"type": "string", "format": "uuid"}),
+    WithJsonSchema({"type": "string", "format": "uuid", "pattern": UUID7_PATTERN}),
 ]
 
 
@@ -118,27 +156,31 @@ def _no_negative_zero(value: float) -> float:
     return value + 0.0
 
 
-def _quantity(low: float, high: float, description: str) -> Any:
-    return Annotated[float, AfterValidator(_no_negative_zero), Field(ge=low, le=high, description=description)]
+#: So that equal quantities are written alike.
+_ZERO = AfterValidator(_no_negative_zero)
 
-
-Fraction = _quantity(0.0, 1.0, "A share of the whole, 0 to 1.")
-Longitude = _quantity(-180.0, 180.0, "WGS 84 longitude in degrees, east positive.")
-Latitude = _quantity(-90.0, 90.0, "WGS 84 latitude in degrees, north positive.")
+Fraction = Annotated[float, Field(strict=True, ge=0.0, le=1.0, description="A share of the whole, 0 to 1."), _ZERO]
+Longitude = Annotated[float, Field(strict=True, ge=-180.0, le=180.0, description="WGS 84 longitude in degrees, east positive."), _ZERO]
+Latitude = Annotated[float, Field(strict=True, ge=-90.0, le=90.0, description="WGS 84 latitude in degrees, north positive."), _ZERO]
 #: Half of the Earth's circumference: nothing on it is farther away.
-Metres = _quantity(0.0, 20_037_508.0, "Metres.")
+Metres = Annotated[float, Field(strict=True, ge=0.0, le=20_037_508.0, description="Metres."), _ZERO]
 #: No camera on a mast sees more than ten square kilometres.
-SquareMetres = _quantity(0.0, 1.0e7, "Square metres.")
+SquareMetres = Annotated[float, Field(strict=True, ge=0.0, le=1.0e7, description="Square metres."), _ZERO]
 #: A year: nothing in the street is watched longer under one message.
-Seconds = _quantity(0.0, 366 * 86_400.0, "Seconds.")
-Milliseconds = _quantity(0.0, 86_400_000.0, "Milliseconds; a day at most.")
+Seconds = Annotated[float, Field(strict=True, ge=0.0, le=366 * 86_400.0, description="Seconds."), _ZERO]
+Milliseconds = Annotated[float, Field(strict=True, ge=0.0, le=86_400_000.0, description="Milliseconds; a day at most."), _ZERO]
 #: 1,000 km/h: faster than any vehicle in a street.
-MetresPerSecond = _quantity(0.0, 280.0, "Metres per second.")
+MetresPerSecond = Annotated[float, Field(strict=True, ge=0.0, le=280.0, description="Metres per second."), _ZERO]
 #: 194 dB re 20 µPa is a full-scale pressure swing of one atmosphere; a shock wave beside the microphone may exceed it a little.
-Decibels = _quantity(-20.0, 200.0, "Decibels re 20 µPa.")
+Decibels = Annotated[float, Field(strict=True, ge=-20.0, le=200.0, description="Decibels re 20 µPa."), _ZERO]
 #: More than a dozen people to the square metre has never been measured.
-PeoplePerSquareMetre = _quantity(0.0, 15.0, "People per square metre.")
-Degrees = Annotated[float, AfterValidator(_no_negative_zero), Field(ge=0.0, lt=360.0, description="Degrees clockwise from north.")]
-Count = Annotated[int, Field(ge=0, le=1_000_000, description="A count.")]
+PeoplePerSquareMetre = Annotated[float, Field(strict=True, ge=0.0, le=15.0, description="People per square metre."), _ZERO]
+Degrees = Annotated[float, Field(strict=True, ge=0.0, lt=360.0, description="Degrees clockwise from north."), _ZERO]
+Celsius = Annotated[float, Field(strict=True, ge=-60.0, le=150.0, description="Degrees Celsius."), _ZERO]
+Rate = Annotated[float, Field(strict=True, ge=0.0, le=1000.0, description="Per second."), _ZERO]
+Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000, description="A count.")]
 #: JSON numbers are exact up to 2^53.
-Sequence = Annotated[int, Field(ge=0, le=2**53 - 1, description="Per unit, gap-free, survives restarts.")]
+_EXACT = 2**53 - 1
+Total = Annotated[int, Field(strict=True, ge=0, le=_EXACT, description="A count since the program started.")]
+Bytes = Annotated[int, Field(strict=True, ge=0, le=2**50, description="Bytes.")]
+Sequence = Annotated[int, Field(strict=True, ge=0, le=_EXACT, description="Per unit, gap-free, survives restarts.")]

@@ -11,9 +11,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from .base import Closed, Fraction, Name, Version
+from .base import Closed, Fraction, Name, Sha256, Version
 
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", strict=True)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000, strict=True)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=100, strict=True)]
 #: ``"N"`` is any number of patches at once.

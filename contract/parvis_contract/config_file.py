@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from .base import NAME_PATTERN
+
 T = TypeVar("T", bound="FileModel")
 KeyPath = tuple[str | int, ...]
 
@@ -73,6 +75,8 @@ class ConfigFile:
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             raise ConfigError([ConfigProblem(path, line, "", "", f"not YAML: {error.problem or error.context}")]) from None
+        except ConfigError:
+            raise
         except (yaml.YAMLError, RecursionError, ValueError) as error:
             raise ConfigError([ConfigProblem(path, 1, "", "", f"not YAML: {error}")]) from None
 
@@ -81,21 +85,27 @@ class ConfigFile:
         if isinstance(node, yaml.MappingNode):
             value: dict[Any, Any] = {}
             for key_node, value_node in node.value:
+                line = key_node.start_mark.line + 1
+                if not isinstance(key_node, yaml.ScalarNode):
+                    raise ConfigError([self.problem(path, "", "a key is a single word", line)])
                 key = self._scalar(key_node)
                 if key in value:
-                    problem = self.problem((*path, str(key)), "", "stands twice; keep one", key_node.start_mark.line + 1)
+                    problem = self.problem((*path, str(key)), "", "stands twice; keep one", line)
                     raise ConfigError([problem])
                 value[key] = self._construct(value_node, (*path, str(key)))
                 # A block's own line is that of its key, which is what a reader looks for.
-                self._lines[(*path, str(key))] = key_node.start_mark.line + 1
+                self._lines[(*path, str(key))] = line
             return value
         if isinstance(node, yaml.SequenceNode):
             return [self._construct(item, (*path, index)) for index, item in enumerate(node.value)]
         return self._scalar(node)
 
     def _scalar(self, node: yaml.Node) -> Any:
-        constructor = yaml.SafeLoader("")
-        return constructor.construct_object(node, deep=True)
+        try:
+            return yaml.SafeLoader("").construct_object(node, deep=True)
+        except ValueError as error:  # a date such as 2026-13-45
+            problem = ConfigProblem(self.path, node.start_mark.line + 1, "", _shown(node.value), f"not YAML: {error}")
+            raise ConfigError([problem]) from None
 
     def line(self, path: KeyPath) -> int:
         """The line of a key, or of the nearest enclosing one that is there."""
@@ -117,23 +127,35 @@ class ConfigFile:
         if not isinstance(self.content, dict):
             raise ConfigError([self.problem((), "", "expected keys and values, such as `site: vieux-port`")])
         try:
-            return model.model_validate(self.content)
+            return model.model_validate(self.content, context=self)
         except ValidationError as error:
             raise ConfigError(self._problems(error)) from None
 
     def _problems(self, error: ValidationError) -> list[ConfigProblem]:
         problems = []
         for each in error.errors(include_url=False):
-            path = self._existing(each["loc"])
-            missing, unknown = each["type"] == "missing", each["type"] == "extra_forbidden"
-            value = "" if missing or isinstance(each["input"], dict | list) else _shown(each["input"])
-            expected = "unknown key; is it misspelt?" if unknown else each["msg"].removeprefix("Value error, ")
-            problems.append(self.problem(path, "" if unknown else value, "required, and missing" if missing else expected))
+            path, kind, context = self._existing(each["loc"]), each["type"], each.get("ctx", {})
+            value = "" if isinstance(each["input"], dict | list) else _shown(each["input"])
+            expected = each["msg"].removeprefix("Value error, ")
+            if kind == "missing":
+                value, expected = "", "required, and missing"
+            elif kind == "extra_forbidden":
+                value, expected = "", "unknown key; is it misspelt?"
+            elif kind == "union_tag_invalid":
+                path = (*path, str(context["discriminator"]).strip("'"))
+                value, expected = repr(context["tag"]), f"expected one of {context['expected_tags']}"
+            elif kind == "union_tag_not_found":
+                path = (*path, str(context["discriminator"]).strip("'"))
+                expected = "required, and missing"
+            elif kind == "string_pattern_mismatch" and context["pattern"] == NAME_PATTERN:
+                expected = "a name has lower-case letters, digits and hyphens, 32 at most, such as quay-edge-2"
+            problems.append(self.problem(path, value, expected))
         return problems
 
     def _existing(self, loc: tuple[str | int, ...]) -> KeyPath:
         """A validation's location without the names of union members, which stand in no file."""
         path: KeyPath = ()
+        loc = tuple(part for part in loc if part != "[key]")
         for index, part in enumerate(loc):
             if (*path, part) in self._lines or index == len(loc) - 1:
                 path = (*path, part)

@@ -11,12 +11,12 @@ import re
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError, create_model, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, Field, StringConstraints, TypeAdapter, ValidationError, create_model, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 
-from .base import NAME_PATTERN, Closed, UtcTime, Uuid7, new_id
+from .base import HUB, NAME_PATTERN, RESERVED_UNIT_NAMES, Closed, UtcTime, Uuid7, new_id
 from .measures import EVENT_TYPES
 from .messages import (
     AllowlistCommand,
@@ -39,10 +39,9 @@ from .messages import (
 MAX_BYTES = 1024
 #: A plate, and an incident or route with a long history.
 MAX_LARGE_BYTES = 131_072
-#: The name that the hub bears in a source: ``urn:parvis:{site}:hub``. No unit may have it.
-HUB = "hub"
 
-_SOURCE = re.compile(rf"urn:parvis:({NAME_PATTERN[1:-1]}):({NAME_PATTERN[1:-1]})")
+UNIT_SOURCE_PATTERN = f"^urn:parvis:{NAME_PATTERN[1:-1]}:{NAME_PATTERN[1:-1]}$"
+HUB_SOURCE_PATTERN = f"^urn:parvis:{NAME_PATTERN[1:-1]}:{HUB}$"
 
 D = TypeVar("D", bound=Closed)
 
@@ -67,10 +66,10 @@ class Envelope(Closed, Generic[D]):
     """A CloudEvent, JSON structured mode."""
 
     specversion: Literal["1.0"] = "1.0"
-    id: Uuid7
-    source: str
+    id: Uuid7 = Field(description="The key for idempotence.")
+    source: str = Field(description="urn:parvis:{site}:{unit}; the hub's unit is `hub`.")
     type: str
-    time: UtcTime
+    time: UtcTime = Field(description="When it began in the world, not when it was sent.")
     datacontenttype: Literal["application/json"] = "application/json"
     data: D
 
@@ -96,22 +95,27 @@ class Envelope(Closed, Generic[D]):
 
     @model_validator(mode="after")
     def _agrees(self) -> Envelope[D]:
-        if not _SOURCE.fullmatch(self.source):
-            raise ValueError("source is urn:parvis:{site}:{unit}")
         data = self.data
+        if self.name not in FROM_HUB and self.unit in RESERVED_UNIT_NAMES:
+            raise _wrong("invalid_value", "source", f"no unit is called {self.unit}")
         if isinstance(data, EventData):
-            lasts = EVENT_TYPES[short_name(self.type)].lasts
+            lasts = EVENT_TYPES[self.name].lasts
             if (data.phase is Phase.INSTANT) is lasts:
-                raise ValueError(f"phase {data.phase} is not one of {self.type}")
+                raise _wrong("invalid_value", "data.phase", f"{data.phase} is not a phase of {self.name}")
             if data.phase is Phase.INSTANT and data.event is not None:
-                raise ValueError("an instant has no event to belong to")
+                raise _wrong("bad_id", "data.event", "an instant has no event to belong to")
             if data.phase is Phase.START and data.event not in (None, self.id):
-                raise ValueError("the event of a start is its own id")
+                raise _wrong("bad_id", "data.event", "the event of a start is its own id")
             if data.phase in (Phase.UPDATE, Phase.END) and data.event in (None, self.id):
-                raise ValueError("an update or end names the id of its start as its event")
+                raise _wrong("bad_id", "data.event", "an update or end names the id of its start as its event")
         if isinstance(data, TagSighting) and data.time not in (None, self.time):
-            raise ValueError("the time of a sighting is the envelope's")
+            raise _wrong("bad_time", "data.time", "the time of a sighting is the envelope's")
         return self
+
+
+def _wrong(kind: Literal["bad_id", "bad_time", "invalid_value"], field: str, message: str) -> PydanticCustomError:
+    """What is wrong in one field for what stands in another; `field` is carried to the refusal."""
+    return PydanticCustomError(kind, "{message}", {"message": message, "field": field})
 
 
 def short_name(full_name: str) -> str:
@@ -138,14 +142,21 @@ MESSAGES: dict[str, type[Closed]] = {name: EventData[entry.measure] for name, en
     "command.allowlist": AllowlistCommand,
     "command.release": ReleaseCommand,
 }
+#: What the hub alone may say. Everything else is said by a unit.
+FROM_HUB = frozenset({"incident", "route", "rejected", "command.config", "command.allowlist", "command.release"})
 
 
 def _envelope_model(name: str, data: type[Closed]) -> type[Envelope[Any]]:
+    source = HUB_SOURCE_PATTERN if name in FROM_HUB else UNIT_SOURCE_PATTERN
+    fields: dict[str, Any] = {
+        "source": (Annotated[str, StringConstraints(pattern=source, strict=True)], Envelope.model_fields["source"]),
+        "type": (Literal[full_name(name)], full_name(name)),
+    }
     return create_model(
         "".join(part.capitalize() for part in re.split(r"[._]", name)) + "Message",
         __base__=Envelope[data],  # type: ignore[valid-type]
         __doc__=data.__doc__,
-        type=(Literal[full_name(name)], full_name(name)),
+        **fields,
     )
 
 
@@ -158,10 +169,15 @@ _LARGE_TYPES = frozenset(full_name(name) for name in ("evidence.plate", "inciden
 def make_message(name: str, *, source: str, time: datetime, data: Closed, id: uuid.UUID | None = None) -> Envelope[Any]:
     """Puts data of the type ``name`` (short) into its envelope; a fresh id unless one is given.
 
+    A start without its `event` is given it: all three phases carry the id of the start, so that nobody guesses.
+
     Raises:
         pydantic.ValidationError: The data are not of that type, or contradict the envelope.
     """
-    return ENVELOPES[name](id=id or new_id(), source=source, time=time, data=data)
+    own = id or new_id()
+    if isinstance(data, EventData) and data.phase is Phase.START and data.event is None:
+        data = data.model_copy(update={"event": own})
+    return ENVELOPES[name](id=own, source=source, type=full_name(name), time=time, data=data)
 
 
 # --- reading ------------------------------------------------------------------------------------------------------------------
@@ -225,35 +241,29 @@ def parse_message(raw: bytes | str) -> Envelope[Any]:
         raise _refusal(error) from None
 
 
-_UNKNOWN, _MISSING = "extra_forbidden", "missing"
-_FIELD_OF_ERROR = re.compile(r"[a-z0-9_]+")
+#: Which rule is broken, by pydantic's type of error and the contract's own.
+_REASONS = {
+    "extra_forbidden": RefusalReason.UNKNOWN_FIELD,
+    "missing": RefusalReason.MISSING_FIELD,
+    "finite_number": RefusalReason.NOT_FINITE,
+    "json_invalid": RefusalReason.NOT_JSON,
+    "bad_id": RefusalReason.BAD_ID,
+    "bad_time": RefusalReason.BAD_TIME,
+}
+_FIELD_PART = re.compile(r"[a-z0-9_]+")
 
 
 def _refusal(error: ValidationError) -> Refused:
     """The first of a validation's errors, unknown fields before the rest: they are what must never pass."""
     errors: Sequence[ErrorDetails] = error.errors(include_url=False, include_input=False)
-    first = next((each for each in errors if each["type"] == _UNKNOWN), errors[0])
+    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
+    reason = _REASONS.get(first["type"], RefusalReason.INVALID_VALUE)
     path = [str(part) for part in first["loc"]]
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == _UNKNOWN:
+    if reason is RefusalReason.UNKNOWN_FIELD:
         # The name of an unknown field is the sender's text; only where it stands is told.
-        return Refused(RefusalReason.UNKNOWN_FIELD, "a field that the contract does not name", ".".join(path[:-1]) or None)
-    field = ".".join(part for part in path if _FIELD_OF_ERROR.fullmatch(part))[:100] or None
-    if first["type"] == _MISSING:
-        return Refused(RefusalReason.MISSING_FIELD, "required", field)
-    last = path[-1] if path else ""
-    if last in ("id", "event", "incident"):
-        return Refused(RefusalReason.BAD_ID, message, field)
-    if last in ("time", "at", "first_observed", "last_observed", "entered", "left", "expires") and first["type"] in (
-        "value_error",
-        "datetime_type",
-    ):
-        return Refused(RefusalReason.BAD_TIME, message, field)
-    if first["type"] == "finite_number":
-        return Refused(RefusalReason.NOT_FINITE, message, field)
-    if first["type"] == "json_invalid":
-        return Refused(RefusalReason.NOT_JSON, message, None)
-    return Refused(RefusalReason.INVALID_VALUE, message, field)
+        return Refused(reason, "a field that the contract does not name", ".".join(path[:-1])[:100] or None)
+    field = first.get("ctx", {}).get("field") or ".".join(part for part in path if _FIELD_PART.fullmatch(part))[:100] or None
+    return Refused(reason, "required" if first["type"] == "missing" else first["msg"].removeprefix("Value error, "), field)
 
 
 # --- writing ------------------------------------------------------------------------------------------------------------------

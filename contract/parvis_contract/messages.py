@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from enum import StrEnum
 from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from .base import (
+    Bytes,
+    Celsius,
     Closed,
     Count,
     Fraction,
@@ -18,12 +21,14 @@ from .base import (
     Metres,
     Milliseconds,
     Name,
+    Rate,
     Seconds,
     Sequence,
+    Sha256,
+    Total,
     UtcTime,
     Uuid7,
     Version,
-    _quantity,
 )
 from .measures import (
     EVENT_TYPES,
@@ -90,12 +95,18 @@ class ModelRef(Closed):
     version: Version
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class EventData(Closed, Generic[M]):
     """The data of an event of one type."""
 
     phase: Phase
     event: Uuid7 | None = Field(
-        default=None, description="Of an event that lasts: the id of its start, in all three phases. A start may leave it out."
+        default=None,
+        exclude_if=_is_none,
+        description="Of an event that lasts: the id of its start, in all three phases. A reader also takes a start without it.",
     )
     sequence: Sequence
     confidence: Fraction
@@ -108,7 +119,7 @@ class EventData(Closed, Generic[M]):
 # --- what else a unit says ----------------------------------------------------------------------------------------------------
 
 #: A count, or ``<n`` where it is below the site's floor ``n``: small numbers single people out.
-FlooredCount = Count | Annotated[str, StringConstraints(pattern=r"^<[1-9]\d{0,3}$", strict=True)]
+FlooredCount = Count | Annotated[str, StringConstraints(pattern=r"^<[1-9][0-9]{0,3}$", strict=True)]
 
 
 class FlowCount(Closed):
@@ -129,10 +140,10 @@ Tag = Annotated[int, Field(ge=0, le=586, description="Number of an AprilTag 36h1
 class TagSighting(Closed):
     """A tag of the allowlist was seen. Own store, own retention. The time is the envelope's."""
 
-    sequence: Sequence | None = None
+    sequence: Sequence | None = Field(default=None, exclude_if=_is_none)
     tag: Tag
     position: Position
-    time: UtcTime | None = Field(default=None, description="If given, the envelope's time.")
+    time: UtcTime | None = Field(default=None, exclude_if=_is_none, description="If given, the envelope's time.")
     clock: Clock
 
 
@@ -198,25 +209,21 @@ class UnitStatus(Closed):
     models: Annotated[tuple[ModelRef, ...], Field(max_length=4)] = ()
 
 
-Rate = _quantity(0.0, 1000.0, "Per second.")
-Bytes = Annotated[int, Field(ge=0, le=2**50)]
-
-
 class UnitTelemetry(Closed):
     """What a maintainer looks at when a unit is slow. A quantity that the unit cannot tell is null."""
 
-    uptime_s: _quantity(0.0, 1.0e10, "Seconds since the program started.")  # type: ignore[valid-type]
+    uptime_s: Annotated[float, Field(ge=0.0, le=1.0e10, description="Seconds since the program started.")]
     captured_fps: Rate | None
     analysed_fps: Rate | None
     vision_inference_ms: Milliseconds | None
     hearing_inference_ms: Milliseconds | None
     queue_frames: Count
-    dropped_frames: Annotated[int, Field(ge=0, le=2**53 - 1)]
-    outbox_messages: Annotated[int, Field(ge=0, le=2**53 - 1)]
+    dropped_frames: Total
+    outbox_messages: Total
     outbox_oldest_s: Seconds
-    outbox_shed: Annotated[int, Field(ge=0, le=2**53 - 1)]
+    outbox_shed: Total
     memory_bytes: Bytes | None
-    temperature_c: _quantity(-60.0, 150.0, "Degrees Celsius.") | None  # type: ignore[valid-type]
+    temperature_c: Celsius | None
     clock: Clock
 
 
@@ -356,11 +363,12 @@ class Incident(Closed):
     last_observed: UtcTime
     position: IncidentPosition
     located_by: LocatedBy
-    units: Annotated[tuple[Name, ...], Field(min_length=1, max_length=10_000)]
-    events: Annotated[tuple[Uuid7, ...], Field(min_length=1, max_length=100_000)]
+    # The longest lists that fit in a message, each alone.
+    units: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1_000)]
+    events: Annotated[tuple[Uuid7, ...], Field(min_length=1, max_length=3_000)]
     confidence: Fraction
     measure: IncidentMeasure
-    course: Annotated[tuple[CoursePoint, ...], Field(max_length=10_000)] | None = None
+    course: Annotated[tuple[CoursePoint, ...], Field(max_length=500)] | None = None
     operator: Operator
 
     @field_validator("measure", mode="before")
@@ -369,8 +377,8 @@ class Incident(Closed):
         kind = info.data.get("type")
         if isinstance(value, Measure) or kind is None:
             return value
-        # Incidents are read back from JSON objects, in which a list of names is a list and an enumeration a string.
-        return EVENT_TYPES[kind].incident_measure.model_validate(value, strict=False)
+        # As JSON, strictly: the union would say what is wrong for every type, and Python's leniency would take "1" for 1.
+        return EVENT_TYPES[kind].incident_measure.model_validate_json(json.dumps(value))
 
     @model_validator(mode="after")
     def _consistent(self) -> Incident:
@@ -418,8 +426,8 @@ class Route(Closed):
 
     tag: Tag
     coverage: Fraction
-    segments: Annotated[tuple[RouteSegment, ...], Field(max_length=100_000)]
-    refused: Annotated[tuple[RefusedSighting, ...], Field(max_length=100_000)] = ()
+    segments: Annotated[tuple[RouteSegment, ...], Field(max_length=800)]
+    refused: Annotated[tuple[RefusedSighting, ...], Field(max_length=1_000)] = ()
 
 
 class RefusalReason(StrEnum):
@@ -450,7 +458,7 @@ class Rejected(Closed):
         description="The contract's field that was wrong; null where the contract has none of that name."
     )
     size_bytes: Bytes
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", strict=True)]
+    sha256: Sha256
 
 
 # --- commands -----------------------------------------------------------------------------------------------------------------
@@ -459,7 +467,7 @@ class Rejected(Closed):
 class Signature(Closed):
     """Ed25519 over the canonical JSON of the data without this field."""
 
-    key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", strict=True)] = Field(description="SHA-256 of the public key.")
+    key: Sha256 = Field(description="SHA-256 of the public key.")
     value: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{128}$", strict=True)]
 
 
@@ -467,9 +475,6 @@ class _Command(Closed):
     counter: Sequence = Field(description="Higher than that of every command before it: a replayed one is refused.")
     expires: UtcTime
     signature: Signature
-
-
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", strict=True)]
 
 
 class ConfigCommand(_Command):
@@ -483,6 +488,12 @@ class TagRange(Closed):
 
     first: Tag
     last: Tag
+
+    @model_validator(mode="after")
+    def _rising(self) -> TagRange:
+        if self.last < self.first:
+            raise ValueError("last is before first")
+        return self
 
 
 class AllowlistCommand(_Command):

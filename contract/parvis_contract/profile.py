@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from .config_file import ConfigError, ConfigFile, ConfigProblem, FileModel
 from .measures import EVENT_TYPES
@@ -98,7 +98,13 @@ class Profile(FileModel):
     retention: Retention
     optical_cap: OpticalCap | None = None
 
-    _file: ConfigFile = PrivateAttr()
+    _file: ConfigFile | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _remember(self, info: ValidationInfo) -> Profile:
+        if isinstance(info.context, ConfigFile):
+            self._file = info.context
+        return self
 
     @model_validator(mode="after")
     def _ordered(self) -> Profile:
@@ -113,8 +119,8 @@ class Profile(FileModel):
 
     @property
     def path(self) -> Path:
-        """The file that it was read from."""
-        return self._file.path
+        """The file that it was read from; empty for one that was made in the program."""
+        return self._file.path if self._file else Path()
 
     def refusal(self, sense: Sense, event_type: str, *, on: date, recorded: bool) -> Refusal | None:
         """Says why a detector may not start; None if it may.
@@ -143,7 +149,7 @@ class Profile(FileModel):
         return frozenset(name for name in names if self.refusal(sense, name, on=on, recorded=recorded) is None)
 
     def _at(self, key: str, reason: str, *below: str) -> Refusal:
-        return Refusal(self._file.path, self._file.line((key, *below)), reason)
+        return Refusal(self.path, self._file.line((key, *below)) if self._file else 1, reason)
 
 
 def profiles_folder() -> Path:
@@ -170,7 +176,4 @@ def load_profile(name: str, beside: Path | None = None) -> Profile:
         shipped = ", ".join(sorted(file.stem for file in profiles_folder().glob("*.yaml")))
         expected = f"no such profile ({path}); shipped are {shipped}. Without a profile nothing starts"
         raise ConfigError([ConfigProblem(path, 1, "", "", expected)])
-    file = ConfigFile(path)
-    profile = file.read(Profile)
-    profile._file = file
-    return profile
+    return ConfigFile(path).read(Profile)

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
-from .base import Decibels, Degrees, Latitude, Longitude, Metres, Name, Seconds, SquareMetres
+from .base import RESERVED_UNIT_NAMES, Decibels, Degrees, Latitude, Longitude, Metres, Name, Seconds, SquareMetres
 from .config_file import ConfigError, ConfigFile, ConfigProblem, FileModel, KeyPath
 from .messages import Tag
 from .profile import Profile, load_profile
-from .topics import RESERVED_UNIT_NAMES
 
-Pixel = Annotated[float, Field(ge=-100_000.0, le=100_000.0)]
+Pixel = Annotated[float, Field(strict=True, ge=-100_000.0, le=100_000.0)]
 PixelPoint = tuple[Pixel, Pixel]
 LonLat = tuple[Longitude, Latitude]
-ImageSize = tuple[Annotated[int, Field(ge=16, le=16_384)], Annotated[int, Field(ge=16, le=16_384)]]
+Side = Annotated[int, Field(strict=True, ge=16, le=16_384, description="Pixels.")]
+DensityStep = Annotated[float, Field(strict=True, gt=0.0, le=10.0, description="People per square metre.")]
+ImageSize = tuple[Side, Side]
 
 
 class Point(FileModel):
@@ -55,7 +56,7 @@ class Unit(FileModel):
     height_m: Metres = 4.0
     heading_deg: Degrees = 0.0
     senses: Annotated[tuple[Literal["camera", "microphone"], ...], Field(min_length=1, max_length=2)]
-    range_m: Annotated[float, Field(gt=0.0, le=5_000.0)] = 50.0
+    range_m: Annotated[float, Field(strict=True, gt=0.0, le=5_000.0)] = 50.0
     ground_plane: GroundPlane | None = None
     microphone: Microphone = Microphone()
 
@@ -106,7 +107,11 @@ class CrowdZone(_Area):
     """Where it can become crowded: `crowd.density` and `crowd.surge`."""
 
     kind: Literal["crowd"]
-    density_steps_p_m2: Annotated[tuple[Annotated[float, Field(gt=0.0, le=10.0)], ...], Field(min_length=1, max_length=8)] = (2.0, 3.5, 5.0)
+    density_steps_p_m2: Annotated[tuple[DensityStep, ...], Field(min_length=1, max_length=8)] = (
+        2.0,
+        3.5,
+        5.0,
+    )
     area_m2: SquareMetres | None = Field(default=None, description="Of a zone in a picture without ground plane, if known.")
 
     @field_validator("density_steps_p_m2")
@@ -123,7 +128,7 @@ class NoiseZone(FileModel):
     kind: Literal["noise"]
     unit: Name
     limit_db: Decibels
-    period_s: Annotated[float, Field(ge=1.0, le=86_400.0)] = 60.0
+    period_s: Annotated[float, Field(strict=True, ge=1.0, le=86_400.0)] = 60.0
 
 
 Zone = Annotated[WatchedZone | ClosedZone | WalkedZone | CrowdZone | NoiseZone, Field(discriminator="kind")]
@@ -159,7 +164,7 @@ class Tags(FileModel):
     """The printed tags of consenting wearers."""
 
     family: Literal["tag36h11"] = "tag36h11"
-    size_m: Annotated[float, Field(gt=0.0, le=5.0)]
+    size_m: Annotated[float, Field(strict=True, gt=0.0, le=5.0)]
     allow: Annotated[tuple[Tag, ...], Field(max_length=587)] = Field(
         default=(), description="Counts under the profile `lab` only; elsewhere the signed allowlist does."
     )
@@ -172,7 +177,7 @@ class Site(FileModel):
     timezone: str = "UTC"
     profile: str
     origin: Point
-    temperature_c: Annotated[float, Field(ge=-60.0, le=60.0)] = 15.0
+    temperature_c: Annotated[float, Field(strict=True, ge=-60.0, le=60.0)] = 15.0
     units: Annotated[dict[Name, Unit], Field(min_length=1)]
     zones: dict[Name, Zone] = {}
     lanes: dict[Name, Lane] = {}
@@ -181,7 +186,13 @@ class Site(FileModel):
     tags: Tags | None = None
 
     _path: Path = PrivateAttr(default=Path())
-    _profile: Profile = PrivateAttr()
+    _profile: Profile | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _remember(self, info: ValidationInfo) -> Site:
+        if isinstance(info.context, ConfigFile):
+            self._path = info.context.path
+        return self
 
     @property
     def path(self) -> Path:
@@ -190,8 +201,19 @@ class Site(FileModel):
 
     @property
     def law(self) -> Profile:
-        """The legal profile that its `profile` names."""
+        """The legal profile that its `profile` names.
+
+        Raises:
+            LookupError: The plan was made in the program, and none was given to :meth:`under`.
+        """
+        if self._profile is None:
+            raise LookupError(f"site {self.site} has no profile loaded: nothing may start")
         return self._profile
+
+    def under(self, profile: Profile) -> Site:
+        """Puts this plan under a profile."""
+        self._profile = profile
+        return self
 
     def zones_of(self, unit: str) -> dict[str, Zone]:
         """The zones that a unit may have to judge: those on the map, and those in its own picture or at its microphone."""
@@ -224,14 +246,12 @@ def load_site(path: str | Path) -> Site:
     problems = list(_contradictions(file, site))
     if problems:
         raise ConfigError(problems)
-    site._path = file.path
     try:
-        site._profile = load_profile(site.profile, beside=file.path)
+        return site.under(load_profile(site.profile, beside=file.path))
     except ConfigError as error:
         if error.problems[0].file.exists():
             raise
         raise ConfigError([file.problem(("profile",), repr(site.profile), error.problems[0].expected)]) from None
-    return site
 
 
 def _contradictions(file: ConfigFile, site: Site) -> Iterator[ConfigProblem]:

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from .base import NAME_PATTERN
-from .envelope import HUB, Envelope, Refused
+from .base import HUB, NAME_PATTERN
+from .envelope import Envelope, Refused
 from .measures import EVENT_TYPES
 from .messages import Incident, RefusalReason
 
@@ -59,7 +59,7 @@ class UnitTopic:
             Refused: It is not one of a unit's branch.
         """
         parts = topic.split("/")
-        if "/".join(parts[:2]) == ROOT and len(parts) >= 5 and _NAME.match(parts[2]) and _NAME.match(parts[3]):
+        if "/".join(parts[:2]) == ROOT and len(parts) >= 5 and _NAME.fullmatch(parts[2]) and _NAME.fullmatch(parts[3]):
             if len(parts) == 6 and parts[4] == "event" and parts[5] in EVENT_TYPES:
                 return cls(parts[2], parts[3], "event", parts[5])
             if len(parts) == 5 and parts[4] in _BRANCHES.values():
@@ -67,15 +67,24 @@ class UnitTopic:
         raise Refused(RefusalReason.WRONG_TOPIC, "not a topic of the contract")
 
     def check(self, message: Envelope[Any]) -> None:
-        """Raises Refused unless the message says that it is from here: its source and type are the topic's."""
+        """Raises Refused unless the message may stand here: its type is the topic's, and its source the topic's unit.
+
+        A command is in the unit's branch, and the hub is its source.
+        """
         ours = message.name in EVENT_TYPES or message.name in _BRANCHES
-        if not ours or self != UnitTopic.of(message.site, message.unit, message.name):
+        unit = self.unit if self.branch == "command" and message.unit == HUB else message.unit
+        if not ours or self != UnitTopic.of(message.site, unit, message.name):
             raise Refused(RefusalReason.WRONG_TOPIC, "the message's source or type is not that of its topic", "source")
 
 
 def topic_of(message: Envelope[Any]) -> str:
     """Where a unit publishes a message of its own."""
     return str(UnitTopic.of(message.site, message.unit, message.name))
+
+
+def command_topic(site: str, unit: str) -> str:
+    """Where the hub publishes a command to a unit."""
+    return str(UnitTopic(site, unit, "command"))
 
 
 def incident_topic(site: str, incident: Incident) -> str:
@@ -101,7 +110,3 @@ def unit_source(site: str, unit: str) -> str:
 def hub_source(site: str) -> str:
     """The CloudEvents source of the hub."""
     return unit_source(site, HUB)
-
-
-#: Names that would read as one of the hub's own branches, or as the hub.
-RESERVED_UNIT_NAMES = frozenset({HUB, "incident", "route", "rejected"})
