@@ -17,23 +17,9 @@ from pydantic import BaseModel, Field, StringConstraints, TypeAdapter, Validatio
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from .base import HUB, NAME_PATTERN, RESERVED_UNIT_NAMES, Closed, UtcTime, Uuid7, new_id
+from .hub_messages import AllowlistCommand, ConfigCommand, Incident, RefusalReason, Rejected, ReleaseCommand, Route
 from .measures import EVENT_TYPES
-from .messages import (
-    AllowlistCommand,
-    ConfigCommand,
-    EventData,
-    EvidencePlate,
-    FlowCount,
-    Incident,
-    Phase,
-    RefusalReason,
-    Rejected,
-    ReleaseCommand,
-    Route,
-    TagSighting,
-    UnitStatus,
-    UnitTelemetry,
-)
+from .unit_messages import EventData, EvidencePlate, FlowCount, Phase, TagSighting, UnitStatus, UnitTelemetry
 
 #: Every message but a plate and what the hub says fits in this.
 MAX_BYTES = 1024

@@ -11,8 +11,8 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_
 
 from .base import RESERVED_UNIT_NAMES, Decibels, Degrees, Latitude, Longitude, Metres, Name, Seconds, SquareMetres
 from .config_file import ConfigError, ConfigFile, ConfigProblem, FileModel, KeyPath
-from .messages import Tag
 from .profile import Profile, load_profile
+from .unit_messages import Tag
 
 Pixel = Annotated[float, Field(strict=True, ge=-100_000.0, le=100_000.0)]
 PixelPoint = tuple[Pixel, Pixel]

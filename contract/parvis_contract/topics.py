@@ -8,8 +8,8 @@ from typing import Any
 
 from .base import HUB, NAME_PATTERN
 from .envelope import Envelope, Refused
+from .hub_messages import Incident, RefusalReason
 from .measures import EVENT_TYPES
-from .messages import Incident, RefusalReason
 
 ROOT = "parvis/v1"
 _NAME = re.compile(NAME_PATTERN)
