@@ -1,0 +1,60 @@
+// What the page knows, in one place; whoever shows some of it asks to be told when it changes.
+
+const listeners = new Set();
+let waiting = false;
+
+export const state = {
+  site: null,
+  /** id → what the hub shows of it: { incident, revision, criteria } */
+  incidents: new Map(),
+  /** name → unit */
+  units: new Map(),
+  truncated: false,
+  loaded: false,
+  filter: "undecided",
+  selected: null,
+  /** of the selected incident: { events, models, decisions, plates … }, or null until it is read */
+  detail: null,
+  /** "connecting", "live" or "lost" */
+  connection: "connecting",
+  lostSince: null,
+  /** The hub's clock less this computer's, in milliseconds. */
+  clockOffset_ms: 0,
+};
+
+/** The hub's time: an operator's computer may be wrong by minutes. */
+export const now = () => new Date(Date.now() + state.clockOffset_ms);
+
+export const onChange = (listener) => listeners.add(listener);
+
+/** Tells everybody, once per turn of the browser however many changes there were. */
+export function changed() {
+  if (waiting) return;
+  waiting = true;
+  queueMicrotask(() => {
+    waiting = false;
+    for (const listener of listeners) listener(state);
+  });
+}
+
+const undecided = (view) => view.incident.operator.verdict === "unconfirmed";
+
+/** The incidents under a filter, newest first. */
+export function listed(filter = state.filter) {
+  return [...state.incidents.values()]
+    .filter((view) => filter === "all" || (filter === "undecided") === undecided(view))
+    .sort((a, b) => (a.incident.first_observed < b.incident.first_observed ? 1 : a.incident.first_observed > b.incident.first_observed ? -1
+      : a.incident.incident < b.incident.incident ? 1 : -1));
+}
+
+/** How a unit is, in one word; what the broker says of it, and its silence, outweigh what it last said itself. */
+export function health(unit) {
+  if (unit.state === "lost") return "lost";
+  if (unit.state === "stopped") return "stopped";
+  if (unit.last_seen === null && unit.state === null) return "never";
+  if (unit.silent) return "silent";
+  return { healthy: "alive", null: "alive" }[unit.state] ?? unit.state;
+}
+
+/** Those that report something now, well or not so well. */
+export const reports = (unit) => ["alive", "degraded"].includes(health(unit));

@@ -1,0 +1,32 @@
+"""What the hub keeps, each row with its expiry, and the desk from which a console reads and decides."""
+
+from .database import Database, StoreError, default_url
+from .desk import BadDecision, Desk, UnknownIncident
+from .notices import Notice, Notices, Subscription
+from .records import Arrived, Batch, Restart, Seen
+from .store import Store
+from .views import REASONS, Counters, Decision, DecisionReason, IncidentDetail, IncidentRow, UnitView
+
+__all__ = [
+    "REASONS",
+    "Arrived",
+    "BadDecision",
+    "Batch",
+    "Counters",
+    "Database",
+    "Decision",
+    "DecisionReason",
+    "Desk",
+    "IncidentDetail",
+    "IncidentRow",
+    "Notice",
+    "Notices",
+    "Restart",
+    "Seen",
+    "Store",
+    "StoreError",
+    "Subscription",
+    "UnitView",
+    "UnknownIncident",
+    "default_url",
+]

@@ -1,0 +1,189 @@
+"""What an operator sees and decides: the only door that a console has to the store."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from parvis_contract import (
+    Envelope,
+    IncidentState,
+    RefusalReason,
+    Site,
+    UnitStatus,
+    UnitTelemetry,
+    Verdict,
+    parse_message,
+    to_datetime,
+    to_posix_s,
+)
+from sqlalchemy import Row, func, select
+
+from .notices import Notice, Notices, Subscription
+from .schema import counters, decisions, events, gaps, incidents, plates, units
+from .store import Store
+from .views import REASONS, Counters, Decision, DecisionReason, IncidentDetail, IncidentRow, UnitView
+
+#: A living unit sends telemetry about every half minute; three missed in a row are no accident of the network.
+SILENT_AFTER_S = 90.0
+
+
+class UnknownIncident(LookupError):
+    """No incident has this id: it never had, or its retention has ended."""
+
+
+class BadDecision(ValueError):
+    """The reason is not one of the verdict's, or the time has no zone; the message says which would do."""
+
+
+class Desk:
+    """Reads incidents and units, and takes decisions. Every method may be called from any thread.
+
+    Attributes:
+        changes: Tells of every change, for server-sent events; see :meth:`subscribe`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        site: Site,
+        changes: Notices,
+        *,
+        silent_after_s: float = SILENT_AFTER_S,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store = store
+        self._site = site
+        self._silent_after_s = silent_after_s
+        self._now = now
+        self.changes = changes
+
+    def subscribe(self, wake: Callable[[], None] | None = None) -> Subscription:
+        """A queue of notices of what changes from now on; see :meth:`Notices.subscribe`."""
+        return self.changes.subscribe(wake)
+
+    # --- incidents ------------------------------------------------------------------------------------------------------------
+
+    def incidents(self, *, state: IncidentState | None = None, verdict: Verdict | None = None, limit: int = 200) -> list[IncidentRow]:
+        """The incidents, the one observed last first.
+
+        Args:
+            state: Only those in this state.
+            verdict: Only those with this verdict.
+            limit: At most so many.
+        """
+        query = select(incidents).where(incidents.c.superseded_by.is_(None))
+        if state is not None:
+            query = query.where(incidents.c.state == state.value)
+        if verdict is not None:
+            query = query.where(incidents.c.verdict == verdict.value)
+        query = query.order_by(incidents.c.last_us.desc(), incidents.c.id.desc()).limit(limit)
+        with self._store.database.read() as connection:
+            return [_incident_row(row) for row in connection.execute(query)]
+
+    def incident(self, id: uuid.UUID) -> IncidentDetail | None:
+        """An incident with what it rests on; of one that has become part of another, that other. None if there is none."""
+        with self._store.database.read() as connection:
+            row = self._store.living(connection, str(id))
+            if row is None:
+                return None
+            incident = _incident_row(row)
+            names = [str(event) for event in incident.message.data.events]
+            said = connection.execute(self._store.among(events, events.c.event, names)).all()
+            shown = connection.execute(self._store.among(plates, plates.c.event, names)).all()
+            decided = connection.execute(self._store.among(decisions, decisions.c.event, names)).all()
+        messages = sorted(
+            (parse_message(row.message) for row in said), key=lambda message: (message.time, message.data.sequence, message.id)
+        )
+        return IncidentDetail(
+            row=incident,
+            events=tuple(messages),
+            plates=tuple(parse_message(row.message) for row in sorted(shown, key=lambda row: (row.time_us, row.id))),
+            decisions=tuple(_decision(row) for row in sorted(decided, key=lambda row: row.row)),
+        )
+
+    def decide(self, id: uuid.UUID, verdict: Verdict, reason: DecisionReason, by: str, at: datetime) -> IncidentRow:
+        """Stores what a person decided; the incident is published again with it.
+
+        Args:
+            id: The incident; if it has become part of another, the decision is about that other.
+            verdict: ``unconfirmed`` takes an earlier verdict back.
+            reason: One of the verdict's in ``REASONS``.
+            by: The operator's name, a Name of the contract.
+            at: When, with its zone.
+
+        Raises:
+            UnknownIncident: There is none of this id.
+            BadDecision: The reason is not one of the verdict's, or ``at`` has no zone.
+            pydantic.ValidationError: ``by`` is not a Name.
+        """
+        if reason not in REASONS[verdict]:
+            raise BadDecision(f"{reason} is no reason for {verdict}; choose one of {', '.join(REASONS[verdict])}")
+        if at.tzinfo is None:
+            raise BadDecision("the time of a decision needs its zone")
+        row = self._store.decide(str(id), Decision(verdict, reason, by, at.astimezone(UTC)))
+        if row is None:
+            raise UnknownIncident(f"no incident {id}")
+        decided = _incident_row(row)
+        self.changes.tell(Notice("incident", str(decided.message.data.incident)))
+        return decided
+
+    # --- units and counters ---------------------------------------------------------------------------------------------------
+
+    def units(self) -> list[UnitView]:
+        """Every unit of the site plan, by name."""
+        missing = select(gaps.c.unit, func.sum(gaps.c.last - gaps.c.first + 1).label("numbers")).group_by(gaps.c.unit)
+        with self._store.database.read() as connection:
+            known = {row.name: row for row in connection.execute(select(units))}
+            gone: dict[str, int] = {row.unit: row.numbers for row in connection.execute(missing)}
+        return [self._unit(name, known.get(name), int(gone.get(name, 0))) for name in sorted(self._site.units)]
+
+    def _unit(self, name: str, row: Row[Any] | None, missing: int) -> UnitView:
+        plan = self._site.units[name]
+        status: UnitStatus | None = parse_message(row.status).data if row is not None and row.status else None
+        telemetry: UnitTelemetry | None = parse_message(row.telemetry).data if row is not None and row.telemetry else None
+        last_seen = to_datetime(row.last_seen_us / 1e6) if row is not None and row.last_seen_us is not None else None
+        return UnitView(
+            name=name,
+            position=plan.position,
+            senses=tuple(plan.senses),
+            range_m=plan.range_m,
+            state=status.state if status else None,
+            reason=status.reason if status else None,
+            camera=status.camera if status else None,
+            microphone=status.microphone if status else None,
+            software=status.software if status else None,
+            telemetry=telemetry,
+            last_seen=last_seen,
+            silent=last_seen is None or to_posix_s(self._now()) - to_posix_s(last_seen) > self._silent_after_s,
+            missing=missing,
+        )
+
+    def counters(self) -> Counters:
+        """What has passed through the gate."""
+        with self._store.database.read() as connection:
+            values: dict[str, int] = {row.name: row.value for row in connection.execute(select(counters))}
+        return Counters(
+            received=values.get("received", 0),
+            refused={reason: values[f"refused.{reason}"] for reason in RefusalReason if f"refused.{reason}" in values},
+            duplicates=values.get("duplicates", 0),
+            too_late=values.get("too_late", 0),
+            stored=values.get("stored", 0),
+            not_announced=values.get("not_announced", 0),
+        )
+
+    def too_late(self, *, limit: int = 200) -> list[Envelope[Any]]:
+        """The events that came too late to be part of an incident, the last received first."""
+        query = select(events.c.message).where(events.c.too_late).order_by(events.c.row.desc()).limit(limit)
+        with self._store.database.read() as connection:
+            return [parse_message(row.message) for row in connection.execute(query)]
+
+
+def _incident_row(row: Row[Any]) -> IncidentRow:
+    return IncidentRow(message=parse_message(row.message), revision=row.revision)
+
+
+def _decision(row: Row[Any]) -> Decision:
+    return Decision(Verdict(row.verdict), DecisionReason(row.reason), row.by, to_datetime(row.at_us / 1e6))

@@ -1,0 +1,80 @@
+"""What the intake hands to the store: one batch, kept whole or not at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from parvis_contract import Envelope
+
+from parvis_hub.correlate import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A message that passed the gate and is new.
+
+    Attributes:
+        message: It.
+        text: As it came.
+        received_us: When it reached the hub, microseconds since 1970.
+        too_late: Older than the bounded lateness allows.
+    """
+
+    message: Envelope[Any]
+    text: str
+    received_us: int
+    too_late: bool = False
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a batch tells of one unit; None is left as it was.
+
+    Attributes:
+        last_seen_us: When its last message reached the hub.
+        newest_us: The latest time that an event of it has had.
+        next_sequence: One more than the highest sequence number received.
+        gaps: Every range of sequence numbers not received, both ends included.
+        status, telemetry: The last of each, as it came.
+    """
+
+    last_seen_us: int | None = None
+    newest_us: int | None = None
+    next_sequence: int | None = None
+    gaps: list[tuple[int, int]] | None = None
+    status: str | None = None
+    telemetry: str | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """Everything that one transaction keeps.
+
+    Attributes:
+        arrived: New messages, in order of arrival.
+        incidents: What the correlator made of them.
+        units: What they tell of each unit.
+        counts: What to add to each counter.
+    """
+
+    arrived: list[Arrived] = field(default_factory=list)
+    incidents: list[Change] = field(default_factory=list)
+    units: dict[str, Seen] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """What a hub needs to go on where it was stopped.
+
+    Attributes:
+        units: Of each unit: newest time, next sequence number, gaps.
+        clock_us: The latest event time of all, or None.
+        clock_received_us: When the message that bears it reached the hub.
+    """
+
+    units: dict[str, Seen]
+    clock_us: int | None
+    clock_received_us: int | None

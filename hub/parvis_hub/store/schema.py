@@ -1,0 +1,133 @@
+"""The tables. Every row of what units said, and of what was made of it, has an expiry.
+
+Times are microseconds since 1970 in UTC (`…_us`), ids are UUIDs in lower case, messages are the contract's JSON.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
+
+#: Raised with every change of the tables; a store of another version is refused rather than guessed at.
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+#: SQLite numbers rows by itself only where the key is a plain INTEGER.
+_RowId = BigInteger().with_variant(Integer, "sqlite")
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+#: One row per message of an event, in order of arrival.
+events = Table(
+    "events",
+    metadata,
+    Column("row", _RowId, primary_key=True, autoincrement=True),
+    Column("id", String(36), nullable=False, unique=True),
+    Column("event", String(36), nullable=False),
+    Column("type", String(32), nullable=False),
+    Column("unit", String(32), nullable=False),
+    Column("time_us", BigInteger, nullable=False),
+    Column("received_us", BigInteger, nullable=False),
+    Column("too_late", Boolean, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("message", Text, nullable=False),
+    Index("events_by_event", "event"),
+    Index("events_by_time", "time_us"),
+    Index("events_by_expiry", "expires_us"),
+)
+
+
+def _other(name: str, *more: Column[str]) -> Table:
+    """Counts, sightings and plates: each kind has its own table and its own retention."""
+    return Table(
+        name,
+        metadata,
+        Column("row", _RowId, primary_key=True, autoincrement=True),
+        Column("id", String(36), nullable=False, unique=True),
+        Column("unit", String(32), nullable=False),
+        Column("time_us", BigInteger, nullable=False),
+        Column("expires_us", BigInteger, nullable=False),
+        Column("message", Text, nullable=False),
+        *more,
+        Index(f"{name}_by_expiry", "expires_us"),
+    )
+
+
+flows = _other("flows")
+sightings = _other("sightings")
+plates = _other("plates", Column("event", String(36), nullable=False, index=True))
+
+#: The state of every incident. One that became part of another says of which, and is shown no more.
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("type", String(32), nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("first_us", BigInteger, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("published", Integer, nullable=False),
+    Column("superseded_by", String(36)),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("message", Text, nullable=False),
+    Index("incidents_by_time", "last_us"),
+    Index("incidents_by_expiry", "expires_us"),
+)
+
+#: Which incident an event is part of.
+members = Table(
+    "members",
+    metadata,
+    Column("event", String(36), primary_key=True),
+    Column("incident", String(36), nullable=False, index=True),
+    Column("expires_us", BigInteger, nullable=False, index=True),
+)
+
+#: What people decided, never changed. `event` is the incident's first: the decision stays with it through merges and splits.
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("row", _RowId, primary_key=True, autoincrement=True),
+    Column("incident", String(36), nullable=False, index=True),
+    Column("event", String(36), nullable=False, index=True),
+    Column("verdict", String(16), nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("by", String(32), nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False, index=True),
+)
+
+#: The last that is known of each unit.
+units = Table(
+    "units",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("last_seen_us", BigInteger),
+    Column("newest_us", BigInteger),
+    Column("next_sequence", BigInteger),
+    Column("status", Text),
+    Column("telemetry", Text),
+)
+
+#: Sequence numbers that a unit has given and the hub has not received, as ranges, both ends included.
+gaps = Table(
+    "gaps",
+    metadata,
+    Column("unit", String(32), primary_key=True),
+    Column("first", BigInteger, primary_key=True),
+    Column("last", BigInteger, nullable=False),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)

@@ -1,0 +1,352 @@
+"""Keeps what has arrived and what was made of it: each batch in one transaction, each row with its expiry."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from parvis_contract import Envelope, Incident, IncidentState, Operator, Site, Verdict, dump_unchecked, parse_message, to_datetime
+from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, delete, func, insert, or_, select, update
+
+from parvis_hub.correlate import Change, incident_message
+from .database import Database
+from .records import Arrived, Batch, Restart, Seen
+from .schema import counters, decisions, events, flows, gaps, incidents, members, plates, sightings, units
+from .views import Decision, DecisionReason
+
+#: SQLite takes at least 999 parameters in one statement.
+_CHUNK = 500
+_HOUR_US = 3_600_000_000
+_TABLE_OF = {"flow.count": flows, "tag.sighting": sightings, "evidence.plate": plates}
+
+
+@dataclass(frozen=True, slots=True)
+class Unpublished:
+    """An incident of which the broker has not confirmed the last revision.
+
+    Attributes:
+        id: Which.
+        revision: The one to publish.
+        text: The message, as published.
+        open: Retained while it is.
+        superseded: It has become part of another and is no more.
+    """
+
+    id: str
+    revision: int
+    text: str
+    open: bool
+    superseded: bool
+
+
+class Store:
+    """The hub's memory. Writing is for one thread at a time, which the database sees to; reading is for any.
+
+    Attributes:
+        database: Whose it is.
+    """
+
+    def __init__(self, database: Database, site: Site, now_us: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
+        self.database = database
+        self._site = site
+        self._now_us = now_us
+        keep = site.law.retention
+        self._events_us = int(keep.events_h * _HOUR_US)
+        self._incidents_us = int(keep.incidents_h * _HOUR_US)
+        self._other_us = {
+            "flow.count": self._events_us,
+            "tag.sighting": int(keep.sightings_h * _HOUR_US),
+            "evidence.plate": int(keep.evidence_h * _HOUR_US),
+        }
+        self._verdict_lock = threading.Lock()
+        self._verdicts: dict[str, tuple[int, Decision]] = {}
+        with database.read() as connection:
+            for row in connection.execute(select(decisions).order_by(decisions.c.row)):
+                self._remember(row.event, row.row, _decision(row))
+
+    # --- what is there already ------------------------------------------------------------------------------------------------
+
+    def known(self, table_of: str, ids: Sequence[str]) -> set[str]:
+        """Which of these messages of one type are in the store.
+
+        Args:
+            table_of: The type's short name.
+            ids: Of messages.
+        """
+        table = _TABLE_OF.get(table_of, events)
+        with self.database.read() as connection:
+            return {row.id for row in connection.execute(self.among(table, table.c.id, ids, table.c.id))}
+
+    @staticmethod
+    def among(table: Table, column: Column[Any], values: Sequence[str], *columns: Column[Any]) -> Select[Any]:
+        """Selects the rows whose column has one of these values."""
+        chosen = select(*columns) if columns else select(table)
+        return chosen.where(
+            or_(*(column.in_(values[at : at + _CHUNK]) for at in range(0, len(values), _CHUNK))) if values else column.in_([])
+        )
+
+    @staticmethod
+    def living(connection: Connection, id: str) -> Row[Any] | None:
+        """An incident's row; of one that has become part of another, that other's; None if there is none."""
+        seen: set[str] = set()
+        wanted = id
+        while wanted not in seen:
+            seen.add(wanted)
+            row = connection.execute(select(incidents).where(incidents.c.id == wanted)).one_or_none()
+            if row is None or row.superseded_by is None:
+                return row
+            wanted = row.superseded_by
+        return None
+
+    def restart(self) -> Restart:
+        """What a hub needs to go on where it was stopped."""
+        with self.database.read() as connection:
+            known = {
+                row.name: Seen(row.last_seen_us, row.newest_us, row.next_sequence, [], row.status, row.telemetry)
+                for row in connection.execute(select(units))
+            }
+            for row in connection.execute(select(gaps).order_by(gaps.c.unit, gaps.c.first)):
+                known.setdefault(row.unit, Seen(gaps=[])).gaps.append((row.first, row.last))  # type: ignore[union-attr]
+            newest = select(events.c.time_us, events.c.received_us).where(~events.c.too_late).order_by(events.c.time_us.desc()).limit(1)
+            clock = connection.execute(newest).one_or_none()
+        return Restart(known, clock.time_us if clock else None, clock.received_us if clock else None)
+
+    def history(self, *, since_us: int, until_us: int | None = None) -> Iterator[Envelope[Any]]:
+        """The stored events that can be part of an incident.
+
+        Args:
+            since_us: From this event time on; besides, whatever belongs to an incident that is open or that has an event from then on.
+            until_us: Before this event time, if given.
+        """
+        in_time = events.c.time_us >= since_us
+        if until_us is not None:
+            in_time &= events.c.time_us < until_us
+        touched = select(members.c.incident).join(events, events.c.event == members.c.event).where(in_time)
+        wanted = touched if until_us is not None else touched.union(select(incidents.c.id).where(incidents.c.state == "open"))
+        of_incident = events.c.event.in_(select(members.c.event).where(members.c.incident.in_(wanted)))
+        query = select(events.c.message).where(~events.c.too_late).where(in_time | of_incident).order_by(events.c.row)
+        with self.database.read() as connection:
+            for row in connection.execute(query):
+                yield parse_message(row.message)
+
+    # --- keeping --------------------------------------------------------------------------------------------------------------
+
+    def commit(self, batch: Batch) -> list[str]:
+        """Keeps a batch, whole; when this returns it is on disk.
+
+        Returns:
+            The ids of the incidents that have a new revision.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: Nothing of it was kept; the same batch may be tried again.
+        """
+        with self.database.write() as connection:
+            self._add_arrived(connection, batch.arrived)
+            revised = self._add_incidents(connection, batch.incidents)
+            for name, seen in batch.units.items():
+                _add_unit(connection, name, seen)
+            _add_counts(connection, batch.counts)
+        return revised
+
+    def _add_arrived(self, connection: Connection, arrived: Iterable[Arrived]) -> None:
+        rows: dict[Table, list[dict[str, Any]]] = {}
+        for each in arrived:
+            message = each.message
+            row: dict[str, Any] = {"id": str(message.id), "unit": message.unit, "time_us": _us(message), "message": each.text}
+            table = _TABLE_OF.get(message.name, events)
+            if table is events:
+                row |= {"event": str(message.event_id), "type": message.name, "received_us": each.received_us, "too_late": each.too_late}
+            elif table is plates:
+                row["event"] = str(message.data.event)
+            row["expires_us"] = each.received_us + self._other_us.get(message.name, self._events_us)
+            rows.setdefault(table, []).append(row)
+        for table, values in rows.items():
+            connection.execute(insert(table), values)
+
+    def _add_incidents(self, connection: Connection, changes: Sequence[Change]) -> list[str]:
+        ids = [str(change.id) for change in changes]
+        known = {row.id: row for row in connection.execute(self.among(incidents, incidents.c.id, ids))}
+        expires_us = self._now_us() + self._incidents_us
+        fresh, changed, belonging = [], [], []
+        for change in changes:
+            old = known.get(str(change.id))
+            if change.incident is None:
+                if old is not None:
+                    changed.append(self._superseded(old, change, expires_us))
+                continue
+            incident = change.incident.model_copy(update={"operator": self._operator(change.incident)})
+            row = self._incident_row(incident, expires_us)
+            belonging += [{"event": str(event), "incident": row["id"], "expires_us": expires_us} for event in incident.events]
+            if old is None:
+                fresh.append(row)
+            elif old.message != row["message"] or old.superseded_by is not None:
+                changed.append(row | {"revision": old.revision + 1, "published": old.published})
+        if fresh:
+            connection.execute(insert(incidents), fresh)
+        if changed:
+            connection.execute(_UPDATE_INCIDENT, [{f"new_{name}": value for name, value in row.items()} for row in changed])
+        if belonging:
+            moved = [row["event"] for row in belonging]
+            for at in range(0, len(moved), _CHUNK):
+                connection.execute(delete(members).where(members.c.event.in_(moved[at : at + _CHUNK])))
+            connection.execute(insert(members), list({row["event"]: row for row in belonging}.values()))
+        return [row["id"] for row in (*fresh, *changed)]
+
+    def _incident_row(self, incident: Incident, expires_us: int) -> dict[str, Any]:
+        message = incident_message(self._site.site, incident)
+        return {
+            "id": str(incident.incident),
+            "type": incident.type,
+            "state": incident.state.value,
+            "verdict": incident.operator.verdict.value,
+            "first_us": round(incident.first_observed.timestamp() * 1e6),
+            "last_us": round(incident.last_observed.timestamp() * 1e6),
+            "revision": 1,
+            "published": 0,
+            "superseded_by": None,
+            "expires_us": expires_us,
+            "message": dump_unchecked(message).decode(),
+        }
+
+    def _superseded(self, old: Row[Any], change: Change, expires_us: int) -> dict[str, Any]:
+        """An incident that is part of another: closed, and shown no more."""
+        incident: Incident = parse_message(old.message).data
+        row = self._incident_row(incident.model_copy(update={"state": IncidentState.CLOSED}), expires_us)
+        return row | {"revision": old.revision + 1, "published": old.published, "superseded_by": str(change.superseded_by)}
+
+    # --- deciding -------------------------------------------------------------------------------------------------------------
+
+    def decide(self, id: str, decision: Decision) -> Row[Any] | None:
+        """Stores a decision; returns the incident's new row, None if there is no such incident."""
+        with self.database.write() as connection:
+            row = self.living(connection, id)
+            if row is None:
+                return None
+            message = parse_message(row.message)
+            operator = _signed(decision)
+            incident: Incident = message.data.model_copy(update={"operator": operator})
+            first = str(incident.events[0])
+            expires_us = self._now_us() + self._incidents_us
+            added = connection.execute(
+                insert(decisions).values(
+                    incident=row.id,
+                    event=first,
+                    verdict=decision.verdict.value,
+                    reason=decision.reason.value,
+                    by=decision.by,
+                    at_us=round(decision.at.timestamp() * 1e6),
+                    expires_us=expires_us,
+                )
+            )
+            new = self._incident_row(incident, expires_us) | {"revision": row.revision + 1, "published": row.published}
+            connection.execute(_UPDATE_INCIDENT, {f"new_{name}": value for name, value in new.items()})
+            number = added.inserted_primary_key[0] if added.inserted_primary_key else 0
+            answer = self.living(connection, row.id)
+            # Remembered before the next writer can begin, so that no later state of the incident lacks it.
+            self._remember(first, number, decision)
+        return answer
+
+    def _remember(self, event: str, number: int, decision: Decision) -> None:
+        with self._verdict_lock:
+            self._verdicts[event] = (number, decision)
+
+    def _operator(self, incident: Incident) -> Operator:
+        """The last decision about any of an incident's events."""
+        with self._verdict_lock:
+            given = [self._verdicts[str(event)] for event in incident.events if str(event) in self._verdicts] if self._verdicts else []
+        return _signed(max(given, key=lambda each: each[0])[1]) if given else incident.operator
+
+    # --- publishing and forgetting --------------------------------------------------------------------------------------------
+
+    def unpublished(self, *, also_open: bool = False, limit: int = 1_000) -> list[Unpublished]:
+        """The incidents whose last revision the broker has not confirmed, the one observed first first.
+
+        Args:
+            also_open: And every open one: what a broker should hold retained, if it has lost it.
+            limit: At most so many.
+        """
+        wanted = incidents.c.published < incidents.c.revision
+        if also_open:
+            wanted |= (incidents.c.state == "open") & incidents.c.superseded_by.is_(None)
+        query = select(incidents).where(wanted).order_by(incidents.c.last_us, incidents.c.id).limit(limit)
+        with self.database.read() as connection:
+            return [
+                Unpublished(row.id, row.revision, row.message, row.state == "open", row.superseded_by is not None)
+                for row in connection.execute(query)
+            ]
+
+    def published(self, confirmed: Sequence[tuple[str, int]]) -> None:
+        """Notes that the broker has confirmed these revisions of these incidents."""
+        if confirmed:
+            with self.database.write() as connection:
+                done = update(incidents).where(incidents.c.id == bindparam("which"), incidents.c.published < bindparam("upto"))
+                connection.execute(done.values(published=bindparam("upto")), [{"which": which, "upto": upto} for which, upto in confirmed])
+
+    def purge(self) -> dict[str, int]:
+        """Deletes what has expired; returns the number of rows by table. An open incident, and its events, stay until it has closed."""
+        now_us = self._now_us()
+        deleted = {}
+        with self.database.write() as connection:
+            open_ones = select(incidents.c.id).where(incidents.c.state == "open", incidents.c.superseded_by.is_(None))
+            alive = select(members.c.event).where(members.c.incident.in_(open_ones))
+            for table, kept in (
+                (events, events.c.event.in_(alive)),
+                (flows, None),
+                (sightings, None),
+                (plates, None),
+                (members, members.c.incident.in_(open_ones)),
+                (decisions, decisions.c.incident.in_(open_ones)),
+                (incidents, incidents.c.state == "open"),
+            ):
+                expired = delete(table).where(table.c.expires_us < now_us)
+                done = connection.execute(expired if kept is None else expired.where(~kept))
+                deleted[table.name] = done.rowcount
+        return deleted
+
+
+_UPDATE_INCIDENT = (
+    update(incidents)
+    .where(incidents.c.id == bindparam("new_id"))
+    .values({column.name: bindparam(f"new_{column.name}") for column in incidents.columns if column.name != "id"})
+)
+
+
+def _us(message: Envelope[Any]) -> int:
+    return round(message.time.timestamp() * 1e6)
+
+
+def _decision(row: Row[Any]) -> Decision:
+    return Decision(Verdict(row.verdict), DecisionReason(row.reason), row.by, to_datetime(row.at_us / 1e6))
+
+
+def _signed(decision: Decision) -> Operator:
+    if decision.verdict is Verdict.UNCONFIRMED:
+        return Operator(verdict=decision.verdict)
+    return Operator(verdict=decision.verdict, by=decision.by, at=decision.at)
+
+
+def _add_unit(connection: Connection, name: str, seen: Seen) -> None:
+    values = {
+        column: value
+        for column in ("last_seen_us", "newest_us", "next_sequence", "status", "telemetry")
+        if (value := getattr(seen, column)) is not None
+    }
+    if connection.execute(select(func.count()).select_from(units).where(units.c.name == name)).scalar_one():
+        if values:
+            connection.execute(update(units).where(units.c.name == name).values(values))
+    else:
+        connection.execute(insert(units).values(name=name, **values))
+    if seen.gaps is not None:
+        connection.execute(delete(gaps).where(gaps.c.unit == name))
+        if seen.gaps:
+            connection.execute(insert(gaps), [{"unit": name, "first": first, "last": last} for first, last in seen.gaps])
+
+
+def _add_counts(connection: Connection, counts: dict[str, int]) -> None:
+    for name, more in counts.items():
+        changed = connection.execute(update(counters).where(counters.c.name == name).values(value=counters.c.value + more))
+        if not changed.rowcount:
+            connection.execute(insert(counters).values(name=name, value=more))

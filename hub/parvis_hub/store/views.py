@@ -1,0 +1,140 @@
+"""What a console is given: values, frozen, made of the contract's own models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from parvis_contract import (
+    Envelope,
+    EvidencePlate,
+    Incident,
+    Point,
+    RefusalReason,
+    SenseStatus,
+    StatusReason,
+    UnitState,
+    UnitTelemetry,
+    Verdict,
+)
+
+
+class DecisionReason(StrEnum):
+    """Why a person decided so: a closed list, so that reasons can be counted, explained and translated."""
+
+    SEEN_ON_SITE = "seen_on_site"
+    SEEN_BY_OPERATOR = "seen_by_operator"
+    REPORTED_BY_PHONE = "reported_by_phone"
+    FALSE_ALARM = "false_alarm"
+    TEST = "test"
+    KNOWN_ACTIVITY = "known_activity"
+    DUPLICATE = "duplicate"
+    NOT_RELEVANT = "not_relevant"
+    MISTAKEN_DECISION = "mistaken_decision"
+    NEW_INFORMATION = "new_information"
+
+
+#: The reasons that a verdict may have. `unconfirmed` takes an earlier verdict back.
+REASONS: Mapping[Verdict, tuple[DecisionReason, ...]] = {
+    Verdict.CONFIRMED: (DecisionReason.SEEN_ON_SITE, DecisionReason.SEEN_BY_OPERATOR, DecisionReason.REPORTED_BY_PHONE),
+    Verdict.DISMISSED: (
+        DecisionReason.FALSE_ALARM,
+        DecisionReason.TEST,
+        DecisionReason.KNOWN_ACTIVITY,
+        DecisionReason.DUPLICATE,
+        DecisionReason.NOT_RELEVANT,
+    ),
+    Verdict.UNCONFIRMED: (DecisionReason.MISTAKEN_DECISION, DecisionReason.NEW_INFORMATION),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """An incident as it stands.
+
+    Attributes:
+        message: What is published of it.
+        revision: From 1; one more with every change, a verdict included.
+    """
+
+    message: Envelope[Incident]
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one person decided, once."""
+
+    verdict: Verdict
+    reason: DecisionReason
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentDetail:
+    """An incident with what it rests on.
+
+    Attributes:
+        row: The incident.
+        events: Every message of its events, in order of time; shorter than the incident's history once messages have expired.
+        plates: The evidence plates of its events.
+        decisions: What was decided, oldest first.
+    """
+
+    row: IncidentRow
+    events: tuple[Envelope[Any], ...]
+    plates: tuple[Envelope[EvidencePlate], ...]
+    decisions: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitView:
+    """A unit of the site plan and the last that is known of it.
+
+    Attributes:
+        name, position, senses, range_m: From the site plan.
+        state, reason, camera, microphone, software: From its last status; None if it has never sent one.
+        telemetry: Its last, or None.
+        last_seen: When its last message reached the hub; None if none has. A last will is no sign of life.
+        silent: Nothing has come from it for longer than a living unit is quiet, whatever its last status says.
+        missing: How many of its sequence numbers the hub has not received.
+    """
+
+    name: str
+    position: Point
+    senses: tuple[str, ...]
+    range_m: float
+    state: UnitState | None
+    reason: StatusReason | None
+    camera: SenseStatus | None
+    microphone: SenseStatus | None
+    software: str | None
+    telemetry: UnitTelemetry | None
+    last_seen: datetime | None
+    silent: bool
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What has passed through the gate since the store was made.
+
+    Attributes:
+        received: Messages that reached the hub, the refused among them.
+        refused: Of these, by reason.
+        duplicates: Received before, and passed over.
+        too_late: Events older than the bounded lateness allows: stored and listed, and part of no incident.
+        stored: Messages that were new and were kept.
+        not_announced: Refusals that were counted, but not published, because too many came at once.
+    """
+
+    received: int
+    refused: Mapping[RefusalReason, int]
+    duplicates: int
+    too_late: int
+    stored: int
+    not_announced: int
