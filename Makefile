@@ -42,7 +42,7 @@ chaos: $(READY) ## Kill unit, hub and broker 50 times at random instants: nothin
 	$(BIN)/python -m tests.chaos --kills 50
 
 schema: $(READY) ## Write the JSON Schemas and the AsyncAPI document again
-	$(BIN)/parvis-contract generate contract/generated
+	$(BIN)/parvis-contract generate contract/generated --page docs/contract.md
 
 models: $(READY) ## Build both models again from their pinned sources, and measure them (an hour of network and patience)
 	$(BIN)/parvis-models build && $(BIN)/parvis-models evaluate --write

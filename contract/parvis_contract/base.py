@@ -181,6 +181,6 @@ Rate = Annotated[float, Field(strict=True, ge=0.0, le=1000.0, description="Per s
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000, description="A count.")]
 #: JSON numbers are exact up to 2^53.
 _EXACT = 2**53 - 1
-Total = Annotated[int, Field(strict=True, ge=0, le=_EXACT, description="A count since the program started.")]
+Total = Annotated[int, Field(strict=True, ge=0, le=_EXACT, description="A count.")]
 Bytes = Annotated[int, Field(strict=True, ge=0, le=2**50, description="Bytes.")]
 Sequence = Annotated[int, Field(strict=True, ge=0, le=_EXACT, description="Per unit, gap-free, survives restarts.")]

@@ -128,6 +128,14 @@ MESSAGES: dict[str, type[Closed]] = {name: EventData[entry.measure] for name, en
     "command.allowlist": AllowlistCommand,
     "command.release": ReleaseCommand,
 }
+
+
+def what_it_says(name: str) -> str:
+    """One sentence on a type of message, by its short name."""
+    said = EVENT_TYPES[name].measure if name in EVENT_TYPES else MESSAGES[name]
+    return (said.__doc__ or "").splitlines()[0]
+
+
 #: What the hub alone may say. Everything else is said by a unit.
 FROM_HUB = frozenset({"incident", "route", "rejected", "command.config", "command.allowlist", "command.release"})
 
@@ -141,7 +149,7 @@ def _envelope_model(name: str, data: type[Closed]) -> type[Envelope[Any]]:
     return create_model(
         "".join(part.capitalize() for part in re.split(r"[._]", name)) + "Message",
         __base__=Envelope[data],  # type: ignore[valid-type]
-        __doc__=data.__doc__,
+        __doc__=what_it_says(name),
         **fields,
     )
 

@@ -106,63 +106,63 @@ class TamperCause(StrEnum):
 class ObjectUnattended(Measure):
     """A thing that was not there has stayed still, nobody near it."""
 
-    dwell_s: Seconds
-    area_m2: SquareMetres | None
-    nearest_person_m: Metres | None
+    dwell_s: Seconds = Field(description="How long it has stood.")
+    area_m2: SquareMetres | None = Field(description="Of the ground that it covers.")
+    nearest_person_m: Metres | None = Field(description="Distance of whoever is nearest now.")
 
 
 class FurnitureChanged(Measure):
     """A listed bench, bin, sign … is gone, moved or altered."""
 
-    asset: Name
-    changed_fraction: Fraction
+    asset: Name = Field(description="From the site plan.")
+    changed_fraction: Fraction = Field(description="Of the asset's area in the picture.")
     change: FurnitureChange
 
 
 class SurfaceMarked(Measure):
     """A listed wall or shutter carries a mark that it did not carry."""
 
-    asset: Name
-    changed_area_m2: SquareMetres | None
-    changed_fraction: Fraction
+    asset: Name = Field(description="From the site plan.")
+    changed_area_m2: SquareMetres | None = Field(description="Of the mark.")
+    changed_fraction: Fraction = Field(description="Of the asset's area in the picture.")
 
 
 class CrowdDensity(Measure):
     """A zone is over its density step."""
 
     density_p_m2: PeoplePerSquareMetre | None
-    area_m2: SquareMetres | None
-    count: Count
+    area_m2: SquareMetres | None = Field(description="Of the zone, as far as it is seen.")
+    count: Count = Field(description="People in it.")
     los: LevelOfService | None
 
 
 class CrowdSurge(Measure):
     """Many people suddenly move fast, apart or together."""
 
-    speed_m_s: MetresPerSecond | None
-    baseline_speed_m_s: MetresPerSecond | None
+    speed_m_s: MetresPerSecond | None = Field(description="Median speed of the flow now.")
+    baseline_speed_m_s: MetresPerSecond | None = Field(description="What it usually is there.")
     divergence_per_s: Annotated[float, Field(ge=-50.0, le=50.0, description="Per second; positive: apart.")]
-    area_m2: SquareMetres | None
+    area_m2: SquareMetres | None = Field(description="Of the ground that moves so.")
 
 
 class PersonOnGround(Measure):
     """Somebody is lying still where people walk."""
 
-    duration_s: Seconds
+    duration_s: Seconds = Field(description="How long so far.")
 
 
 class ZoneIntrusion(Measure):
     """Presence in a closed zone."""
 
-    zone: Name
+    zone: Name = Field(description="From the site plan.")
     object_class: ObjectClass
-    duration_s: Seconds
+    duration_s: Seconds = Field(description="How long so far.")
 
 
 class TrafficWrongWay(Measure):
     """A vehicle drives against its lane."""
 
-    lane: Name
+    lane: Name = Field(description="From the site plan.")
     object_class: ObjectClass
     heading_error_deg: Annotated[float, Field(ge=0.0, le=180.0, description="Between its heading and the lane's.")]
     speed_m_s: MetresPerSecond | None
@@ -172,8 +172,8 @@ class LevelUnusual(Measure):
     """A counted level is far from what this hour of this weekday has been."""
 
     quantity: LevelQuantity
-    observed: Annotated[float, Field(ge=-20.0, le=1.0e6)]
-    expected: Annotated[float, Field(ge=-20.0, le=1.0e6)]
+    observed: Annotated[float, Field(ge=-20.0, le=1.0e6, description="In the unit of the quantity: a count, or dB.")]
+    expected: Annotated[float, Field(ge=-20.0, le=1.0e6, description="Of this hour of this weekday, in the same unit.")]
     z_score: Annotated[float, Field(ge=-1.0e4, le=1.0e4, description="Robust standard deviations from what is expected.")]
 
 
@@ -181,26 +181,26 @@ class SoundImpulse(Measure):
     """An impulsive sound of a listed class."""
 
     sound_class: ImpulseClass
-    lcpeak_db: Decibels
-    onset_uncertainty_ms: Milliseconds
+    lcpeak_db: Decibels = Field(description="C-weighted peak level, dB re 20 µPa.")
+    onset_uncertainty_ms: Milliseconds = Field(description="1-sigma, of the envelope's time.")
 
 
 class SoundAlarm(Measure):
     """A sustained alarm sound."""
 
     sound_class: AlarmClass
-    laeq_db: Decibels
-    duration_s: Seconds
+    laeq_db: Decibels = Field(description="A-weighted equivalent level over its duration, dB re 20 µPa.")
+    duration_s: Seconds = Field(description="How long so far.")
 
 
 class SoundLevel(Measure):
     """Noise over the zone's limit."""
 
-    laeq_db: Decibels
-    lafmax_db: Decibels
-    lcpeak_db: Decibels
-    period_s: Seconds
-    limit_db: Decibels
+    laeq_db: Decibels = Field(description="A-weighted equivalent level over the period, dB re 20 µPa.")
+    lafmax_db: Decibels = Field(description="Highest A-weighted level, time weighting F, dB re 20 µPa.")
+    lcpeak_db: Decibels = Field(description="C-weighted peak level, dB re 20 µPa.")
+    period_s: Seconds = Field(description="What the levels are taken over.")
+    limit_db: Decibels = Field(description="The zone's limit of laeq_db, from the site plan.")
 
 
 class UnitTampered(Measure):

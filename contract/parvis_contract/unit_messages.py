@@ -201,11 +201,11 @@ class UnitTelemetry(Closed):
     analysed_fps: Rate | None
     vision_inference_ms: Milliseconds | None
     hearing_inference_ms: Milliseconds | None
-    queue_frames: Count
-    dropped_frames: Total
-    outbox_messages: Total
-    outbox_oldest_s: Seconds
-    outbox_shed: Total
+    queue_frames: Count = Field(description="Waiting for the detector now.")
+    dropped_frames: Total = Field(description="Passed over since the start, the oldest first, rather than fall behind.")
+    outbox_messages: Total = Field(description="Waiting for the broker now.")
+    outbox_oldest_s: Seconds = Field(description="How long the oldest of them has waited.")
+    outbox_shed: Total = Field(description="Given up since the outbox was made, because it was full.")
     memory_bytes: Bytes | None
     temperature_c: Celsius | None
     clock: Clock
