@@ -9,9 +9,9 @@ import json
 import math
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, Field, StringConstraints, TypeAdapter, ValidationError, create_model, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -94,6 +94,8 @@ class Envelope(Closed, Generic[D]):
                 raise _wrong("bad_id", "data.event", "the event of a start is its own id")
             if data.phase in (Phase.UPDATE, Phase.END) and data.event in (None, self.id):
                 raise _wrong("bad_id", "data.event", "an update or end names the id of its start as its event")
+        if isinstance(data, Rejected) and data.field is not None and not is_field(data.field):
+            raise _wrong("invalid_value", "data.field", "not a field of the contract")
         if isinstance(data, TagSighting) and data.time not in (None, self.time):
             raise _wrong("bad_time", "data.time", "the time of a sighting is the envelope's")
         return self
@@ -174,6 +176,24 @@ def make_message(name: str, *, source: str, time: datetime, data: Closed, id: uu
     return ENVELOPES[name](id=own, source=source, type=full_name(name), time=time, data=data)
 
 
+def _field_names(annotation: Any) -> Iterator[str]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        for name, field in annotation.model_fields.items():
+            yield field.alias or name
+            yield from _field_names(field.annotation)
+    for part in get_args(annotation):
+        yield from _field_names(part)
+
+
+#: Every name of a field that there is.
+FIELD_NAMES = frozenset(name for model in ENVELOPES.values() for name in _field_names(model))
+
+
+def is_field(path: str) -> bool:
+    """True if a dotted path has nothing in it but names of the contract's fields and places in a list."""
+    return all(part in FIELD_NAMES or (part.isascii() and part.isdigit()) for part in path.split("."))
+
+
 # --- reading ------------------------------------------------------------------------------------------------------------------
 
 
@@ -244,7 +264,6 @@ _REASONS = {
     "bad_id": RefusalReason.BAD_ID,
     "bad_time": RefusalReason.BAD_TIME,
 }
-_FIELD_PART = re.compile(r"[a-z0-9_]+")
 
 
 def _refusal(error: ValidationError) -> Refused:
@@ -252,11 +271,13 @@ def _refusal(error: ValidationError) -> Refused:
     errors: Sequence[ErrorDetails] = error.errors(include_url=False, include_input=False)
     first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
     reason = _REASONS.get(first["type"], RefusalReason.INVALID_VALUE)
-    path = [str(part) for part in first["loc"]]
+    # Where a value may be of two kinds, a location also has the kinds' names, which are no fields.
+    path = [str(part) for part in first["loc"] if is_field(str(part))]
     if reason is RefusalReason.UNKNOWN_FIELD:
-        # The name of an unknown field is the sender's text; only where it stands is told.
-        return Refused(reason, "a field that the contract does not name", ".".join(path[:-1])[:100] or None)
-    field = first.get("ctx", {}).get("field") or ".".join(part for part in path if _FIELD_PART.fullmatch(part))[:100] or None
+        # The name of an unknown field is the sender's text, even where it is one of ours; only where it stands is told.
+        depth = len(path) - (str(first["loc"][-1]) in path[-1:])
+        return Refused(reason, "a field that the contract does not name", ".".join(path[:depth]) or None)
+    field = first.get("ctx", {}).get("field") or ".".join(path) or None
     return Refused(reason, "required" if first["type"] == "missing" else first["msg"].removeprefix("Value error, "), field)
 
 

@@ -39,7 +39,7 @@ _PATTERNS = {
     "^<": '`"<n"`',
     "^urn:": "source",
     "^[A-Za-z0-9+/]+": "base64",
-    "^[a-z0-9_]+(": "dotted field",
+    "^(?:about|": "dotted field",
 }
 
 
@@ -173,7 +173,7 @@ def contract_page() -> str:
         sizes,
         "## Envelope",
         _envelope(),
-        "A name has lower-case letters, digits and hyphens, 32 at most. A time is RFC 3339 with its zone, written in UTC to the microsecond.",
+        "A name has lower-case letters, digits and hyphens, 32 at most. A time is RFC 3339 with its zone, written in UTC.",
         "## Topics",
         "| topic | from → to | QoS | retained | carries | |\n| --- | --- | --- | --- | --- | --- |\n" + "\n".join(topics),
         "## What all events say",

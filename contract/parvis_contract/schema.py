@@ -8,7 +8,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from .base import RESERVED_UNIT_NAMES
-from .envelope import ENVELOPES, FROM_HUB, full_name
+from .envelope import ENVELOPES, FIELD_NAMES, FROM_HUB, full_name
 from .measures import EVENT_TYPES
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -50,6 +50,8 @@ def message_schema(name: str) -> JsonSchemaValue:
     data = schema["$defs"][schema["properties"]["data"]["$ref"].rpartition("/")[2]]
     if name in EVENT_TYPES:
         _say_phases(data, lasts=EVENT_TYPES[name].lasts)
+    if name == "rejected":
+        _say_fields(data)
     if name == "incident":
         _say_measures(data, schema["$defs"])
         _say_verdict(schema["$defs"]["Operator"])
@@ -80,6 +82,13 @@ def _say_measures(incident: dict[str, Any], definitions: dict[str, Any]) -> None
     missing = {entry.incident_measure.__name__ for entry in EVENT_TYPES.values()} - set(definitions)
     if missing:
         raise AssertionError(f"an incident cannot carry {sorted(missing)}")
+
+
+def _say_fields(rejected: dict[str, Any]) -> None:
+    """Which fields can have been wrong: those of the contract, and places in its lists."""
+    part = f"(?:{'|'.join(sorted(FIELD_NAMES))}|[0-9]+)"
+    text = next(option for option in rejected["properties"]["field"]["anyOf"] if "pattern" in option)
+    text["pattern"] = rf"^{part}(?:\.{part}){{0,7}}$"
 
 
 def _say_verdict(operator: dict[str, Any]) -> None:
