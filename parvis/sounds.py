@@ -155,14 +155,21 @@ def heard(
     at, speed_m_s = np.array(microphone_m)[:, None], speed_of_sound_m_s(temperature_c)
     pressure = 10.0 ** ((BACKGROUND_DB - FULL_SCALE_DB) / 20.0) * background(duration_s, np.random.default_rng(seed))[: time_s.size]
     for source in sources:
-        sent_s = time_s.copy()
-        # Sent at t, heard at t + d(t) / c: solved for t, each round nearer by the factor v / c.
-        for _ in range(4):
-            distance_m = np.maximum(1.0, np.hypot(*(source.place(sent_s) - at)))
-            sent_s = time_s - distance_m / speed_m_s
-        sample = np.interp((sent_s - source.start_s) * RATE_HZ, np.arange(source.samples.size), source.samples, left=0.0, right=0.0)
-        pressure += 10.0 ** ((source.peak_db - FULL_SCALE_DB) / 20.0) * sample / distance_m
+        # Heard from its start to a second after its end: the farthest comes from 340 m away.
+        span = slice(int(source.start_s * RATE_HZ), int((source.start_s + 1.0) * RATE_HZ) + source.samples.size)
+        pressure[span] += 10.0 ** ((source.peak_db - FULL_SCALE_DB) / 20.0) * _arriving(source, at, time_s[span], speed_m_s)
     return np.asarray(np.round(np.clip(pressure, -1.0, 1.0) * 32_767.0), np.int16)
+
+
+def _arriving(source: Source, at_m: Samples, time_s: Samples, speed_m_s: float) -> Samples:
+    """Pressure of a source at ``at_m``, in its peak's at 1 m, at each time."""
+    sent_s = time_s
+    # Sent at t, heard at t + d(t) / c: solved for t, each round nearer by the factor v / c.
+    for _ in range(4):
+        distance_m = np.maximum(1.0, np.hypot(*(source.place(sent_s) - at_m)))
+        sent_s = time_s - distance_m / speed_m_s
+    position = (sent_s - source.start_s) * RATE_HZ
+    return np.asarray(np.interp(position, np.arange(source.samples.size), source.samples, left=0.0, right=0.0) / distance_m)
 
 
 def write_wav(path: Path, samples: npt.NDArray[np.int16]) -> None:
