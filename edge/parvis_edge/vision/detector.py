@@ -89,6 +89,8 @@ class Detector:
         classes: Which of the card's thresholds to look for; None takes all of them. A class that is not looked for is never decoded.
 
     Attributes:
+        labels: The card's.
+        input_px: The longer side of the model's input.
         runs: How many times the model has been run.
         inference_ms: A smoothed time of one run (last ten, about); None before the first.
 
@@ -109,6 +111,7 @@ class Detector:
         self._size = (width, height)
         self._centres = cell_centres_px(width, height, card.output.strides, card.output.cell_centre)
         self.labels = card.labels
+        self.input_px = max(self._size)
         wanted = card.thresholds if classes is None else {name: card.thresholds[name] for name in classes}
         names = {label for threshold in wanted.values() for label in threshold.labels}
         self._columns = np.array([index for index, label in enumerate(card.labels) if label in names], np.int64)

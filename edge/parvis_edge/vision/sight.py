@@ -1,0 +1,283 @@
+"""Joins what sees: chooses frames and where to look in them, and hands what it found to those who judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from parvis_contract.card import Threshold
+
+from parvis_edge.perception import Frame
+
+from .background import Background, Change, Mask, Picture, halvings, shrink
+from .boxes import non_maximum_suppression
+from .detector import Detections, Detector
+from .regions import Box, Gaze
+from .standing import SETTLED_S, Standing, StandingRegions
+from .tracker import Track, Tracker
+
+#: Frames looked at per second. A walker moves a third of a step meanwhile; more costs and adds nothing.
+RATE_HZ = 5.0
+#: What the detector's classes are to the analysers.
+KINDS = {
+    "person": "person",
+    "bicycle": "bicycle",
+    "car": "vehicle",
+    "motorcycle": "vehicle",
+    "bus": "vehicle",
+    "truck": "vehicle",
+    "backpack": "bag",
+    "handbag": "bag",
+    "suitcase": "bag",
+}
+#: Boxes of one kind but of different classes (a van is a car and a truck) that overlap by more are one thing.
+ONE_THING_IOU = 0.6
+#: Of what differs from the background a weaker score will do: that something is there is known already. As shares of the card's
+#: threshold, and of the box that has to differ.
+FOREGROUND_BONUS, FOREGROUND_SHARE = 0.65, 0.3
+#: A moving region has at least this many working pixels, about 3 by 5.
+LEAST_MOVING_CELLS = 16
+#: At most so many moving regions are told apart; the largest.
+MOST_REGIONS = 12
+#: How often things are looked at again that differ from the background and stand still; and people who are part of it.
+AGAIN_S, AGAIN_STILL_S = 1.0, 4.0
+#: A picture that differs nearly everywhere for this long is a new scene: the camera was turned, or the lights went on.
+NEW_SCENE_SHARE, NEW_SCENE_S = 0.7, 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is known at one moment.
+
+    Attributes:
+        time_s: When the frame was taken.
+        size_px: Width and height of the stream.
+        cell_px: Side of a working pixel, in pixels of the stream.
+        count: Scenes so far, this one among them: 1 for a still picture or the first frame.
+        identical: The frame is, bit for bit in the sampled pixels, the one before.
+        looked_px: Parts that the detector was shown; none where nothing moves.
+        detections: What it found there, in pixels of the stream, weak ones too.
+        kinds: Of the detections: ``person``, ``bicycle``, ``vehicle``, ``bag``.
+        confidences: ``(N,)`` of the detections, in [0, 1]: the share of such detections that are true, as the card's calibration says.
+        tracks: People, bicycles and vehicles that are being followed.
+        change: Against the background and the frame before; None for the first frame.
+        standing: Regions that changed and stayed.
+        small: ``(h, w, 3)`` uint8: the working picture.
+        background: ``(h, w, 3)`` uint8: the scene without what moves.
+    """
+
+    time_s: float
+    size_px: tuple[int, int]
+    cell_px: int
+    count: int
+    identical: bool
+    looked_px: tuple[Box, ...]
+    detections: Detections
+    kinds: tuple[str, ...]
+    confidences: npt.NDArray[np.float64]
+    tracks: tuple[Track, ...]
+    change: Change | None
+    standing: tuple[Standing, ...]
+    small: Picture
+    background: Picture
+
+    def changed_share(self, box_px: npt.ArrayLike) -> float:
+        """How much of a box differs from the background, in [0, 1]; 0 in the first frame."""
+        return 0.0 if self.change is None else _share(self.change.changed, np.asarray(box_px, np.float64), self.cell_px)
+
+    def of_kind(self, *kinds: str) -> list[Track]:
+        """The tracks of some kinds."""
+        return [track for track in self.tracks if track.kind in kinds]
+
+
+class Sight:
+    """Perceives one stream of one size.
+
+    Args:
+        detector: Finds the things of its classes.
+        thresholds: The card's, by class.
+        size_px: Width and height of the stream.
+    """
+
+    def __init__(self, detector: Detector, thresholds: dict[str, Threshold], size_px: tuple[int, int]) -> None:
+        self._detector = detector
+        self._by_label = {label: threshold for threshold in thresholds.values() for label in threshold.labels}
+        self.size_px = size_px
+        self._halvings = halvings(*size_px)
+        self.cell_px = 2**self._halvings
+        #: Width and height of the working picture.
+        self.cells = (size_px[0] // self.cell_px, size_px[1] // self.cell_px)
+        self._gaze = Gaze(size_px, detector.input_px)
+        self._tracker = Tracker(size_px)
+        self._standing = StandingRegions()
+        self._background: Background | None = None
+        self._doubtful: Mask = np.zeros(self.cells[::-1], np.bool_)
+        self._count = 0
+        self._slot: int | None = None
+        self._sample: npt.NDArray[np.uint8] | None = None
+        self._time_s = 0.0
+        self._looked_at_s: dict[int, float] = {}
+        self._other_since_s: float | None = None
+
+    def look(self, frame: Frame) -> Scene | None:
+        """Perceives a frame; None where it is not this frame's turn (:data:`RATE_HZ`, by the frames' own times)."""
+        slot = int(np.floor(frame.time_s * RATE_HZ))
+        if slot == self._slot:
+            return None
+        self._slot = slot
+        small = shrink(frame.image, self._halvings)
+        sample = frame.image[:: self.cell_px * 4, :: self.cell_px * 4].copy()
+        identical = self._sample is not None and np.array_equal(sample, self._sample)
+        self._sample = sample
+        time_s = frame.time_s
+        passed_s = max(0.0, time_s - self._time_s) if self._count else 0.0
+        self._time_s = time_s
+        self._count += 1
+        change = None if self._background is None else self._background.compare(small, time_s)
+        if self._background is None:
+            self._background = Background(small, time_s)
+        tracks = self._tracker.predict(time_s)
+        busy, again = self._wanted(time_s, change, tracks)
+        looked = self._gaze.choose(time_s, busy, again)
+        self._note_looks(time_s, looked)
+        detections, kinds, confidences = self._detect(frame.image, looked)
+        moving = np.array([index for index, kind in enumerate(kinds) if kind != "bag"], np.int64)
+        tracks = self._tracker.update(
+            detections[moving], [kinds[index] for index in moving], self._strong(detections, change)[moving], looked
+        )
+        self._remember(time_s, small, change, passed_s, tracks)
+        return Scene(
+            time_s=time_s,
+            size_px=self.size_px,
+            cell_px=self.cell_px,
+            count=self._count,
+            identical=identical,
+            looked_px=tuple(looked),
+            detections=detections,
+            kinds=kinds,
+            confidences=confidences,
+            tracks=tuple(tracks),
+            change=change,
+            standing=tuple(self._standing.regions),
+            small=small,
+            background=self._background.picture,
+        )
+
+    def _wanted(self, time_s: float, change: Change | None, tracks: list[Track]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """What moves, and what should be looked at again; boxes in pixels of the stream."""
+        none = np.zeros((0, 4))
+        if change is None:
+            return none, none
+        busy = self._moving_boxes(change)
+        for track in tracks:
+            if len(busy) and _touches(track.box_px, busy):
+                busy = np.concatenate([busy, track.box_px[None]])
+        again = []
+        for track in tracks:
+            still = _share(change.changed, track.box_px, self.cell_px) < FOREGROUND_SHARE / 2
+            if still and track.kind != "person":
+                continue
+            if time_s - track.seen_s >= (AGAIN_STILL_S if still else AGAIN_S):
+                again.append(track.box_px)
+        again += [
+            np.array(region.box, np.float64) * self.cell_px
+            for region in self._standing.regions
+            if time_s - self._looked_at_s.get(region.number, -np.inf) >= AGAIN_STILL_S
+        ]
+        return busy, np.asarray(again, np.float64).reshape(-1, 4)
+
+    def _moving_boxes(self, change: Change) -> npt.NDArray[np.float64]:
+        stirred = change.moving | (change.changed & (change.settled_s < SETTLED_S))
+        if np.count_nonzero(stirred) < LEAST_MOVING_CELLS:
+            return np.zeros((0, 4), np.float64)
+        joined = cv2.dilate(stirred.view(np.uint8), np.ones((5, 5), np.uint8))
+        count, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+        # Dilation by two on each side turns the least region, 3 by 5, into 7 by 9.
+        kept = [stats[index] for index in range(1, count) if stats[index, cv2.CC_STAT_AREA] >= 4 * LEAST_MOVING_CELLS]
+        kept.sort(key=lambda row: -int(row[cv2.CC_STAT_AREA]))
+        boxes = [(row[0], row[1], row[0] + row[2], row[1] + row[3]) for row in kept[:MOST_REGIONS]]
+        return np.asarray(boxes, np.float64).reshape(-1, 4) * self.cell_px
+
+    def _note_looks(self, time_s: float, looked: list[Box]) -> None:
+        regions = self._standing.regions
+        self._looked_at_s = {region.number: self._looked_at_s.get(region.number, -np.inf) for region in regions}
+        for region in regions:
+            x0, y0, x1, y1 = (side * self.cell_px for side in region.box)
+            if any(part[0] <= x0 and part[1] <= y0 and x1 <= part[2] and y1 <= part[3] for part in looked):
+                self._looked_at_s[region.number] = time_s
+
+    def _detect(self, image: npt.NDArray[np.uint8], looked: list[Box]) -> tuple[Detections, tuple[str, ...], npt.NDArray[np.float64]]:
+        parts = []
+        for part in looked:
+            x0, y0, x1, y1 = part
+            found = self._detector.detect(image[y0:y1, x0:x1]).moved(x0, y0)
+            parts.append(found[_uncut(found.boxes_px, part, self.size_px)])
+        found = Detections.joined(parts)
+        labels = [self._detector.labels[index] for index in found.classes]
+        kinds = [KINDS.get(label, "") for label in labels]
+        known = sorted(set(KINDS.values()))
+        codes = np.array([known.index(kind) if kind else -1 for kind in kinds], np.int64)
+        useful = np.flatnonzero(codes >= 0)
+        kept = useful[non_maximum_suppression(found.boxes_px[useful], found.scores[useful], codes[useful], ONE_THING_IOU)]
+        confidences = np.array([self._by_label[labels[index]].confidence(float(found.scores[index])) for index in kept], np.float64)
+        return found[kept], tuple(kinds[index] for index in kept), confidences
+
+    def _strong(self, detections: Detections, change: Change | None) -> npt.NDArray[np.bool_]:
+        limits = np.array([self._by_label[self._detector.labels[index]].score for index in detections.classes], np.float64)
+        if change is not None and len(detections):
+            differs = np.array([_share(change.changed, box, self.cell_px) >= FOREGROUND_SHARE for box in detections.boxes_px], np.bool_)
+            limits = np.where(differs, limits * FOREGROUND_BONUS, limits)
+        return np.asarray(detections.scores >= limits, np.bool_)
+
+    def _remember(self, time_s: float, small: Picture, change: Change | None, passed_s: float, tracks: list[Track]) -> None:
+        """Lets the background and the standing regions follow, people left out."""
+        background = self._background
+        if background is None:
+            return
+        people: Mask = np.zeros(self.cells[::-1], np.bool_)
+        for track in tracks:
+            if track.kind == "person":
+                people[_cells(track.box_px, self.cell_px)] = True
+        if change is None:
+            self._doubtful = people
+            return
+        background.learn(change, passed_s, people)
+        adopt = self._standing.update(time_s, small, background.picture, change, people)
+        # Where people were in the first frame, the background shows them: what is seen after they have gone is the better one.
+        freed = self._doubtful & ~people & (change.calm_s >= SETTLED_S)
+        if freed.any():
+            adopt = freed if adopt is None else adopt | freed
+            self._doubtful &= ~freed
+        if change.changed.mean() < NEW_SCENE_SHARE:
+            self._other_since_s = None
+        elif self._other_since_s is None:
+            self._other_since_s = time_s
+        elif time_s - self._other_since_s >= NEW_SCENE_S:
+            adopt = ~people
+            self._other_since_s = None
+        if adopt is not None:
+            background.adopt(adopt & ~people)
+
+
+def _cells(box_px: npt.NDArray[np.floating], cell_px: int) -> tuple[slice, slice]:
+    x0, y0 = (max(0, int(side // cell_px)) for side in box_px[:2])
+    x1, y1 = (max(0, -int(-side // cell_px)) for side in box_px[2:])
+    return slice(y0, y1), slice(x0, x1)
+
+
+def _share(mask: Mask, box_px: npt.NDArray[np.floating], cell_px: int) -> float:
+    part = mask[_cells(box_px, cell_px)]
+    return float(np.count_nonzero(part)) / part.size if part.size else 0.0
+
+
+def _touches(box: npt.NDArray[np.floating], boxes: npt.NDArray[np.floating]) -> bool:
+    return bool(np.any((box[:2] < boxes[:, 2:]).all(axis=1) & (box[2:] > boxes[:, :2]).all(axis=1)))
+
+
+def _uncut(boxes: npt.NDArray[np.floating], part: Box, size_px: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Boxes that do not end at an edge of the part at which the picture goes on: there a thing is cut in two."""
+    inner = np.array([part[0] > 0, part[1] > 0, part[2] < size_px[0], part[3] < size_px[1]])
+    at_edge = np.abs(boxes - np.array(part)) <= 2.0
+    return np.asarray(~(at_edge & inner).any(axis=1))

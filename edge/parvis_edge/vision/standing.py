@@ -1,0 +1,238 @@
+"""What has changed in the scene and then stayed as it is: something added, something gone, or merely another light.
+
+A region differs from the long-term background and does not move. Three things look like that:
+
+- *added*: something stands there. Its outline is an edge of the picture and not of the background.
+- *gone*: the background remembers what stood there. The outline is an edge of the background and not of the picture.
+- *light*: a shadow or a lamp. The background's texture is still there under another brightness, or, where there is none, all
+  colours have changed by one factor and the outline is soft.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .background import Change, Mask, Picture
+
+#: A pixel that has not moved for this long has settled. Somebody who sets a thing down has taken the hand away by then.
+SETTLED_S = 2.0
+#: Smallest region, in working pixels: about 5 by 5, below which its outline says nothing.
+LEAST_CELLS = 25
+#: Share of a region that must look as it did (or as the background does) to say that it is still there (or gone).
+SAME = 0.5
+#: A region that has been hidden for longer is forgotten.
+HIDDEN_S = 120.0
+#: Of 255: above the noise of a picture that compression has smoothed.
+FAINT = 8
+#: One side's outline must be this much stronger for a decision between added and gone.
+CLEARLY = 1.25
+#: Least correlation with the background's texture under another light.
+TEXTURE_KEPT = 0.85
+
+
+class Nature(Enum):
+    """What a standing region is."""
+
+    ADDED = "added"
+    GONE = "gone"
+    LIGHT = "light"
+
+
+@dataclass(slots=True)
+class Standing:
+    """A region that changed and stayed.
+
+    Attributes:
+        number: Tells the regions of one run apart.
+        mask: ``(h, w)`` bool, in working pixels.
+        look: ``(h, w, 3)`` uint8: the working picture when it settled; only what the mask shows is used.
+        gain: Brightness of that picture against the background.
+        since_s: From when on it has been still.
+        seen_s: When it was last seen to be there.
+        nature: What it is.
+    """
+
+    number: int
+    mask: Mask
+    look: Picture
+    gain: float
+    since_s: float
+    seen_s: float
+    nature: Nature
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom in working pixels."""
+        x, y, width, height = cv2.boundingRect(self.mask.view(np.uint8))
+        return x, y, x + width, y + height
+
+    @property
+    def cells(self) -> int:
+        """Its size in working pixels."""
+        return int(np.count_nonzero(self.mask))
+
+
+class StandingRegions:
+    """Keeps the standing regions of one view."""
+
+    def __init__(self) -> None:
+        self._regions: list[Standing] = []
+        self._number = 0
+
+    @property
+    def regions(self) -> list[Standing]:
+        """Those that are there now, or hidden for a moment."""
+        return list(self._regions)
+
+    def update(self, time_s: float, small: Picture, background: Picture, change: Change, people: Mask) -> Mask | None:
+        """Takes the next working picture.
+
+        Args:
+            time_s: When it was taken.
+            small: ``(h, w, 3)`` uint8.
+            background: ``(h, w, 3)`` uint8.
+            change: How the picture differs from the background.
+            people: ``(h, w)`` bool: where people are; nothing there is decided upon.
+
+        Returns:
+            What the background should adopt (gone things, other light), or None.
+        """
+        self._regions = [region for region in self._regions if self._still_there(region, time_s, small, change)]
+        known = np.zeros(change.changed.shape, np.bool_)
+        for region in self._regions:
+            known |= region.mask
+        settled = change.settled_s >= SETTLED_S
+        fresh = settled & ~known & ~people
+        if np.count_nonzero(fresh) < LEAST_CELLS:
+            return None
+        adopt: Mask | None = None
+        faint = faintly(small, background, change.gain) & ~people
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(fresh.view(np.uint8), connectivity=8)
+        for index in range(1, count):
+            if stats[index, cv2.CC_STAT_AREA] < LEAST_CELLS:
+                continue
+            mask = _grown(np.asarray(labels == index), faint)
+            since_s = time_s - float(np.median(change.settled_s[mask]))
+            near = cv2.dilate(mask.view(np.uint8), np.ones((7, 7), np.uint8)).view(np.bool_)
+            parts = [region for region in self._regions if (region.mask & near).any()]
+            for part in parts:
+                # It was half hidden when it was first seen: its owner stood before it.
+                mask = mask | part.mask
+                since_s = min(since_s, part.since_s)
+            nature = nature_of(mask, small, background, change.gain)
+            if nature is Nature.ADDED:
+                self._regions = [region for region in self._regions if region not in parts]
+                self._number += 1
+                number = parts[0].number if parts else self._number
+                self._regions.append(Standing(number, mask, small, change.gain, since_s, time_s, nature))
+            else:
+                adopt = mask if adopt is None else adopt | mask
+                self._regions = [region for region in self._regions if region not in parts]
+        return adopt
+
+    @staticmethod
+    def _still_there(region: Standing, time_s: float, small: Picture, change: Change) -> bool:
+        mask = region.mask
+        inside = small[mask].astype(np.float32)
+        then = region.look[mask].astype(np.float32) * (change.gain / region.gain)
+        # A quarter of the range is a change that neither noise nor a sway of the camera makes.
+        same = float((np.abs(inside - then).max(axis=1) < 40.0).mean())
+        back = 1.0 - float(change.changed[mask].mean())
+        if same >= SAME and back < SAME:
+            region.seen_s = time_s
+            return True
+        if back >= SAME:
+            return False
+        calm = float((change.settled_s[mask] >= SETTLED_S).mean())
+        # Something else stands there now: it becomes a region of its own.
+        return calm < SAME and time_s - region.seen_s <= HIDDEN_S
+
+
+def faintly(small: Picture, background: Picture, gain: float) -> Mask:
+    """Where a picture differs from the background even a little: the parts of a dark thing that lie before something dark."""
+    difference = cv2.absdiff(small, cv2.convertScaleAbs(background, alpha=gain))
+    return np.asarray(difference.max(axis=2) > FAINT)
+
+
+def _grown(mask: Mask, faint: Mask) -> Mask:
+    """A region with what differs faintly and touches it, within half its own size."""
+    _, _, width, height = cv2.boundingRect(mask.view(np.uint8))
+    reach = max(2, min(width, height) // 2)
+    near = cv2.dilate(mask.view(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)).view(np.bool_)
+    opened = cv2.morphologyEx((faint & near).view(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    _, labels = cv2.connectedComponents(opened, connectivity=8)
+    touched = np.unique(labels[mask & (labels > 0)])
+    return mask | np.isin(labels, touched[touched > 0])
+
+
+def nature_of(mask: Mask, small: Picture, background: Picture, gain: float) -> Nature:
+    """Tells added, gone and light apart.
+
+    Args:
+        mask: ``(h, w)`` bool, a region that differs.
+        small: ``(h, w, 3)`` uint8, the picture.
+        background: ``(h, w, 3)`` uint8.
+        gain: By which factor the picture is brighter as a whole.
+    """
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    rows, columns = slice(max(0, y - 6), y + height + 6), slice(max(0, x - 6), x + width + 6)
+    region = mask[rows, columns]
+    now = small[rows, columns].astype(np.float32)
+    then = background[rows, columns].astype(np.float32) * gain
+    if _is_light(region, now, then):
+        return Nature.LIGHT
+    ours, theirs = _along_outline(region, now), _along_outline(region, then)
+    return Nature.GONE if theirs > CLEARLY * ours else Nature.ADDED
+
+
+def _along_outline(region: Mask, picture: npt.NDArray[np.float32]) -> float:
+    """How strong an edge of the picture runs along a region's outline: the mean slope across it.
+
+    Only the slope's part at right angles to the outline counts, so that lines of the scene that a thing covers, and which
+    run into its outline, do not speak for or against it.
+    """
+    smooth_mask = cv2.GaussianBlur(region.astype(np.float32), (7, 7), 0)
+    across_x, across_y = cv2.Sobel(smooth_mask, cv2.CV_32F, 1, 0), cv2.Sobel(smooth_mask, cv2.CV_32F, 0, 1)
+    steep = np.hypot(across_x, across_y)
+    smooth = cv2.GaussianBlur(picture, (5, 5), 0)
+    slope = sum(
+        np.abs(cv2.Sobel(smooth[..., colour], cv2.CV_32F, 1, 0) * across_x + cv2.Sobel(smooth[..., colour], cv2.CV_32F, 0, 1) * across_y)
+        for colour in range(3)
+    )
+    # Both slopes multiplied weigh the outline most where the mask is steepest: on it.
+    return float(np.sum(slope) / max(float(steep.sum()), 1e-6))
+
+
+def _is_light(region: Mask, now: npt.NDArray[np.float32], then: npt.NDArray[np.float32]) -> bool:
+    inside_now, inside_then = now[region], then[region]
+    grey_now, grey_then = inside_now.mean(axis=1), inside_then.mean(axis=1)
+    spread_now, spread_then = float(grey_now.std()), float(grey_then.std())
+    if min(spread_now, spread_then) > 4.0:
+        correlation = float(np.corrcoef(grey_now, grey_then)[0, 1])
+        if correlation >= TEXTURE_KEPT:
+            return True
+    usable = (inside_then > 15).all(axis=1) & (inside_then < 245).all(axis=1) & (inside_now < 245).all(axis=1)
+    if usable.mean() < 0.5:
+        return False
+    factors = (inside_now[usable] + 1.0) / (inside_then[usable] + 1.0)
+    of_colours = np.median(factors, axis=0)
+    # A shadow leaves a third to nine tenths of the light, to all colours alike, and varies little across itself.
+    alike = float(of_colours.max() - of_colours.min()) < 0.08 * float(of_colours.mean())
+    even = float(factors.mean(axis=1).std()) < 0.12 * float(of_colours.mean())
+    return alike and even and 0.33 < float(of_colours.mean()) < 0.95 and _is_soft(region, now, then)
+
+
+def _is_soft(region: Mask, now: npt.NDArray[np.float32], then: npt.NDArray[np.float32]) -> bool:
+    """True if the change fades out over some pixels, as a shadow's does, rather than ending at an edge."""
+    difference = np.abs(now - then).mean(axis=2)
+    inside = float(np.median(difference[region]))
+    kernel = np.ones((3, 3), np.uint8)
+    around = cv2.dilate(region.view(np.uint8), kernel, iterations=2).view(np.bool_) & ~region
+    if not around.any() or inside <= 0:
+        return False
+    return float(np.median(difference[around])) > 0.25 * inside

@@ -1,0 +1,194 @@
+"""Follows boxes from frame to frame, inside one view and for seconds: a Kalman filter per box, matched by overlap.
+
+The low-score boxes of a frame prolong tracks but start none (Zhang et al., ByteTrack, ECCV 2022). No appearance is used. A track's
+number tells the tracks of one run of one unit apart; nothing outside the unit ever holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+
+from .boxes import ious
+from .detector import Detections
+from .regions import Box
+
+Floats = npt.NDArray[np.float64]
+
+#: A track that the detector looked for in vain for this long is over: longer than a passer-by hides somebody.
+LOST_AFTER_S = 1.5
+#: Nobody has looked where it is, for this long.
+FORGOTTEN_AFTER_S = 6.0
+#: Standard deviations, as shares of the box's height: of a detector's box, and of the acceleration per second squared. A walker of
+#: 1.7 m who starts or stops within a second changes speed by 1.4 m/s, 0.8 heights; a car twice that.
+BOX_ERROR, ACCELERATION = 0.05, 1.5
+#: How much of a detection's size a track takes over at least.
+SIZE_GAIN = 0.3
+#: Speed of something new, in heights per second, 1 sigma.
+FIRST_SPEED = 2.0
+#: Least overlap for a match, of strong boxes and of weak ones.
+STRONG_IOU, WEAK_IOU = 0.15, 0.4
+#: How much of a longer-lived track's past is kept.
+KEPT_S = 30.0
+
+
+@dataclass(slots=True)
+class Track:
+    """One thing that is being followed.
+
+    Attributes:
+        number: Of the track, in this run.
+        kind: Of thing; tracks match boxes of their own kind only.
+        box_px: ``(4,)`` left, top, right, bottom: where it is now, estimated.
+        speed_px_s: ``(2,)``: of the box's centre, estimated.
+        first_s: When it was first detected.
+        seen_s: When it was last detected.
+        scores: Of the detections so far that counted as strong, newest last, at most 50.
+        path: ``(time_s, foot x, foot y, centre x, centre y, height)`` of each detection of the last half minute.
+        hits: Detections so far.
+        missed_s: For how long the detector has looked for it in vain since.
+    """
+
+    number: int
+    kind: str
+    box_px: Floats
+    first_s: float
+    seen_s: float
+    hits: int = 1
+    missed_s: float = 0.0
+    scores: list[float] = field(default_factory=list)
+    path: list[tuple[float, float, float, float, float, float]] = field(default_factory=list)
+    speed_px_s: Floats = field(default_factory=lambda: np.zeros(2))
+    _cov: Floats = field(default_factory=lambda: np.diag([BOX_ERROR**2, FIRST_SPEED**2]))
+
+    @property
+    def height_px(self) -> float:
+        """Of its box."""
+        return float(self.box_px[3] - self.box_px[1])
+
+    @property
+    def foot_px(self) -> tuple[float, float]:
+        """Where it stands: the middle of the box's lower side."""
+        return (float(self.box_px[0] + self.box_px[2]) / 2, float(self.box_px[3]))
+
+    @property
+    def score(self) -> float:
+        """Median of its strong detections' scores; 0 if there were none."""
+        return float(np.median(self.scores)) if self.scores else 0.0
+
+    def predict(self, passed_s: float) -> None:
+        """Moves it on: constant velocity, white acceleration, constant size."""
+        self.box_px = self.box_px + np.tile(self.speed_px_s * passed_s, 2)
+        step = np.array([[1.0, passed_s], [0.0, 1.0]])
+        jerk = np.array([passed_s**2 / 2, passed_s])
+        self._cov = step @ self._cov @ step.T + np.outer(jerk, jerk) * ACCELERATION**2
+
+    def correct(self, box_px: Floats, score: float, strong: bool, time_s: float) -> None:
+        """Takes a detection. Both axes are filtered alike, in units of the box's height, so that one covariance does."""
+        gain = self._cov[:, 0] / (self._cov[0, 0] + BOX_ERROR**2)
+        middle, size = (self.box_px[:2] + self.box_px[2:]) / 2, self.box_px[2:] - self.box_px[:2]
+        off = (box_px[:2] + box_px[2:]) / 2 - middle
+        middle = middle + gain[0] * off
+        size = size + max(float(gain[0]), SIZE_GAIN) * (box_px[2:] - box_px[:2] - size)
+        self.box_px = np.concatenate([middle - size / 2, middle + size / 2])
+        self.speed_px_s = self.speed_px_s + gain[1] * off
+        self._cov = self._cov - np.outer(gain, self._cov[0])
+        self.seen_s, self.missed_s = time_s, 0.0
+        self.hits += 1
+        self.remember(box_px, score, strong, time_s)
+
+    def remember(self, box_px: Floats, score: float, strong: bool, time_s: float) -> None:
+        """Keeps what the analysers ask for: strong scores, and the path of the last half minute."""
+        if strong:
+            self.scores = [*self.scores[-49:], score]
+        x0, y0, x1, y1 = (float(side) for side in box_px)
+        self.path = [point for point in self.path if time_s - point[0] <= KEPT_S]
+        self.path.append((time_s, (x0 + x1) / 2, y1, (x0 + x1) / 2, (y0 + y1) / 2, y1 - y0))
+
+
+class Tracker:
+    """Follows all boxes of one view.
+
+    Args:
+        size_px: Width and height of the view; a track whose middle has left it is over.
+    """
+
+    def __init__(self, size_px: tuple[int, int]) -> None:
+        self._view: Box = (0, 0, *size_px)
+        self._tracks: list[Track] = []
+        self._number = 0
+        self._time_s: float | None = None
+        self._passed_s = 0.0
+
+    @property
+    def tracks(self) -> list[Track]:
+        """Those alive, oldest first."""
+        return list(self._tracks)
+
+    def predict(self, time_s: float) -> list[Track]:
+        """Moves all tracks to a later time; a clock that went back moves none."""
+        passed_s = 0.0 if self._time_s is None else min(max(0.0, time_s - self._time_s), FORGOTTEN_AFTER_S)
+        self._time_s = time_s
+        if passed_s:
+            for track in self._tracks:
+                track.predict(passed_s)
+        self._passed_s = passed_s
+        return self.tracks
+
+    def update(self, detections: Detections, kinds: Sequence[str], strong: npt.NDArray[np.bool_], looked_px: Sequence[Box]) -> list[Track]:
+        """Matches the boxes of a frame, for whose time :meth:`predict` has been called.
+
+        Args:
+            detections: In the frame.
+            kinds: Of each.
+            strong: ``(N,)``: good enough to start a track.
+            looked_px: The parts of the picture that the detector has been shown. A track elsewhere was not missed.
+
+        Returns:
+            The tracks alive, oldest first.
+        """
+        time_s = self._time_s or 0.0
+        free = list(range(len(kinds)))
+        waiting = self.tracks
+        boxes = np.asarray(detections.boxes_px, np.float64)
+        for use_strong, least in ((True, STRONG_IOU), (False, WEAK_IOU)):
+            chosen = [index for index in free if bool(strong[index]) == use_strong]
+            for track, index in _matched(waiting, chosen, boxes, kinds, least):
+                track.correct(boxes[index], float(detections.scores[index]), use_strong, time_s)
+                free.remove(index)
+                waiting.remove(track)
+        for track in waiting:
+            if _inside(track.box_px, looked_px):
+                track.missed_s += self._passed_s
+        self._tracks = [
+            track
+            for track in self._tracks
+            if track.missed_s <= LOST_AFTER_S and time_s - track.seen_s <= FORGOTTEN_AFTER_S and _inside(track.box_px, [self._view])
+        ]
+        for index in free:
+            if strong[index]:
+                self._number += 1
+                track = Track(self._number, kinds[index], boxes[index], time_s, time_s)
+                track.remember(boxes[index], float(detections.scores[index]), strong=True, time_s=time_s)
+                self._tracks.append(track)
+        return self.tracks
+
+
+def _matched(tracks: list[Track], chosen: list[int], boxes: Floats, kinds: Sequence[str], least: float) -> Iterable[tuple[Track, int]]:
+    if not tracks or not chosen:
+        return []
+    overlap = ious(np.stack([track.box_px for track in tracks]), boxes[chosen])
+    same = np.array([[track.kind == kinds[index] for index in chosen] for track in tracks])
+    overlap = np.where(same, overlap, 0.0)
+    rows, columns = linear_sum_assignment(-overlap)
+    return [(tracks[r], chosen[c]) for r, c in zip(rows, columns, strict=True) if overlap[r, c] >= least]
+
+
+def _inside(box: Floats, parts: Sequence[Box]) -> bool:
+    """True if the middle of a box lies in a part that the detector has been shown."""
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return any(x0 <= x <= x1 and y0 <= y <= y1 for x0, y0, x1, y1 in parts)
