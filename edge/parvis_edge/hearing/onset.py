@@ -1,8 +1,8 @@
 """Where an impulsive sound begins: on the waveform itself, at the source's own rate, to a fraction of a millisecond.
 
-First a coarse look: the energy of 2.5 ms steps, where it rises by a factor of ten or more within 10 ms above what was there before. Then a
-fine one: Akaike's criterion for the sample that best parts noise from signal (Maeda 1985), as seismologists pick arrivals. Around its minimum, the
-criterion's own likelihood says how sure the pick is.
+First a coarse look: the energy of 2.5 ms steps, where it rises by a factor of ten or more within 10 ms above what was there
+before. Then a fine one: Akaike's criterion for the sample that best parts noise from signal (Maeda 1985), as seismologists pick
+arrivals. Around its minimum, the criterion's own likelihood says how sure the pick is.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ _SHORT, _LONG = 20, 120
 _SHORT_RISE, _LONG_RISE = 10.0, 4.0
 #: Below this mean square nothing is looked for: 96 dB below full scale, the step of 16 bits.
 _FLOOR = 2.5e-10
+#: A sound that is loudest in so much of the start of a stretch, and 10 dB below it in the middle of the second after, was cut into.
+OPENING_S = 0.06
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +120,27 @@ class RiseFinder:
         return found
 
 
+def opens_loud(samples: Floats, rate_hz: int) -> bool:
+    """Whether a stretch begins in the middle of an impulsive sound: a rise of energy, seen backwards.
+
+    Args:
+        samples: ``(n,)`` float32: the first second.
+        rate_hz: Samples per second.
+    """
+    step = max(1, round(rate_hz * STEP_S)) * _AFTER
+    steps = samples.size // step
+    opening = max(1, round(OPENING_S / STEP_S / _AFTER))
+    if steps < 2 * opening:
+        return False
+    energy = samples[: steps * step].astype(np.float64).reshape(steps, step).var(axis=1)
+    return bool(energy[:opening].max() > _SHORT_RISE * max(float(np.median(energy[opening:])), _FLOOR))
+
+
 def pick_onset(samples: Floats, rate_hz: int) -> tuple[int, float]:
     """The sample at which noise turns into signal.
 
-    Akaike's criterion of a cut at sample m is m ln var(before) + (n - m) ln var(after); its minimum is the most likely cut of a stretch that is
-    two kinds of noise, and exp(-half the excess over the minimum) is each other cut's likelihood.
+    Akaike's criterion of a cut at sample m is m ln var(before) + (n - m) ln var(after); its minimum is the most likely cut of a
+    stretch that is two kinds of noise, and exp(-half the excess over the minimum) is each other cut's likelihood.
 
     Args:
         samples: ``(n,)`` float32: noise, and then the first few milliseconds of signal.

@@ -1,8 +1,8 @@
 """Frequency weightings A, C and Z of IEC 61672-1:2013 as digital filters at any sampling rate.
 
-The standard gives the weightings by poles of an analogue filter (annex E). The usual bilinear transform bends the frequency axis: at
-48 kHz the A weighting would be 2 dB low at 12.5 kHz and out of class 1 above it, at 16 kHz already at 5 kHz. Here the poles are mapped exactly
-(z = exp(s T)), and the zeros are then chosen so that the magnitude is the analogue one up to half of the sampling rate.
+The standard gives the weightings by poles of an analogue filter (annex E). The usual bilinear transform bends the frequency axis,
+and the response falls too fast towards half of the sampling rate. Here the poles are mapped exactly (z = exp(s T)), and the zeros
+are then chosen so that the magnitude is the analogue one, within 0.3 dB, all the way.
 """
 
 from __future__ import annotations
