@@ -1,5 +1,7 @@
 """Makes incidents of events: pure, in event time, the same for the same messages in whatever order they come."""
 
+from .correlator import Correlator
+from .lateness import Lateness, lateness_s
 from .outcome import Change, incident_message
 
-__all__ = ["Change", "incident_message"]
+__all__ = ["Change", "Correlator", "Lateness", "incident_message", "lateness_s"]

@@ -15,7 +15,7 @@ class Change:
     Attributes:
         id: Which.
         incident: What it is now, without verdict; None if it is no more, because its events belong to another.
-        superseded_by: The incident that its first event is part of now; None while it lives.
+        superseded_by: If it is no more, the incident that its first event is part of now.
     """
 
     id: uuid.UUID

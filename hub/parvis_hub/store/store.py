@@ -12,6 +12,7 @@ from parvis_contract import Envelope, Incident, IncidentState, Operator, Site, V
 from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, delete, func, insert, or_, select, update
 
 from parvis_hub.correlate import Change, incident_message
+
 from .database import Database
 from .records import Arrived, Batch, Restart, Seen
 from .schema import counters, decisions, events, flows, gaps, incidents, members, plates, sightings, units

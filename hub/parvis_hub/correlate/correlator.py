@@ -1,0 +1,156 @@
+"""The correlator of one site: messages in, changed incidents out. Pure: no clock, no socket, no file, no chance."""
+
+from __future__ import annotations
+
+import heapq
+import uuid
+from typing import Any
+
+from parvis_contract import EVENT_TYPES, Envelope, Incident, IncidentState, Site
+
+from .geometry import LocalMap
+from .grouping import Cluster, Grouping
+from .outcome import Change
+from .physics import speed_of_sound_m_s
+from .report import Report
+from .summary import closes_us, incident_id, incident_of
+
+_GroupKey = tuple[str, str]
+_ReportKey = tuple[uuid.UUID, str, str]
+
+
+class Correlator:
+    """Groups the events of one site into incidents.
+
+    The incidents depend on the set of messages added and on the latest time that it was advanced to; not on the order in which
+    messages were added, nor on how often. Its work for one message does not grow with the number of units or of open incidents.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._plane = LocalMap.around(site.origin)
+        self._sound_m_s = speed_of_sound_m_s(site.temperature_c)
+        self._reports: dict[_ReportKey, Report] = {}
+        self._groupings: dict[_GroupKey, Grouping] = {}
+        self._touched: dict[_GroupKey, None] = {}
+        self._clock_us: int | None = None
+        #: What was last said of each incident, and its first event's report.
+        self._said: dict[uuid.UUID, tuple[Incident, Report]] = {}
+        #: When to look whether each open incident has closed.
+        self._scheduled: dict[uuid.UUID, int] = {}
+        self._closing: list[tuple[int, uuid.UUID]] = []
+
+    def __len__(self) -> int:
+        """How many events it holds."""
+        return len(self._reports)
+
+    @property
+    def clock_us(self) -> int | None:
+        """The event time that the site has reached, microseconds since 1970; None before the first."""
+        return self._clock_us
+
+    def add(self, message: Envelope[Any]) -> None:
+        """Takes note of a message; one that is no event is of no interest.
+
+        What follows from it is in :meth:`changes`.
+        """
+        if message.name not in EVENT_TYPES:
+            return
+        key = (message.event_id, message.unit, message.name)
+        report = self._reports.get(key)
+        if report is None:
+            report = self._reports[key] = Report(message)
+            report.take(message, self._plane)
+            self._grouping(report).put(report)
+            return
+        before, old_key = report.bearing_on_others(), (report.type, report.identity)
+        old = self._groupings[old_key]
+        report.take(message, self._plane)
+        if report.bearing_on_others() == before:
+            self._touched[old_key] = None
+            old.refresh(report)
+        elif (report.type, report.identity) == old_key:
+            self._touched[old_key] = None
+            old.put(report)
+        else:
+            self._touched[old_key] = None
+            old.remove(report)
+            self._grouping(report).put(report)
+
+    def _grouping(self, report: Report) -> Grouping:
+        key = (report.type, report.identity)
+        if key not in self._groupings:
+            self._groupings[key] = Grouping(report.type, self._sound_m_s)
+        self._touched[key] = None
+        return self._groupings[key]
+
+    def advance(self, clock_us: int) -> None:
+        """Says that the site has reached this event time. Time does not go back: an earlier one is passed over."""
+        if self._clock_us is None or clock_us > self._clock_us:
+            self._clock_us = clock_us
+
+    def changes(self) -> list[Change]:
+        """The incidents that are not what they were when this was last called, in order of their ids."""
+        clusters: dict[Cluster, None] = {}
+        for key in self._touched:
+            clusters.update(self._groupings[key].changed)
+            self._groupings[key].changed.clear()
+        self._touched.clear()
+        changes: dict[uuid.UUID, Change] = {}
+        living = {self._say(cluster, changes) for cluster in clusters if cluster.reports}
+        for cluster in clusters:
+            name = incident_id(self._site.site, cluster)
+            if not cluster.reports and name not in living and name in self._said:
+                del self._said[name]
+                changes[name] = Change(name, None, incident_id(self._site.site, cluster.founder.cluster))
+        self._close(changes)
+        return [changes[name] for name in sorted(changes)]
+
+    def _say(self, cluster: Cluster, changes: dict[uuid.UUID, Change]) -> uuid.UUID:
+        incident = incident_of(cluster, self._site, self._plane, self._clock_us or 0)
+        name = incident.incident
+        if name not in self._said or self._said[name][0] != incident:
+            self._said[name] = incident, cluster.founder
+            changes[name] = Change(name, incident)
+        if incident.state is IncidentState.OPEN:
+            self._schedule(closes_us(cluster), name)
+        return name
+
+    def _schedule(self, at_us: int, name: uuid.UUID) -> None:
+        """Sees to it that an incident is looked at by a time. One that closes later than was thought is looked at twice."""
+        if at_us < self._scheduled.get(name, at_us + 1):
+            self._scheduled[name] = at_us
+            heapq.heappush(self._closing, (at_us, name))
+
+    def _close(self, changes: dict[uuid.UUID, Change]) -> None:
+        """Says of what has been quiet for its time that it is closed."""
+        while self._closing and self._clock_us is not None and self._closing[0][0] <= self._clock_us:
+            at_us, name = heapq.heappop(self._closing)
+            if self._scheduled.get(name) == at_us:
+                del self._scheduled[name]
+                if name in self._said:
+                    self._say(self._said[name][1].cluster, changes)
+
+    def forget(self, before_us: int) -> int:
+        """Lets go of incidents that are closed and that nothing can join any more.
+
+        Args:
+            before_us: Nothing that began before this time will be added again; if it is, it is grouped without them.
+
+        Returns:
+            How many events were let go of.
+        """
+        held = len(self._reports)
+        for name, (_, founder) in list(self._said.items()):
+            cluster = founder.cluster
+            if cluster is None or closes_us(cluster) >= min(before_us, self._clock_us or 0):
+                continue
+            key = (founder.type, founder.identity)
+            grouping = self._groupings[key]
+            grouping.forget(cluster)
+            if not len(grouping) and key not in self._touched:
+                del self._groupings[key]
+            for report in cluster.reports:
+                del self._reports[report.id, report.unit, report.type]
+            del self._said[name]
+        return held - len(self._reports)

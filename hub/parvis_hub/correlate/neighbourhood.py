@@ -1,0 +1,77 @@
+"""Finds the reports near a place and time without looking at the rest of the city."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
+
+from .report import Order, Place, Report
+
+Cell = tuple[int, int]
+
+
+class Neighbourhood:
+    """Reports by square of the map, in each square by when they began.
+
+    The squares are as wide as the type reaches, so that all that can be near lies in a square or its eight neighbours.
+    """
+
+    def __init__(self, reach_m: float) -> None:
+        self._reach_m = reach_m
+        self._cells: dict[Cell, list[tuple[Order, Report]]] = {}
+        #: For each square, the longest time from a report's beginning to when nothing can join it any more.
+        self._longest_us: dict[Cell, int] = {}
+
+    def _cell(self, place: Place) -> Cell:
+        return int(place.east_m // self._reach_m), int(place.north_m // self._reach_m)
+
+    def cells_of(self, report: Report) -> frozenset[Cell]:
+        """The squares that a report stands in: where it began, and where it was last."""
+        return frozenset((self._cell(report.anchor), self._cell(report.last)))
+
+    def around(self, cells: frozenset[Cell]) -> frozenset[Cell]:
+        """These squares and their neighbours, of those that hold anything."""
+        around = {(x + dx, y + dy) for x, y in cells for dx in (-1, 0, 1) for dy in (-1, 0, 1)}
+        return frozenset(around & self._cells.keys()) if len(around) < len(self._cells) else frozenset(self._cells.keys() & around)
+
+    def add(self, report: Report) -> frozenset[Cell]:
+        """Puts a report where it stands; returns its squares, for :meth:`remove`."""
+        cells = self.cells_of(report)
+        for cell in cells:
+            insort(self._cells.setdefault(cell, []), (report.order, report), key=lambda entry: entry[0])
+            self.lengthen(cell, report)
+        return cells
+
+    def lengthen(self, cell: Cell, report: Report) -> None:
+        """Notes that a report lasts longer than it did."""
+        self._longest_us[cell] = max(self._longest_us.get(cell, 0), report.joinable_us - report.anchor.time_us)
+
+    def remove(self, report: Report, order: Order, cells: frozenset[Cell]) -> None:
+        """Takes a report out of the squares that it was put into, under the order that it had then."""
+        for cell in cells:
+            entries = self._cells[cell]
+            at = bisect_left(entries, order, key=lambda entry: entry[0])
+            if at < len(entries) and entries[at][1] is report:
+                del entries[at]
+            if not entries:
+                del self._cells[cell]
+                del self._longest_us[cell]
+
+    def before(self, report: Report) -> Iterator[Report]:
+        """The reports near, begun before this one, that it may still be of the same thing as; some come twice."""
+        for cell in self.around(frozenset((self._cell(report.anchor),))):
+            entries = self._cells[cell]
+            since = bisect_left(entries, report.anchor.time_us - self._longest_us[cell], key=lambda entry: entry[0][0])
+            until = bisect_left(entries, report.order, key=lambda entry: entry[0])
+            for _, other in entries[since:until]:
+                if other.joinable_us >= report.anchor.time_us:
+                    yield other
+
+    def after(self, order: Order, cells: frozenset[Cell], until_us: int) -> Iterator[Report]:
+        """The reports in or beside these squares that come after this order, and began by a time."""
+        for cell in self.around(cells):
+            entries = self._cells[cell]
+            since = bisect_right(entries, order, key=lambda entry: entry[0])
+            until = bisect_right(entries, until_us, key=lambda entry: entry[0][0])
+            for _, other in entries[since:until]:
+                yield other

@@ -1,0 +1,170 @@
+"""What an incident says of its reports: where, when, how sure, how much."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from parvis_contract import (
+    ImpulseClass,
+    Incident,
+    IncidentPosition,
+    IncidentState,
+    LocatedBy,
+    LocatedImpulse,
+    Operator,
+    Site,
+    Verdict,
+    derived_id,
+    to_datetime,
+)
+
+from .geometry import LocalMap
+from .grouping import Cluster
+from .physics import PHYSICS
+from .report import Place, Report
+
+#: However many agree, no machine is certain.
+_MOST_CONFIDENT = 0.9999
+
+
+def incident_id(site: str, cluster: Cluster) -> uuid.UUID:
+    """The id of the incident that a cluster is: derived from its first event, and so the same wherever it is computed."""
+    founder = cluster.founder
+    made_s = (founder.id.int >> 80) / 1000.0
+    return derived_id(made_s, "incident", site, founder.type, str(founder.id), founder.unit)
+
+
+def incident_of(cluster: Cluster, site: Site, plane: LocalMap, clock_us: int) -> Incident:
+    """An incident as it stands.
+
+    Args:
+        cluster: Its reports.
+        site: Where it is.
+        plane: The map that the reports' places are on.
+        clock_us: The event time that the site has reached: what has been quiet for its time by then is closed.
+    """
+    reports = cluster.reports
+    kind = cluster.founder.type
+    used, place = _where(kind, reports)
+    return Incident(
+        incident=incident_id(site.site, cluster),
+        type=kind,  # type: ignore[arg-type]  # a report's type is one of the closed list
+        state=IncidentState.CLOSED if closes_us(cluster) <= clock_us else IncidentState.OPEN,
+        first_observed=to_datetime(reports[0].anchor.time_us / 1e6),
+        last_observed=to_datetime(max(report.last.time_us for report in reports) / 1e6),
+        position=_position(place, plane),
+        located_by=_located_by(kind, used, site),
+        units=tuple(sorted({report.unit for report in reports})),
+        events=tuple(dict.fromkeys(report.id for report in reports)),
+        confidence=_pooled(reports),
+        measure=_impulse(reports) if kind == "sound.impulse" else _worst(kind, reports).data.measure,
+        operator=Operator(verdict=Verdict.UNCONFIRMED),
+    )
+
+
+def closes_us(cluster: Cluster) -> int:
+    """The event time at which an incident is closed if nothing more is heard of it."""
+    return max(report.joinable_us for report in cluster.reports)
+
+
+# --- how sure, how much -------------------------------------------------------------------------------------------------------
+
+
+def _best_by_unit(reports: Sequence[Report]) -> list[Report]:
+    """The most confident report of each unit."""
+    best: dict[str, Report] = {}
+    for report in reports:
+        if report.unit not in best or report.data.confidence > best[report.unit].data.confidence:
+            best[report.unit] = report
+    return [best[unit] for unit in sorted(best)]
+
+
+def _pooled(reports: Sequence[Report]) -> float:
+    """The probability that one at least of the units is right, if they err independently of one another."""
+    wrong = math.prod(1.0 - report.data.confidence for report in _best_by_unit(reports))
+    return round(min(_MOST_CONFIDENT, 1.0 - wrong), 4)
+
+
+def _worst(type: str, reports: Sequence[Report]) -> Report:
+    """The report whose measure is shown."""
+    field = PHYSICS[type].worst
+
+    def rank(report: Report) -> tuple[float, float]:
+        value: float | None = getattr(report.data.measure, field) if field else None
+        return (-math.inf if value is None else float(value)), report.data.confidence
+
+    return max(reversed(reports), key=rank)
+
+
+def _impulse(reports: Sequence[Report]) -> LocatedImpulse:
+    """The class by pooled evidence, the level at the loudest."""
+    evidence: dict[ImpulseClass, float] = {}
+    for report in _best_by_unit(reports):
+        sound = report.data.measure.sound_class
+        evidence[sound] = evidence.get(sound, 0.0) - math.log(max(1.0 - report.data.confidence, 1.0 - _MOST_CONFIDENT))
+    sound_class = max(sorted(evidence), key=lambda sound: round(evidence[sound], 9))
+    return LocatedImpulse(sound_class=sound_class, lcpeak_db=max(report.data.measure.lcpeak_db for report in reports))
+
+
+# --- where --------------------------------------------------------------------------------------------------------------------
+
+
+def _where(type: str, reports: Sequence[Report]) -> tuple[list[Report], Place]:
+    """The reports that a place rests on, and the place."""
+    physics = PHYSICS[type]
+    if type == "sound.impulse":
+        # Sound reaches the nearest first: the place is somewhere in the range of the unit that heard it first.
+        return [reports[0]], reports[0].anchor
+    if physics.heard:
+        loudest = max(reversed(reports), key=lambda report: float(report.data.measure.laeq_db))
+        return [loudest], loudest.last
+    if physics.speed_m_s:
+        latest = max(reversed(reports), key=lambda report: (report.last.time_us, -report.last.sigma_m))
+        return [latest], latest.last
+    # One unit's errors are of one calibration, and no smaller for being repeated: each unit counts once.
+    best: dict[str, Report] = {}
+    for report in reports:
+        if report.unit not in best or report.last.sigma_m < best[report.unit].last.sigma_m:
+            best[report.unit] = report
+    used = [best[unit] for unit in sorted(best)]
+    return used, fuse([report.last for report in used])
+
+
+def fuse(places: Sequence[Place]) -> Place:
+    """The mean of independent places, each weighted by the inverse of its variance.
+
+    If they lie farther apart than they say they may, the uncertainty grows by Birge's ratio (Phys. Rev. 40, 207, 1932): by what
+    they are wrong about themselves.
+    """
+    if len(places) == 1:
+        return places[0]
+    variances = [max(place.sigma_m, 0.1) ** 2 for place in places]
+    total = sum(1.0 / variance for variance in variances)
+    east_m = sum(place.east_m / variance for place, variance in zip(places, variances, strict=True)) / total
+    north_m = sum(place.north_m / variance for place, variance in zip(places, variances, strict=True)) / total
+    chi2 = sum(
+        ((place.east_m - east_m) ** 2 + (place.north_m - north_m) ** 2) / variance
+        for place, variance in zip(places, variances, strict=True)
+    )
+    birge2 = max(1.0, chi2 / (2 * (len(places) - 1)))
+    return Place(max(place.time_us for place in places), east_m, north_m, math.sqrt(birge2 / total))
+
+
+def _position(place: Place, plane: LocalMap) -> IncidentPosition:
+    """Rounded to what means something: a centimetre."""
+    lon_deg, lat_deg = plane.to_deg(place.east_m, place.north_m)
+    return IncidentPosition(lon=round(lon_deg, 7), lat=round(lat_deg, 7), uncertainty_m=round(place.sigma_m, 2))
+
+
+def _located_by(type: str, used: Sequence[Report], site: Site) -> LocatedBy:
+    """Whether a calibrated camera, or only a unit's own range, says where."""
+
+    def calibrated(report: Report) -> Any:
+        unit = site.units.get(report.unit)
+        return unit is not None and unit.ground_plane is not None and report.last.sigma_m < unit.range_m
+
+    seen = not PHYSICS[type].heard
+    return LocatedBy.GROUND_PLANE if seen and any(calibrated(report) for report in used) else LocatedBy.UNIT
