@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -20,16 +21,20 @@ Array = npt.NDArray[np.float64]
 
 #: Shares of arrivals that are an echo, and whose clock is not what it says. Assumed, not tuned: street canyons hide one source in ten.
 _ECHO_SHARE, _LIE_SHARE = 0.12, 0.03
-#: An echo's detour in a street, as a mean delay: ten metres.
-_ECHO_DELAY_S = 0.03
+#: An echo's detour in a street, as a mean delay: twenty metres.
+_ECHO_DELAY_S = 0.06
 #: A clock that lies may be off by this much, either way.
 _LIE_S = 2.0
 #: Height of a source above the ground: a hand's, a window's of the ground floor.
 _SOURCE_HEIGHT_M = 1.4
 #: Speed of sound is known no better than the temperature (3 K ≈ 0.5 %) and the wind along the path.
 _SPEED_SHARE = 0.004
-_GRID_CELLS = 48
-_MODES = 8
+#: Blur under which starts are compared and first climb: the largest error of a direct arrival that is common.
+_BLUR_S = 0.004
+#: Three of this many first arrivals give the starts: 220 triples at most.
+_STARTING_ARRIVALS = 12
+_FARTHEST_M = 2_000.0
+_MODES = 10
 _SAMPLES = 1024
 #: Twice the ellipse given holds 95 % of a two-dimensional normal distribution: 2.4477 / 2 standard deviations.
 TWO_SIGMA_95 = 1.2239
@@ -71,6 +76,11 @@ class Place:
     share: float
     trusted: tuple[float, ...]
 
+    @property
+    def checked(self) -> bool:
+        """Whether more arrivals agree than the three that fit some place exactly, whatever they say."""
+        return sum(self.trusted) > 3.5
+
     def ellipse(self) -> tuple[float, float, float]:
         """Semi-axes in metres and the long one's bearing in degrees, [0, 180); twice it holds 95 %."""
         values, vectors = np.linalg.eigh(np.asarray(self.covariance_m2))
@@ -90,7 +100,7 @@ def multilaterate(arrivals: Sequence[Arrival], *, temperature_c: float, range_m:
     Args:
         arrivals: Of one sound, one per unit, at least three.
         temperature_c: Of the air.
-        range_m: How far from the units a source is looked for.
+        range_m: How far a unit hears: a source is less probable the farther it is from the nearest one.
 
     Returns:
         The places that explain the arrivals, most probable first; shares sum to 1. Two where the geometry allows two. Empty for fewer
@@ -102,7 +112,7 @@ def multilaterate(arrivals: Sequence[Arrival], *, temperature_c: float, range_m:
     if len(arrivals) < 3:
         return []
     problem = _Problem(arrivals, temperature_c)
-    modes = _modes(problem, range_m)
+    modes = _modes(problem)
     return _places(problem, modes, range_m)
 
 
@@ -148,29 +158,57 @@ class _Problem:
         return np.asarray(logsumexp(self.parts(place_m, began_s, extra_s), axis=0).sum(axis=-1))
 
 
-def _modes(problem: _Problem, range_m: float) -> list[Array]:
-    """Local maxima ``(x, y, t_0)`` of the likelihood: a coarse grid, then Newton steps while the blur is taken away."""
-    low, high = problem.sensors_m.min(axis=0) - range_m, problem.sensors_m.max(axis=0) + range_m
-    axes = [np.linspace(low[k], high[k], _GRID_CELLS) for k in (0, 1)]
-    blur_s = float(max(axes[0][1] - axes[0][0], axes[1][1] - axes[1][0])) / problem.speed_m_s / 2.0
-    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-    travel = problem.travel_s(grid)
-    # At each place, each arrival in turn is taken for direct: its time of origin is tried.
-    tries = np.moveaxis(problem.time_s - travel, -1, 0)
-    scores = np.stack([problem.log_likelihood(grid, began, blur_s) for began in tries])
-    best, which = scores.max(axis=0), scores.argmax(axis=0)
-    padded = np.pad(best, 1, constant_values=-np.inf)
-    neighbours = [padded[1 + i : 1 + i + _GRID_CELLS, 1 + j : 1 + j + _GRID_CELLS] for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
-    peaks = np.argwhere(best >= np.max(neighbours, axis=0))
-    peaks = peaks[np.argsort(-best[peaks[:, 0], peaks[:, 1]], kind="stable")][:_MODES]
+def _modes(problem: _Problem) -> list[Array]:
+    """Local maxima ``(x, y, t_0)`` of the likelihood: every three arrivals give a start or two, and the best starts climb."""
+    starts = _starts(problem)
+    order = np.argsort(-problem.log_likelihood(starts[:, :2], starts[:, 2], _BLUR_S), kind="stable")
+    chosen: list[Array] = []
+    for state in starts[order]:
+        if len(chosen) == _MODES:
+            break
+        if not any(np.hypot(*(state - other)[:2]) < 2.0 for other in chosen):
+            chosen.append(state)
     found: list[Array] = []
-    for i, j in peaks:
-        start = np.array([*grid[i, j], tries[which[i, j], i, j]])
-        for extra_s in (blur_s, blur_s / 4, blur_s / 16, 0.0):
-            start = _climb(problem, start, extra_s)
-        if not any(np.hypot(*(start - other)[:2]) < 0.05 for other in found):
-            found.append(start)
+    for state in chosen:
+        top = _climb(problem, _climb(problem, state, _BLUR_S), 0.0)
+        if not any(np.hypot(*(top - other)[:2]) < 0.05 for other in found):
+            found.append(top)
     return found
+
+
+def _starts(problem: _Problem) -> Array:
+    """Where the hyperbolas of every three arrivals cross, ``(k, 3)``: x, y and time of origin.
+
+    With the first of the three as reference, the other two range differences are linear in the place and in the distance to the
+    reference, which leaves a quadratic in that distance (Chan and Ho 1994 for three sensors). Where noise leaves it without a root,
+    its vertex is the nearest that can be had.
+    """
+    first = np.argsort(problem.time_s, kind="stable")[:_STARTING_ARRIVALS]
+    triples = np.array(list(combinations(first, 3)))
+    reference, others = triples[:, 0], triples[:, 1:]
+    # Units in one line (a street's lamp posts) tell their two sides apart only once they are put a little off it.
+    turn = 2.4 * np.arange(len(problem.sensors_m))
+    sensors_m = problem.sensors_m + 0.3 * np.column_stack([np.cos(turn), np.sin(turn)])
+    offset = sensors_m[others] - sensors_m[reference][:, None]
+    longer = (problem.time_s[others] - problem.time_s[reference][:, None]) * problem.speed_m_s
+    inverse = np.linalg.pinv(offset, rcond=1e-6)
+    constant = 0.5 * np.einsum("kij,kj->ki", inverse, np.sum(offset**2, axis=2) - longer**2)
+    slope = -np.einsum("kij,kj->ki", inverse, longer)
+    square = np.sum(slope**2, axis=1) - 1.0
+    linear = np.sum(slope * constant, axis=1)
+    root = np.sqrt(np.maximum(linear**2 - square * np.sum(constant**2, axis=1), 0.0))
+    square = np.where(np.abs(square) < 1e-9, 1e-9, square)
+    starts = []
+    for sign in (-1.0, 1.0):
+        distance_m = (-linear + sign * root) / square
+        place = sensors_m[reference] + constant + slope * distance_m[:, None]
+        usable = (distance_m > 0.0) & (distance_m < _FARTHEST_M)
+        travel = np.take_along_axis(problem.travel_s(place), reference[:, None], axis=1)[:, 0]
+        starts.append(np.column_stack([place, problem.time_s[reference] - travel])[usable])
+    # The middle of the units, in case that every triple is worse than useless.
+    middle = problem.sensors_m.mean(axis=0)
+    starts.append(np.array([[*middle, float(np.min(problem.time_s - problem.travel_s(middle)))]]))
+    return np.concatenate(starts)
 
 
 def _climb(problem: _Problem, state: Array, extra_s: float) -> Array:
