@@ -252,6 +252,7 @@ class Signature(Closed):
 
 
 class _Command(Closed):
+    unit: Name = Field(description="Whom it is for: what was signed for one unit is nothing to another.")
     counter: Sequence = Field(description="Higher than that of every command before it: a replayed one is refused.")
     expires: UtcTime
     signature: Signature

@@ -69,10 +69,10 @@ class UnitTopic:
     def check(self, message: Envelope[Any]) -> None:
         """Raises Refused unless the message may stand here: its type is the topic's, and its source the topic's unit.
 
-        A command is in the unit's branch, and the hub is its source.
+        A command is in the branch of the unit that it is for, and the hub is its source.
         """
         ours = message.name in EVENT_TYPES or message.name in _BRANCHES
-        unit = self.unit if self.branch == "command" and message.unit == HUB else message.unit
+        unit = message.data.unit if message.name.startswith("command.") else message.unit
         if not ours or self != UnitTopic.of(message.site, unit, message.name):
             raise Refused(RefusalReason.WRONG_TOPIC, "the message's source or type is not that of its topic", "source")
 
@@ -83,7 +83,7 @@ def topic_of(message: Envelope[Any]) -> str:
 
 
 def command_topic(site: str, unit: str) -> str:
-    """Where the hub publishes a command to a unit."""
+    """Where the hub publishes a command for a unit."""
     return str(UnitTopic(site, unit, "command"))
 
 

@@ -316,8 +316,11 @@ def _wrong_envelope(rng: random.Random, message: dict[str, Any]) -> bytes:
             ("datacontenttype", "text/plain"),
             ("datacontenttype", ""),
             ("data", None),
+            ("data", "{}"),
+            ("data", []),
+            ("data", {}),
+            ("data", 1),
         ]
-        + [("data", "{}"), ("data", []), ("data", {}), ("data", 1)]
     )
     message[key] = value
     return _compact(message)
