@@ -10,10 +10,6 @@ import os
 import sys
 from collections.abc import Iterator
 
-# Before numpy and onnxruntime are loaded: every figure is of one core.
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
-
 from rich.console import Console
 from rich.table import Table
 
@@ -58,6 +54,9 @@ def main(chosen: list[str]) -> int:
     if unknown:
         sys.stderr.write(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(MODULES)}\n")
         return 2
+    # Before numpy and onnxruntime are loaded: every figure is of one core.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
     console = Console()
     for name in chosen or MODULES:
         console.print(table(name, list(rows_of(name))))
