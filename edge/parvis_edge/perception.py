@@ -72,17 +72,22 @@ Item_contra = TypeVar("Item_contra", contravariant=True)
 
 
 class Sense(Protocol[Item_contra]):
-    """What a unit sees or hears with: from frames or blocks of sound to judgements. Pure: no clock, file or socket of its own.
+    """What a unit sees or hears with: from frames or blocks of sound to judgements. Pure: no clock, file or socket of its own."""
 
-    Attributes:
-        model: The bundle that perceives.
-        analysed: How many items (frames, patches of sound) the model has been run for.
-        inference_ms: A smoothed time of one run of the model; None before the first.
-    """
+    @property
+    def model(self) -> ModelRef:
+        """The bundle that perceives."""
+        ...
 
-    model: ModelRef
-    analysed: int
-    inference_ms: float | None
+    @property
+    def analysed(self) -> int:
+        """How many items (frames, patches of sound) the model has been run for."""
+        ...
+
+    @property
+    def inference_ms(self) -> float | None:
+        """A smoothed time of one run of the model; None before the first."""
+        ...
 
     def process(self, item: Item_contra) -> list[Judgement]:
         """Takes the next item, in order of time, and says what follows from it."""

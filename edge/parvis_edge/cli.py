@@ -1,0 +1,196 @@
+"""The command line of a unit."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+from parvis_contract import ConfigError, load_site
+
+from .capture.source import SenseName, Source, SourceError, parse_source
+from .delivery.connection import Broker
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    # A traceback shows code, never what was in the variables.
+    pretty_exceptions_show_locals=False,
+    help="A Parvis unit: sees and hears, forgets, and says what happened in short typed messages.",
+)
+
+#: Options, law, model, site plan: something that a person has to change before it can start.
+CANNOT_START = 2
+
+
+class PaceChoice(StrEnum):
+    """How fast a recording is played."""
+
+    REAL = "real"
+    FAST = "fast"
+
+
+@app.callback()
+def _main() -> None:
+    """Keeps `watch` a command of its own while there is only one."""
+
+
+@app.command(no_args_is_help=True)
+def watch(
+    *,
+    site: Annotated[Path, typer.Option(help="The site plan, a YAML file.", metavar="SITE.yaml")],
+    unit: Annotated[str, typer.Option(help="Which unit of the site plan this is.")],
+    video: Annotated[
+        str | None, typer.Option(help="Pictures: a film, a still picture, rtsp://…, /dev/video0 or its number.", metavar="FILE|URL|DEVICE")
+    ] = None,
+    audio: Annotated[
+        str | None,
+        typer.Option(
+            help="Sound: a file (a film's sound too), rtsp://…, mic, mic:2, mic:NAME, or - for standard input.", metavar="FILE|DEVICE"
+        ),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(help="When a recording began, with its zone: 2026-06-21T18:04:05Z. Without it: now.", metavar="TIME")
+    ] = None,
+    stdout: Annotated[bool, typer.Option("--stdout", help="Print messages, one a line, instead of publishing them.")] = False,
+    pace: Annotated[
+        PaceChoice | None,
+        typer.Option(help="Play recordings at their own speed, or as fast as they can be judged. Published: real; printed: fast."),
+    ] = None,
+    broker: Annotated[str, typer.Option(help="Where to publish.", metavar="HOST:PORT")] = "127.0.0.1:1883",
+    tls_ca: Annotated[Path | None, typer.Option(help="Who signed the broker's certificate; turns TLS on.", metavar="PEM")] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="This unit's certificate; its common name is the unit's name.", metavar="PEM")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key.", metavar="PEM")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where undelivered events are kept. As root: /var/lib/parvis; else ~/.local/share/parvis.")
+    ] = None,
+    telemetry_s: Annotated[float, typer.Option(help="Seconds from one telemetry message to the next.", min=0.1, max=3600.0)] = 10.0,
+    drain_s: Annotated[
+        float, typer.Option(help="After a recording: seconds to wait at most for the broker.", min=0.0, max=86_400.0)
+    ] = 30.0,
+) -> None:
+    r"""Watch a camera, a microphone or both, or recordings of them, and say what happens.
+
+    Nothing that is seen or heard is stored: messages leave, pictures and sound never do. What may be
+    watched, where, and until when stands in the legal profile that the site plan names; what it does
+    not allow is not started.
+
+    \b
+    A film and its sound, messages on the terminal, as fast as it goes:
+      parvis-edge watch --site site.yaml --unit u017 --video street.mp4 --audio street.mp4 --stdout
+    One photograph:
+      parvis-edge watch --site site.yaml --unit u017 --video square.jpg --stdout
+    A recording that began at a known time:
+      parvis-edge watch --site site.yaml --unit u017 --audio night.wav --start 2026-06-21T23:00:00+02:00 --stdout
+    A camera and a microphone on the street, published over TLS:
+      parvis-edge watch --site site.yaml --unit u017 --video rtsp://camera.local/stream --audio mic \
+        --broker hub.local:8883 --tls-ca ca.pem --tls-cert u017.pem --tls-key u017.key
+    Sound from another program (raw: 16 kHz, 16 bits, one channel; or a WAV file):
+      arecord -f S16_LE -r 16000 -t raw | parvis-edge watch --site site.yaml --unit u017 --audio -
+
+    \b
+    Ends with 0 at a recording's end or when stopped (Ctrl-C, SIGTERM), 1 if a source could not be
+    read to its end or a sense broke down, 2 if something that was asked for cannot be done.
+    """
+    _log_to_standard_error()
+    # Heavy parts (the model runtime, ffmpeg's libraries) come after the options have been understood.
+    from .bundle import BundleError
+    from .delivery.outbox import OutboxError
+    from .unit import CannotStart, Watch, private_standard_output, run
+
+    try:
+        sources: dict[SenseName, Source] = {}
+        if video is not None:
+            sources["camera"] = parse_source(video, "camera")
+        if audio is not None:
+            sources["microphone"] = parse_source(audio, "microphone")
+        asked = Watch(
+            site=load_site(site),
+            unit=unit,
+            sources=sources,
+            start_s=None if start is None else parse_start(start),
+            standard_output=stdout,
+            real_pace=not stdout if pace is None else pace is PaceChoice.REAL,
+            broker=parse_broker(broker, tls_ca, tls_cert, tls_key),
+            data_dir=data_dir or default_data_dir(),
+            telemetry_s=telemetry_s,
+            drain_s=drain_s,
+        )
+        descriptor = private_standard_output() if stdout else 1
+        code = run(asked, descriptor=descriptor)
+    except (CannotStart, ConfigError, SourceError, BundleError, OutboxError, typer.BadParameter) as error:
+        typer.echo(f"parvis-edge: {error}", err=True)
+        raise typer.Exit(CANNOT_START) from None
+    raise typer.Exit(code)
+
+
+def parse_start(text: str) -> float:
+    """Reads ``--start``: POSIX seconds.
+
+    Raises:
+        typer.BadParameter: It is no time, or has no zone.
+    """
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"--start {text}: not a time; write it as 2026-06-21T18:04:05Z") from None
+    if time.tzinfo is None:
+        raise typer.BadParameter(f"--start {text}: has no zone; add Z for UTC, or +02:00")
+    if not 1970 < time.year < 2200:
+        raise typer.BadParameter(f"--start {text}: between 1971 and 2199")
+    return time.timestamp()
+
+
+def parse_broker(text: str, ca: Path | None, certificate: Path | None, key: Path | None) -> Broker:
+    """Reads ``--broker`` and the TLS options.
+
+    Raises:
+        typer.BadParameter: It is no address, a file is not there, or half of a pair is missing.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon:
+        host, port = text, "8883" if ca else "1883"
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise typer.BadParameter(f"--broker {text}: write HOST:PORT, such as 127.0.0.1:1883")
+    if (certificate is None) is not (key is None):
+        raise typer.BadParameter("--tls-cert and --tls-key go together: give both")
+    if certificate is not None and ca is None:
+        raise typer.BadParameter("--tls-cert needs --tls-ca: a unit shows its certificate only to a broker that it knows")
+    for option, file in (("--tls-ca", ca), ("--tls-cert", certificate), ("--tls-key", key)):
+        if file is not None and not os.access(file, os.R_OK):
+            raise typer.BadParameter(f"{option} {file}: cannot be read; give an existing PEM file that this user may read")
+    return Broker(host.strip("[]"), int(port), ca, certificate, key)
+
+
+def default_data_dir() -> Path:
+    """Where undelivered events are kept unless told."""
+    return Path("/var/lib/parvis") if os.geteuid() == 0 else Path.home() / ".local" / "share" / "parvis"
+
+
+def _log_to_standard_error() -> None:
+    """JSON for a machine, columns for a person; never on standard output, which belongs to messages."""
+    person = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([] if person else [structlog.processors.dict_tracebacks]),
+            structlog.dev.ConsoleRenderer() if person else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+if __name__ == "__main__":
+    app()

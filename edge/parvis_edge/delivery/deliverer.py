@@ -1,0 +1,239 @@
+"""The thread that empties the outbox: connects, sends in order, waits for the broker's word, and tries again for ever."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+from parvis_contract import StatusReason
+
+from parvis_edge.backoff import Backoff
+
+from .connection import Acknowledgement, Broker, BrokerError, Connection
+from .outbox import Outbox, OutboxError, Waiting
+
+#: A broker may acknowledge a message and be killed before it is on its disk or with the hub. What it acknowledged is kept so
+#: long and said again at the next connection; the hub counts nothing twice. Brokers write to disk at least once in that time.
+KEPT_S = 120.0
+#: A broker that is restarted is back within seconds; one that is away for hours is asked twice a minute.
+RETRY_FIRST_S = 0.25
+RETRY_MOST_S = 30.0
+#: A topic that nobody subscribes, or that the broker cannot take just now, is tried again after this.
+HELD_FIRST_S = 0.5
+HELD_MOST_S = 5.0
+#: What was refused for good is tried again so often: an access list is sometimes repaired.
+REFUSED_RETRY_S = 600.0
+#: A connection that lasted so long was a good one.
+GOOD_AFTER_S = 5.0
+#: At the end, nobody waits longer than this for a subscriber.
+NOBODY_DRAIN_S = 10.0
+#: The longest that a new message waits to be noticed.
+_TURN_S = 0.05
+#: MQTT 5 (2.4): no matching subscribers; and what may pass: unspecified, implementation, server busy, quota, rate, packet id.
+_NO_SUBSCRIBER = 0x10
+_PASSING = frozenset({0x80, 0x83, 0x89, 0x91, 0x97, 0x96})
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Announcer:
+    """What is said beside the outbox, and is worth something only now.
+
+    Attributes:
+        topic: Of the status.
+        will: The status that the broker is to say for us when we are gone.
+        telemetry_topic: Of the telemetry.
+        telemetry: Makes a telemetry message.
+        every_s: How often.
+    """
+
+    topic: str
+    will: Callable[[], bytes]
+    telemetry_topic: str
+    telemetry: Callable[[], bytes]
+    every_s: float = 10.0
+    _status: bytes | None = None
+    _said: bytes | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def status(self, body: bytes) -> None:
+        """Sets what the status is now."""
+        with self._lock:
+            self._status = body
+
+    def unsaid(self) -> bytes | None:
+        """The status, if this connection has not said it yet."""
+        with self._lock:
+            return self._status if self._status != self._said else None
+
+    def said(self, body: bytes | None) -> None:
+        """It has been said; None at a new connection, where it has to be said again."""
+        with self._lock:
+            self._said = body
+
+
+class Deliverer(threading.Thread):
+    """Sends what is in the outbox.
+
+    Args:
+        outbox: What to send.
+        broker: Where to.
+        client_id: Ours.
+        announcer: Status and telemetry.
+
+    Attributes:
+        reason: What is wrong with the delivery; None if nothing is.
+    """
+
+    def __init__(self, outbox: Outbox, broker: Broker, client_id: str, announcer: Announcer) -> None:
+        super().__init__(name="deliver", daemon=True)
+        self._outbox = outbox
+        self._broker = broker
+        self._client_id = client_id
+        self._announcer = announcer
+        self._stopping = threading.Event()
+        self._stopped_s = 0.0
+        self._drain_until_s = 0.0
+        self._under_way: dict[int, Waiting] = {}
+        self._held: dict[str, tuple[Backoff, float]] = {}
+        self._cursor = -1
+        self.reason: StatusReason | None = StatusReason.CONNECTION_LOST
+
+    def stop(self, drain_s: float) -> None:
+        """Ends it, after at most so long for what is still to be sent."""
+        self._stopped_s = time.monotonic()
+        self._drain_until_s = self._stopped_s + drain_s
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Until :meth:`stop`."""
+        backoff = Backoff(RETRY_FIRST_S, RETRY_MOST_S, random.random)
+        while not self._done():
+            connection = Connection(self._broker, self._client_id, (self._announcer.topic, self._announcer.will()))
+            try:
+                connection.open()
+            except BrokerError as error:
+                self.reason = StatusReason.BROKER_REFUSES if error.refused else StatusReason.CONNECTION_LOST
+                self._wait(backoff.next_s(), str(error))
+                continue
+            _log.info("connected to the broker", broker=str(self._broker))
+            self.reason = None
+            begun_s = time.monotonic()
+            try:
+                self._serve(connection)
+            except OutboxError as error:
+                _log.error("the outbox cannot be read or written", detail=str(error))
+            except Exception:  # noqa: BLE001 - logged whole
+                # Whatever it is, what is in the outbox has to leave: this thread does not die.
+                _log.exception("the delivery broke down; it begins anew")
+            finally:
+                connection.close()
+            if time.monotonic() - begun_s > GOOD_AFTER_S:
+                backoff.reset()
+            if not self._done():
+                self.reason = StatusReason.CONNECTION_LOST
+                self._wait(backoff.next_s(), f"{self._broker}: the connection was lost")
+
+    def _wait(self, delay_s: float, why: str) -> None:
+        _log.warning("no broker; events are kept", detail=why, again_in_s=round(delay_s, 2))
+        if not self._stopping.wait(delay_s):
+            return
+        time.sleep(max(0.0, min(delay_s, self._drain_until_s - time.monotonic())))
+
+    def _done(self) -> bool:
+        """True if it was told to stop and there is nothing more to send, or no more time."""
+        if not self._stopping.is_set():
+            return False
+        limit_s = min(self._drain_until_s, self._stopped_s + NOBODY_DRAIN_S) if self._held else self._drain_until_s
+        if time.monotonic() >= limit_s:
+            return True
+        try:
+            fill = self._outbox.fill()
+        except OutboxError:
+            return True
+        return fill.messages == fill.refused and self._announcer.unsaid() is None
+
+    def _serve(self, connection: Connection) -> None:
+        """Sends over one connection until it is gone."""
+        self._announcer.said(None)
+        self._under_way.clear()
+        self._held.clear()
+        self._outbox.retry()
+        self._cursor = -1
+        status_packets: dict[int, bytes] = {}
+        telemetry_due_s, forget_due_s = time.monotonic(), time.monotonic() + KEPT_S / 4
+        retry_due_s = time.monotonic() + REFUSED_RETRY_S
+        while connection.alive and not self._done():
+            self._answers(connection.turn(_TURN_S), status_packets)
+            self._send(connection)
+            status = self._announcer.unsaid()
+            if status is not None and status not in status_packets.values():
+                packet = connection.publish(self._announcer.topic, status, retain=True)
+                if packet is not None:
+                    status_packets[packet] = status
+            now_s = time.monotonic()
+            if now_s >= telemetry_due_s:
+                telemetry_due_s = now_s + self._announcer.every_s
+                connection.publish(self._announcer.telemetry_topic, self._announcer.telemetry(), qos=0)
+            if now_s >= forget_due_s:
+                forget_due_s = now_s + KEPT_S / 4
+                self._outbox.forget(KEPT_S)
+            if now_s >= retry_due_s:
+                retry_due_s = now_s + REFUSED_RETRY_S
+                self._outbox.retry_refused()
+                self._cursor = -1
+
+    def _send(self, connection: Connection) -> None:
+        """Fills the window with the next messages, in order."""
+        room = connection.window - len(self._under_way)
+        if room <= 0:
+            return
+        now_s = time.monotonic()
+        held = [topic for topic, (_, until_s) in self._held.items() if until_s > now_s]
+        if len(held) < len(self._held) and not self._under_way:
+            self._cursor = -1
+        for message in self._outbox.waiting(self._cursor, room, held):
+            self._cursor = message.sequence
+            if connection.max_bytes is not None and len(message.body) + len(message.topic) + 100 > connection.max_bytes:
+                self._refused(message, "larger than the broker takes")
+                continue
+            packet = connection.publish(message.topic, message.body)
+            if packet is None:
+                return
+            self._under_way[packet] = message
+
+    def _answers(self, answers: list[Acknowledgement], status_packets: dict[int, bytes]) -> None:
+        taken = []
+        for answer in answers:
+            if answer.packet in status_packets:
+                self._announcer.said(status_packets.pop(answer.packet))
+                continue
+            message = self._under_way.pop(answer.packet, None)
+            if message is None:
+                continue
+            if answer.code == _NO_SUBSCRIBER or answer.code in _PASSING:
+                self._hold(message, answer.reason)
+            elif answer.code >= 0x80:
+                self._refused(message, answer.reason)
+            else:
+                self._held.pop(message.topic, None)
+                taken.append(message.sequence)
+        self._outbox.acknowledged(taken)
+
+    def _hold(self, message: Waiting, reason: str) -> None:
+        """Lets a topic wait that nobody takes from now: an event that nobody hears is not delivered."""
+        backoff, until_s = self._held.get(message.topic) or (Backoff(HELD_FIRST_S, HELD_MOST_S, random.random), 0.0)
+        if until_s <= time.monotonic():
+            delay_s = backoff.next_s()
+            self._held[message.topic] = (backoff, time.monotonic() + delay_s)
+            _log.warning("not delivered, will be said again", topic=message.topic, reason=reason, again_in_s=round(delay_s, 2))
+
+    def _refused(self, message: Waiting, reason: str) -> None:
+        _log.error("the broker refuses a message; it is kept apart", topic=message.topic, sequence=message.sequence, reason=reason)
+        self.reason = StatusReason.BROKER_REFUSES
+        self._outbox.refused(message.sequence, reason)

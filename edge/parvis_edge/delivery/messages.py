@@ -1,0 +1,140 @@
+"""From judgements to messages: identity, position, clock and model. Pure but for fresh ids of live events.
+
+**Ids.** What a live unit says gets a fresh UUIDv7. What is judged from a recording gets an id derived from the recording, the
+unit, the type, the phase and the time: the same file, judged again with the same beginning, says the same messages with the
+same ids, and whoever received them already counts none twice. An analyser's key takes no part in an id and leaves no trace.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+from parvis_contract import (
+    MESSAGES,
+    Clock,
+    Envelope,
+    ModelRef,
+    Phase,
+    Position,
+    derived_id,
+    make_message,
+    new_id,
+    to_datetime,
+    to_posix_s,
+    unit_source,
+)
+
+from parvis_edge.perception import Judgement
+
+
+class JudgementError(ValueError):
+    """An analyser said something that cannot be a message: a defect of the analyser."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who speaks.
+
+    Attributes:
+        site, unit: Its names.
+        position: Its own, with its range as uncertainty: where an event is whose place is not known better.
+        program: Its program and version: the model of what needs none.
+        recording: Fingerprint of the recording that it judges; None where it is live.
+    """
+
+    site: str
+    unit: str
+    position: Position
+    program: ModelRef
+    recording: str | None = None
+
+
+@dataclass(slots=True)
+class Messenger:
+    """Puts the judgements of one unit into messages, and remembers which events are open.
+
+    Every message has sequence 0: it is numbered where it is kept (:func:`numbered`).
+
+    Attributes:
+        speaker: Who speaks.
+        models: The models in use, by name.
+    """
+
+    speaker: Speaker
+    models: dict[str, ModelRef] = field(default_factory=dict)
+    _open: dict[tuple[str, str, Hashable], Envelope[Any]] = field(default_factory=dict)
+    _said: dict[tuple[str, ...], int] = field(default_factory=dict)
+
+    def message(self, sense: str, judgement: Judgement, clock: Clock) -> Envelope[Any]:
+        """One message.
+
+        Args:
+            sense: Which of the unit's senses judged; keys are its own.
+            judgement: What it said.
+            clock: What its time is worth.
+
+        Raises:
+            JudgementError: It ends or updates what has not begun, begins twice, or is outside the contract's bounds.
+        """
+        slot = (sense, judgement.type, judgement.key)
+        begun = self._open.get(slot)
+        starts, lasts = judgement.phase is Phase.START, judgement.phase is not Phase.INSTANT
+        if lasts and starts is (begun is not None):
+            raise JudgementError(f"{judgement.type}: {judgement.phase} of an event that is {'open already' if begun else 'not open'}")
+        try:
+            message_id = self._id(judgement.time_s, judgement.type, judgement.phase, begun.event_id if begun else None)
+            model: Any = MESSAGES[judgement.type]
+            data = model(
+                phase=judgement.phase,
+                event=None if not lasts else message_id if begun is None else begun.event_id,
+                sequence=0,
+                confidence=judgement.confidence,
+                position=judgement.position or self.speaker.position,
+                clock=clock,
+                model=self.models[judgement.model] if judgement.model else self.speaker.program,
+                measure=judgement.measure,
+            )
+            source = unit_source(self.speaker.site, self.speaker.unit)
+            message = make_message(judgement.type, source=source, time=to_datetime(judgement.time_s), data=data, id=message_id)
+        except (ValueError, KeyError, OverflowError) as error:
+            raise JudgementError(f"{judgement.type}: {error}") from None
+        if judgement.phase is Phase.END:
+            del self._open[slot]
+        elif lasts:
+            self._open[slot] = message
+        return message
+
+    def end_all(self, sense: str) -> list[Envelope[Any]]:
+        """Ends what one sense has open, at the last that is known of it: for a sense that failed."""
+        slots = [slot for slot in self._open if slot[0] == sense]
+        return [ended(self._open.pop(slot)) for slot in slots]
+
+    def _id(self, time_s: float, type: str, phase: Phase, event: uuid.UUID | None) -> uuid.UUID:
+        speaker = self.speaker
+        if speaker.recording is None:
+            return new_id()
+        about = (speaker.recording, speaker.site, speaker.unit, type, phase, str(event or ""), f"{time_s:.6f}")
+        # Two events of one type can begin in one frame; they are told apart by their order.
+        order = self._said[about] = self._said.get(about, -1) + 1
+        if len(self._said) > 10_000:
+            for old in list(self._said)[:5_000]:
+                del self._said[old]
+        return derived_id(time_s, *about, str(order))
+
+
+def ended(last: Envelope[Any]) -> Envelope[Any]:
+    """The end of an event of which ``last`` is the last that was said: at that moment, with that measure.
+
+    Its id is derived, so that ending an event twice in the same place says one message.
+    """
+    message_id = derived_id(to_posix_s(last.time), str(last.event_id), "cut short")
+    data = last.data.model_copy(update={"phase": Phase.END, "event": last.event_id, "sequence": 0})
+    return make_message(last.name, source=last.source, time=last.time, data=data, id=message_id)
+
+
+def numbered(message: Envelope[Any], sequence: int) -> Envelope[Any]:
+    """The same message with its place in the unit's sequence."""
+    return message.model_copy(update={"data": message.data.model_copy(update={"sequence": sequence})})

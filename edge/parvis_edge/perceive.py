@@ -1,0 +1,121 @@
+"""The thread in which one sense perceives and judges: from its queue to judgements, and on to whoever takes them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import structlog
+from parvis_contract import StatusReason, StreamState
+
+from .capture.feed import Feed
+from .capture.queue import BoundedQueue, Closed
+from .capture.timeline import TICK_S
+from .perception import AudioBlock, Frame, Judgement, Sense
+
+_log = structlog.get_logger()
+
+
+class Listener(Protocol):
+    """Who takes judgements."""
+
+    def judged(self, sense: str, time_s: float, judgements: list[Judgement]) -> None:
+        """A sense has come to ``time_s``, and said these."""
+
+    def over(self, sense: str, *, failed: bool) -> None:
+        """A sense will say no more."""
+
+
+class Perceiver(threading.Thread):
+    """Runs one sense.
+
+    Args:
+        name: ``camera`` or ``microphone``.
+        feed, queue: Where its items come from.
+        make: Makes the sense; called again when the picture's size, the sound's rate or the time's direction changes, since
+            what the sense has learnt of the scene then no longer holds.
+        sense: The first one, already made.
+        listener: Who takes what it says.
+
+    Attributes:
+        failed: True if it broke down.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        feed: Feed[Any],
+        queue: BoundedQueue[Any],
+        make: Callable[[], Sense[Any]],
+        sense: Sense[Any],
+        listener: Listener,
+    ) -> None:
+        super().__init__(name=f"perceive-{name}", daemon=True)
+        self.sense_name = name
+        self.feed = feed
+        self.queue = queue
+        self._make = make
+        self._sense = sense
+        self._listener = listener
+        self._analysed_before = 0
+        self._last_s: float | None = None
+        self._form: tuple[int, ...] | None = None
+        self.failed = False
+
+    @property
+    def analysed(self) -> int:
+        """How many items the model has been run for."""
+        return self._analysed_before + self._sense.analysed
+
+    @property
+    def inference_ms(self) -> float | None:
+        """A smoothed time of one run of the model; None before the first."""
+        return self._sense.inference_ms
+
+    def run(self) -> None:
+        """Until the feed ends."""
+        try:
+            while True:
+                item = self.queue.get()
+                if item is not None:
+                    self._judge(item)
+        except Closed:
+            self._finish()
+        except Exception:  # noqa: BLE001 - whatever it is, the other senses go on
+            self._break_down()
+
+    def _judge(self, item: Frame | AudioBlock) -> None:
+        form = item.image.shape if isinstance(item, Frame) else (item.rate_hz,)
+        back = self._last_s is not None and item.time_s <= self._last_s
+        if back or (self._form is not None and form != self._form):
+            _log.warning("judging begins anew", sense=self.sense_name, why="the clock was set back" if back else "another format")
+            self._listener.judged(self.sense_name, (self._last_s or 0.0) + TICK_S, self._sense.finish())
+            self._analysed_before += self._sense.analysed
+            self._sense = self._make()
+        self._form, self._last_s = form, item.time_s
+        self._listener.judged(self.sense_name, item.time_s, self._sense.process(item))
+
+    def _finish(self) -> None:
+        try:
+            if self._last_s is not None:
+                self._listener.judged(self.sense_name, self._last_s + TICK_S, self._sense.finish())
+        except Exception:  # noqa: BLE001 - whatever it is, the other senses go on
+            self._break_down()
+        else:
+            self._listener.over(self.sense_name, failed=False)
+
+    def _break_down(self) -> None:
+        """This sense is out; the others go on."""
+        self.failed = True
+        self.feed.liveness.ended(StreamState.FAILED, StatusReason.MODEL_FAILED)
+        _log.exception("a sense broke down; it is off until the unit is restarted", sense=self.sense_name)
+        self.feed.stop()
+        self.queue.close(discard=True)
+        self._listener.over(self.sense_name, failed=True)
+
+    def rate_hz(self) -> float:
+        """Items captured per second, lately."""
+        return self.feed.liveness.rate_hz(time.monotonic())
