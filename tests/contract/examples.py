@@ -185,7 +185,8 @@ def _mended(message: dict[str, Any]) -> dict[str, Any]:  # noqa: C901  (one case
     message["source"] = f"urn:parvis:{site}:{'hub' if name in FROM_HUB else unit.replace('hub', 'u1')}"
     if name in EVENT_TYPES:
         if data["phase"] in ("update", "end"):
-            data["event"] = data.get("event") or OTHER_ID
+            event = data.get("event") or OTHER_ID
+            data["event"] = (ID if event == OTHER_ID else OTHER_ID) if event == message["id"] else event
         elif data.get("event"):
             data["event"] = message["id"] if data["phase"] == "start" else None
     if name == "tag.sighting" and data.get("time"):
@@ -208,14 +209,20 @@ def _mended(message: dict[str, Any]) -> dict[str, Any]:  # noqa: C901  (one case
     return message
 
 
-@st.composite
-def messages(draw: st.DrawFn, names: tuple[str, ...] = NAMES) -> dict[str, Any]:
-    """Any valid message, as plain JSON values."""
-    name = draw(st.sampled_from(names))
+@functools.cache
+def _strategy(name: str) -> st.SearchStrategy[dict[str, Any]]:
     schema = message_schema(name)
     definitions = schema["$defs"]
-    message: dict[str, Any] = draw(values(schema, definitions))
-    if name == "incident":
+    if name != "incident":
+        return values(schema, definitions).map(_mended)
+
+    def with_measure(message: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
         measure = EVENT_TYPES[message["data"]["type"]].incident_measure.__name__
-        message["data"]["measure"] = draw(values(definitions[measure], definitions))
-    return _mended(message)
+        return values(definitions[measure], definitions).map(lambda value: message | {"data": message["data"] | {"measure": value}})
+
+    return values(schema, definitions).flatmap(with_measure).map(_mended)
+
+
+def messages(names: tuple[str, ...] = NAMES) -> st.SearchStrategy[dict[str, Any]]:
+    """Any valid message, as plain JSON values."""
+    return st.sampled_from(names).flatmap(_strategy)
