@@ -255,7 +255,8 @@ def _places(problem: _Problem, modes: list[Array], range_m: float) -> list[Place
     proposals = [_proposal(problem, mode) for mode in modes]
     samples = [mode + draws @ factor.T for mode, factor in zip(modes, proposals, strict=True)]
     everything = np.concatenate(samples)
-    density = logsumexp([_log_t3(everything, mode, factor) for mode, factor in zip(modes, proposals, strict=True)], axis=0)
+    densities = np.stack([_log_t3(everything, mode, factor) for mode, factor in zip(modes, proposals, strict=True)])
+    density = logsumexp(densities, axis=0)
     posterior = problem.log_likelihood(everything[:, :2], everything[:, 2])
     nearest = np.sqrt(np.min(np.sum((everything[:, None, :2] - problem.sensors_m) ** 2, axis=-1), axis=1))
     # A unit hears best what is near: the prior falls off with the distance to the nearest one, as a range says.
@@ -264,9 +265,8 @@ def _places(problem: _Problem, modes: list[Array], range_m: float) -> list[Place
     weight = np.exp(log_weight - logsumexp(log_weight))
     parts = problem.parts(everything[:, :2], everything[:, 2])
     trust = np.exp(parts[0] - logsumexp(parts, axis=0))
-    places = [
-        _place(problem, everything[members], weight[members], trust[members]) for members in _clusters(everything, weight, modes, proposals)
-    ]
+    clusters = _clusters(densities.argmax(axis=0), weight, modes)
+    places = [_place(problem, everything[members], weight[members], trust[members]) for members in clusters]
     return sorted(places, key=lambda place: -place.share)
 
 
@@ -286,12 +286,8 @@ def _log_t3(points: Array, mode: Array, factor: Array) -> Array:
     return np.asarray(-3.0 * np.log1p(np.sum(scaled**2, axis=1) / 3.0) - determinant)
 
 
-def _clusters(points: Array, weight: Array, modes: list[Array], factors: list[Array]) -> list[npt.NDArray[np.bool_]]:
-    """Samples by the mode that they belong to; modes that overlap are one."""
-    distance = np.stack(
-        [np.hypot(*(points - mode)[:, :2].T) / (1.0 + np.linalg.norm(factor[:2])) for mode, factor in zip(modes, factors, strict=True)]
-    )
-    owner = distance.argmin(axis=0)
+def _clusters(owner: npt.NDArray[np.intp], weight: Array, modes: list[Array]) -> list[npt.NDArray[np.bool_]]:
+    """Samples by the mode that they belong to, ``owner``; modes that are near each other are one."""
     share = np.array([weight[owner == k].sum() for k in range(len(modes))])
     label = list(range(len(modes)))
     for k in np.argsort(-share):
