@@ -7,7 +7,7 @@ from typing import Any
 
 from parvis_contract import Envelope, Site, WatchedZone
 
-#: Network, retries and a unit's own clock stepping a little: ten minutes is far more than any of these, and a unit that was cut off
+#: Network, retries and a unit's own clock stepping a little: ten minutes are far more than any of these, and a unit that was cut off
 #: for longer delivers in order afterwards, so that nothing of it is late by its own watermark.
 BASE_S = 600.0
 

@@ -1,0 +1,119 @@
+"""The command `parvis-hub`: run a hub, or make incidents of a log."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from parvis_contract import ConfigError, Refused, Site, dump_message, load_site
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+
+SitePlan = Annotated[Path, typer.Option("--site", help="The site plan, a YAML file.", metavar="SITE.yaml")]
+
+
+@app.callback()
+def _hub() -> None:
+    """Join the messages of many units into incidents that a person confirms."""
+
+
+@app.command()
+def run(
+    *,
+    site: SitePlan,
+    broker: Annotated[str, typer.Option(help="Where the MQTT broker is.", metavar="HOST:PORT")] = "127.0.0.1:1883",
+    tls_ca: Annotated[Path | None, typer.Option(help="Who signed the broker's certificate (PEM); turns TLS on.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="The hub's own certificate (PEM).")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
+    username: Annotated[str | None, typer.Option(help="For a broker that asks for one.")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="A file whose first line is the password.")] = None,
+    listen: Annotated[str, typer.Option(help="Where the console listens.", metavar="HOST:PORT")] = "127.0.0.1:8080",
+    console_name: Annotated[
+        list[str] | None, typer.Option(help="A name under which browsers reach the console, besides this machine's own; may be repeated.")
+    ] = None,
+    console: Annotated[bool, typer.Option(help="Serve the console.")] = True,
+    data_dir: Annotated[Path, typer.Option(help="Where the store is, if --store does not say otherwise.")] = Path(".parvis/hub"),
+    store: Annotated[str | None, typer.Option(help="URL of the store, such as sqlite:////var/lib/parvis/hub.sqlite.")] = None,
+) -> None:
+    """Receive from the broker, make incidents, publish and show them; until SIGTERM."""
+    # The web server and the broker's client are of no use to a replay.
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from .intake import BrokerAddress, TlsFiles
+    from .log import log_to_stderr
+    from .service import Hub, Options
+    from .store import StoreError, default_url
+
+    log_to_stderr()
+    plan = _load(site)
+    host, port = _address("--broker", broker)
+    if tls_ca is None and (tls_cert or tls_key):
+        _fail("--tls-cert and --tls-key need --tls-ca: without it the broker cannot be told from another")
+    tls = TlsFiles(tls_ca, tls_cert, tls_key) if tls_ca else None
+    try:
+        password = password_file.read_text(encoding="utf-8").splitlines()[0] if password_file else None
+        if store is None:
+            data_dir.mkdir(parents=True, exist_ok=True)
+        options = Options(
+            broker=BrokerAddress(host, port, tls, username, password),
+            store=store or default_url(data_dir.absolute()),
+            listen=_address("--listen", listen) if console else None,
+            names=tuple(console_name or ()),
+        )
+        hub = Hub(plan, options)
+    except (OSError, IndexError, StoreError, SQLAlchemyError, ConfigError) as error:
+        _fail(f"{error or 'the password file is empty'}")
+    hub.run()
+
+
+@app.command()
+def replay(
+    site: SitePlan,
+    files: Annotated[list[Path], typer.Argument(help="CloudEvents, one per line, in order of arrival.", metavar="FILE.jsonl …")],
+) -> None:
+    """Make incidents of a log: one CloudEvent per line, final state each, the same bytes for the same input."""
+    from .intake.replay import replay as make_incidents
+
+    plan = _load(site)
+    replayed = make_incidents(plan, _lines(files), _say_refused)
+    for incident in replayed.incidents:
+        sys.stdout.buffer.write(dump_message(incident) + b"\n")
+    sys.stdout.buffer.flush()
+    said = ", ".join(f"{name} {count}" for name, count in sorted(replayed.counts.items()))
+    sys.stderr.write(f"{len(replayed.incidents)} incidents; {said or 'nothing read'}\n")
+
+
+def _lines(files: list[Path]) -> Iterator[tuple[str, bytes]]:
+    for file in files:
+        try:
+            with file.open("rb") as stream:
+                for number, line in enumerate(stream, 1):
+                    yield f"{file}:{number}", line
+        except OSError as error:
+            _fail(f"{file} cannot be read: {error.strerror}")
+
+
+def _say_refused(place: str, refused: Refused) -> None:
+    sys.stderr.write(f"{place}: {refused}\n")
+
+
+def _load(path: Path) -> Site:
+    try:
+        return load_site(path)
+    except ConfigError as error:
+        _fail(str(error))
+
+
+def _address(option: str, value: str) -> tuple[str, int]:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65_535:
+        _fail(f"{option} {value}: expected HOST:PORT, such as 127.0.0.1:1883")
+    return host.strip("[]"), int(port)
+
+
+def _fail(message: str) -> NoReturn:
+    sys.stderr.write(f"{message}\n")
+    raise typer.Exit(2)

@@ -1,0 +1,214 @@
+"""The MQTT connection: receives without acknowledging, acknowledges what is kept, publishes and hears what has arrived.
+
+MQTT 5, a session that outlives the hub's process, QoS 1. A message is acknowledged only when its batch is on disk, so that the
+broker keeps what the hub has not.
+"""
+
+from __future__ import annotations
+
+import queue
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+#: A week: the broker keeps for a hub that is down what units send meanwhile, as far as its own configuration lets it.
+SESSION_EXPIRY_S = 7 * 86_400
+#: Messages that the broker may have sent and the hub not yet acknowledged: two batches, so that one comes while one is written.
+RECEIVE_MAXIMUM = 1_000
+#: Telemetry is not acknowledged and so not held back; beyond this it is dropped, and the next one says more anyway.
+MAX_WAITING = 5_000
+_CONTENT_TYPE = "application/cloudevents+json"
+_BRANCHES = (("event/+", 1), ("flow", 1), ("tag", 1), ("evidence", 1), ("status", 1), ("telemetry", 0))
+
+log = structlog.get_logger("parvis.hub.broker")
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Files in PEM: the authority that signed the broker's certificate; the hub's own certificate and key, where the broker asks."""
+
+    authority: Path
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """Where the broker is, and how to be let in."""
+
+    host: str
+    port: int
+    tls: TlsFiles | None = None
+    username: str | None = None
+    password: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message as it came.
+
+    Attributes:
+        topic, payload: Not checked yet.
+        received_us: When, microseconds since 1970.
+        retained: The broker had it already.
+        ticket: For :meth:`Broker.acknowledge`; None where nothing is to be acknowledged.
+    """
+
+    topic: str
+    payload: bytes
+    received_us: int
+    retained: bool = False
+    ticket: tuple[int, int] | None = None
+
+
+class Broker:
+    """One connection, which restores itself."""
+
+    def __init__(self, address: BrokerAddress, site: str, *, now_us: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
+        """Prepares it; :meth:`start` connects.
+
+        Raises:
+            OSError: A file of ``address.tls`` cannot be read.
+            ssl.SSLError: One of them is not what it should be.
+        """
+        self._address, self._site, self._now_us = address, site, now_us
+        self._waiting: queue.Queue[Delivery] = queue.Queue()
+        self._confirmations: queue.SimpleQueue[int] = queue.SimpleQueue()
+        #: Counts connections: a ticket of an earlier one says nothing about this one's messages.
+        self._connection = 0
+        #: Counts sessions that began anew: what the broker held for an earlier one is gone.
+        self.sessions = 0
+        self.connected = threading.Event()
+        client = Client(CallbackAPIVersion.VERSION2, client_id=f"parvis-hub-{site}", protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True)
+        client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        client.max_inflight_messages_set(200)
+        client.reconnect_delay_set(min_delay=1, max_delay=30)
+        if address.username is not None:
+            client.username_pw_set(address.username, address.password)
+        if address.tls is not None:
+            client.tls_set_context(_tls_context(address.tls))
+        self._client = client
+
+    def start(self) -> None:
+        """Connects, and again whenever the connection is lost; returns at once."""
+        properties = _properties(PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = SESSION_EXPIRY_S
+        properties.ReceiveMaximum = RECEIVE_MAXIMUM
+        self._client.connect_async(self._address.host, self._address.port, keepalive=30, clean_start=False, properties=properties)
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Disconnects. The session stays: what comes now waits at the broker."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def take(self, most: int, wait_s: float) -> list[Delivery]:
+        """What has come, in order, at most so many; waits for the first."""
+        taken: list[Delivery] = []
+        try:
+            taken.append(self._waiting.get(timeout=wait_s))
+            while len(taken) < most:
+                taken.append(self._waiting.get_nowait())
+        except queue.Empty:
+            pass
+        return taken
+
+    def acknowledge(self, deliveries: list[Delivery]) -> None:
+        """Lets the broker forget these: they are kept. One that came by an earlier connection will come again, as a duplicate."""
+        for delivery in deliveries:
+            if delivery.ticket is not None and delivery.ticket[0] == self._connection:
+                self._client.ack(delivery.ticket[1], 1)
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
+        """Sends a message with QoS 1; while there is no connection it waits.
+
+        Args:
+            topic: Where.
+            payload: What; empty to clear what the broker retains there.
+            retain: The broker keeps it for whoever subscribes later.
+
+        Returns:
+            A number, which :meth:`confirmed` gives once the broker has the message.
+        """
+        properties = _properties(PacketTypes.PUBLISH)
+        if payload:
+            properties.ContentType = _CONTENT_TYPE
+        return self._client.publish(topic, payload, qos=1, retain=retain, properties=properties).mid
+
+    def confirmed(self) -> list[int]:
+        """The numbers of messages that the broker has taken since this was last called."""
+        numbers = []
+        while not self._confirmations.empty():
+            numbers.append(self._confirmations.get())
+        return numbers
+
+    # --- called by paho, in its thread ----------------------------------------------------------------------------------------
+
+    def _on_connect(self, client: Client, _data: Any, flags: ConnectFlags, reason: ReasonCode, _properties: Properties | None) -> None:
+        if reason.is_failure:
+            log.error("the broker refuses the hub", reason=str(reason), advice="check the hub's certificate, or its user and password")
+            return
+        self._connection += 1
+        if not flags.session_present:
+            self.sessions += 1
+        if not flags.session_present and self._connection > 1:
+            log.warning("the broker has lost the hub's session", advice="is its persistence on? messages that it held are lost to the hub")
+        filters = [(f"parvis/v1/{self._site}/+/{branch}", SubscribeOptions(qos=qos)) for branch, qos in _BRANCHES]
+        client.subscribe(filters)
+        self.connected.set()
+        log.info("connected", broker=f"{self._address.host}:{self._address.port}", session_kept=flags.session_present)
+
+    def _on_connect_fail(self, _client: Client, _data: Any) -> None:
+        log.warning("the broker cannot be reached; trying again", broker=f"{self._address.host}:{self._address.port}")
+
+    def _on_disconnect(
+        self, _client: Client, _data: Any, _flags: DisconnectFlags, reason: ReasonCode, _properties: Properties | None
+    ) -> None:
+        self.connected.clear()
+        if reason.is_failure:
+            log.warning("the connection to the broker is lost; trying again", reason=str(reason))
+
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        if message.qos == 0 and self._waiting.qsize() >= MAX_WAITING:
+            return
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""
+        ticket = (self._connection, message.mid) if message.qos else None
+        self._waiting.put(Delivery(topic, bytes(message.payload), self._now_us(), message.retain, ticket))
+
+    def _on_publish(self, _client: Client, _data: Any, mid: int, reason: ReasonCode, _properties: Properties) -> None:
+        # Only noted here: paho calls this under a lock that publishing takes.
+        if reason.is_failure:
+            log.error("the broker refuses what the hub publishes", reason=str(reason), advice="check the broker's access list for the hub")
+        else:
+            self._confirmations.put(mid)
+
+
+def _properties(packet: int) -> Properties:
+    return Properties(packet)  # type: ignore[no-untyped-call]
+
+
+def _tls_context(files: TlsFiles) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=files.authority)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if files.certificate is not None:
+        context.load_cert_chain(files.certificate, files.key)
+    return context

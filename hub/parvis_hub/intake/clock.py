@@ -1,0 +1,29 @@
+"""The event time that a site has reached: that of its newest event, and from there on with the wall clock."""
+
+from __future__ import annotations
+
+
+class EventClock:
+    """Goes on when units fall silent, so that what has ended is closed. It never goes back.
+
+    It follows the events and not the wall, so that recorded material is judged by its own time.
+    """
+
+    def __init__(self, newest_us: int | None = None, received_us: int | None = None) -> None:
+        """Args: the newest event's time, and when it came; None before the first."""
+        self._newest_us = newest_us
+        self._received_us = received_us
+        self._reached_us = newest_us
+
+    def see(self, time_us: int, received_us: int) -> None:
+        """Takes note of an event."""
+        if self._newest_us is None or time_us > self._newest_us:
+            self._newest_us, self._received_us = time_us, received_us
+
+    def at(self, wall_us: int) -> int | None:
+        """The event time at this wall time; None before the first event."""
+        if self._newest_us is None or self._received_us is None:
+            return None
+        reached_us = self._newest_us + max(0, wall_us - self._received_us)
+        self._reached_us = max(reached_us, self._reached_us or reached_us)
+        return self._reached_us

@@ -1,0 +1,191 @@
+"""Turns deliveries into one batch: gate, duplicates, lateness, sequence numbers, correlator."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence as Several
+from dataclasses import dataclass, field
+from typing import Any
+
+from parvis_contract import EVENT_TYPES, Envelope, Refused, Rejected, Site, UnitState
+
+from parvis_hub.correlate import Correlator, Lateness, lateness_s
+from parvis_hub.correlate.physics import PHYSICS
+from parvis_hub.store import Arrived, Batch, Seen, Store
+
+from .broker import Delivery
+from .clock import EventClock
+from .gate import Gate
+from .sequence import Sequence
+
+#: How many refusals are published in a second. All are counted; a flood of them is no reason to flood the maintainers.
+ANNOUNCED_PER_S = 20.0
+#: An incident can still be joined so long after its last message, at most.
+_SPAN_US = int(max(physics.stale_s + physics.quiet_s for physics in PHYSICS.values()) * 1e6)
+#: A unit that has said nothing for so long holds nothing in memory.
+_ACTIVE_US = 600_000_000
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A batch for the store, and what is to be published besides."""
+
+    batch: Batch = field(default_factory=Batch)
+    rejections: list[Envelope[Rejected]] = field(default_factory=list)
+
+
+class Intake:
+    """The hub's state of mind: one per site, in one thread.
+
+    Its state follows from what is in the store, so that it can be made again from there at any time.
+    """
+
+    def __init__(self, site: Site, store: Store) -> None:
+        """Goes on where the store ends."""
+        restart = store.restart()
+        self._store = store
+        self._gate = Gate(site)
+        self._correlator = Correlator(site)
+        self._bound_s = lateness_s(site)
+        self._lateness = Lateness(
+            self._bound_s, {name: seen.newest_us for name, seen in restart.units.items() if seen.newest_us is not None}
+        )
+        self._sequences = {name: Sequence(seen.next_sequence, seen.gaps) for name, seen in restart.units.items()}
+        self._clock = EventClock(restart.clock_us, restart.clock_received_us)
+        self._heard_us: dict[str, int] = {}
+        self._allowance, self._allowed_us = ANNOUNCED_PER_S, 0
+        #: What an event from before this may belong to may have been forgotten; it is in the store.
+        self._since_us = (restart.clock_us or 0) - int(self._bound_s * 1e6)
+        for message in store.history(since_us=self._since_us - _SPAN_US):
+            self._correlator.add(message)
+
+    def prepare(self, deliveries: Several[Delivery], now_us: int) -> Prepared:
+        """Takes what came, and says what is to be kept.
+
+        Args:
+            deliveries: In order of arrival.
+            now_us: Wall time, microseconds since 1970.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: The store could not be read; nothing has been taken note of, try again.
+        """
+        prepared = Prepared()
+        admitted = [(delivery, message) for delivery in deliveries if (message := self._admit(delivery, prepared)) is not None]
+        known = self._known([message for _, message in admitted])
+        if (oldest_us := min((_us(message) for _, message in admitted if message.name in EVENT_TYPES), default=None)) is not None:
+            self._remember(oldest_us)
+        # From here on nothing fails: what is noted in memory is in the batch.
+        batch = prepared.batch
+        batch.counts["received"] = len(deliveries)
+        for delivery, message in admitted:
+            self._notice_unit(batch, delivery, message)
+            if message.name in ("unit.status", "unit.telemetry"):
+                continue
+            if message.id in known:
+                batch.counts["duplicates"] += 1
+                continue
+            known.add(message.id)
+            batch.counts["stored"] += 1
+            batch.arrived.append(self._arrived(batch, delivery, message))
+        self._advance(batch, now_us)
+        batch.counts = Counter({name: count for name, count in batch.counts.items() if count})
+        return prepared
+
+    # --- one message ----------------------------------------------------------------------------------------------------------
+
+    def _admit(self, delivery: Delivery, prepared: Prepared) -> Envelope[Any] | None:
+        received_s = delivery.received_us / 1e6
+        try:
+            return self._gate.admit(delivery.topic, delivery.payload, received_s)
+        except Refused as refused:
+            prepared.batch.counts[f"refused.{refused.reason}"] += 1
+            if self._may_announce(delivery.received_us):
+                prepared.rejections.append(self._gate.rejection(refused, delivery.topic, delivery.payload, received_s))
+            else:
+                prepared.batch.counts["not_announced"] += 1
+            return None
+
+    def _may_announce(self, now_us: int) -> bool:
+        passed_s = max(0, now_us - self._allowed_us) / 1e6
+        self._allowance = min(ANNOUNCED_PER_S, self._allowance + passed_s * ANNOUNCED_PER_S)
+        self._allowed_us = now_us
+        if self._allowance < 1.0:
+            return False
+        self._allowance -= 1.0
+        return True
+
+    def _notice_unit(self, batch: Batch, delivery: Delivery, message: Envelope[Any]) -> None:
+        seen = batch.units.setdefault(message.unit, Seen())
+        lost = message.name == "unit.status" and message.data.state is UnitState.LOST
+        # A retained status was said some time ago, and a last will by the broker: neither is a sign of life.
+        if not lost and not delivery.retained:
+            seen.last_seen_us = max(seen.last_seen_us or 0, delivery.received_us)
+            self._heard_us[message.unit] = delivery.received_us
+        if message.name == "unit.status":
+            seen.status = delivery.payload.decode()
+        elif message.name == "unit.telemetry":
+            seen.telemetry = delivery.payload.decode()
+
+    def _arrived(self, batch: Batch, delivery: Delivery, message: Envelope[Any]) -> Arrived:
+        seen = batch.units[message.unit]
+        number: int | None = getattr(message.data, "sequence", None)
+        if number is not None:
+            sequence = self._sequences.setdefault(message.unit, Sequence())
+            sequence.take(number)
+            seen.next_sequence = sequence.next
+            seen.gaps = sequence.gaps
+        too_late = False
+        if message.name in EVENT_TYPES:
+            too_late = self._lateness.too_late(message)
+            seen.newest_us = self._lateness.newest_us[message.unit]
+            if too_late:
+                batch.counts["too_late"] += 1
+            else:
+                self._correlator.add(message)
+                self._clock.see(_us(message), delivery.received_us)
+        return Arrived(message, delivery.payload.decode(), delivery.received_us, too_late)
+
+    def _known(self, messages: Several[Envelope[Any]]) -> set[Any]:
+        by_table: dict[str, list[str]] = {}
+        for message in messages:
+            name = "event" if message.name in EVENT_TYPES else message.name
+            if name not in ("unit.status", "unit.telemetry"):
+                by_table.setdefault(name, []).append(str(message.id))
+        known = {each for name, ids in by_table.items() for each in self._store.known(name, ids)}
+        return {message.id for message in messages if str(message.id) in known}
+
+    # --- time and memory ------------------------------------------------------------------------------------------------------
+
+    def _advance(self, batch: Batch, now_us: int) -> None:
+        reached_us = self._clock.at(now_us)
+        if reached_us is not None:
+            self._correlator.advance(reached_us)
+        batch.incidents = self._correlator.changes()
+
+    def _remember(self, oldest_us: int) -> None:
+        """Fetches back from the store what a message of this time may belong to, if it has been forgotten."""
+        if oldest_us < self._since_us:
+            for message in self._store.history(since_us=oldest_us - _SPAN_US, until_us=self._since_us):
+                self._correlator.add(message)
+            self._since_us = oldest_us
+
+    def forget(self, now_us: int) -> int:
+        """Lets go of what no message in due time can change any more; returns how many events.
+
+        A unit that was cut off and now delivers what it has kept holds this back until it has caught up.
+        """
+        reached_us = self._clock.at(now_us)
+        if reached_us is None:
+            return 0
+        active = (
+            self._lateness.newest_us[name]
+            for name, heard_us in self._heard_us.items()
+            if now_us - heard_us < _ACTIVE_US and name in self._lateness.newest_us
+        )
+        since_us = min((reached_us, *active)) - int(self._bound_s * 1e6)
+        self._since_us = max(self._since_us, since_us)
+        return self._correlator.forget(self._since_us)
+
+
+def _us(message: Envelope[Any]) -> int:
+    return round(message.time.timestamp() * 1e6)

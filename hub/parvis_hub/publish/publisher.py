@@ -1,0 +1,70 @@
+"""Publishes what the store has and the broker has not confirmed.
+
+An open incident is retained. When it closes, its last state is published without being retained, and then the retained one is
+cleared by an empty message: whoever is there hears how it ended, and whoever comes later finds open incidents only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from parvis_contract import Envelope, Rejected, dump_message, rejected_topic
+
+from parvis_hub.intake import Broker
+from parvis_hub.store import Store
+from parvis_hub.store.store import Unpublished
+
+#: More than these wait for no confirmation at a time; the rest is in the store.
+MOST_IN_FLIGHT = 500
+
+
+class Publisher:
+    """Between store and broker; for one thread."""
+
+    def __init__(self, site: str, store: Store, broker: Broker) -> None:
+        self._site, self._store, self._broker = site, store, broker
+        #: The last revision sent of each incident, and what each of the broker's confirmations will be about.
+        self._sent: dict[str, int] = {}
+        self._waiting: dict[int, tuple[str, int]] = {}
+        self._confirmed: list[tuple[str, int]] = []
+        self._sessions = 0
+
+    def publish(self) -> None:
+        """Sends every incident that has a new revision, and notes what was confirmed.
+
+        In a new session every open incident is sent: the broker may have lost what it retained.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: The store cannot be used; nothing is lost, call again.
+        """
+        self._note()
+        if not self._broker.connected.is_set() or len(self._waiting) >= MOST_IN_FLIGHT:
+            return
+        sessions = self._broker.sessions
+        fresh = sessions > self._sessions
+        for incident in self._store.unpublished(also_open=fresh, limit=10_000 if fresh else MOST_IN_FLIGHT):
+            if fresh or self._sent.get(incident.id, 0) < incident.revision:
+                self._waiting[self._send(incident)] = incident.id, incident.revision
+                self._sent[incident.id] = incident.revision
+        self._sessions = sessions
+
+    def _note(self) -> None:
+        """Takes note of confirmations; they stay to be noted if the store cannot be used now."""
+        self._confirmed += [self._waiting.pop(number) for number in self._broker.confirmed() if number in self._waiting]
+        self._store.published(self._confirmed)
+        for name, revision in self._confirmed:
+            if self._sent.get(name) == revision:
+                del self._sent[name]
+        self._confirmed.clear()
+
+    def _send(self, incident: Unpublished) -> int:
+        topic = f"parvis/v1/{self._site}/incident/{incident.id}"
+        if incident.open:
+            return self._broker.publish(topic, incident.text.encode(), retain=True)
+        self._broker.publish(topic, incident.text.encode())
+        return self._broker.publish(topic, b"", retain=True)
+
+    def reject(self, rejections: Iterable[Envelope[Rejected]]) -> None:
+        """Says what was refused, and why; once, and not again if the broker does not hear it."""
+        for rejection in rejections:
+            self._broker.publish(rejected_topic(self._site), dump_message(rejection))

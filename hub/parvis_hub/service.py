@@ -1,0 +1,177 @@
+"""The hub that runs: broker, intake, store, publisher and console, put together; one thread decides, one serves the console."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+import uvicorn
+from parvis_contract import Site
+from sqlalchemy.exc import SQLAlchemyError
+
+from .intake import Broker, BrokerAddress, Delivery, Intake
+from .publish import Publisher
+from .store import Database, Desk, Notice, Notices, Store
+
+#: Messages of one transaction, at most: enough that writing to disk costs each of them little.
+BATCH = 500
+#: How long to wait for the first message of a batch; so often, too, it is looked whether an incident has closed.
+TICK_S = 0.25
+#: How often expired rows are deleted, and memory is let go of.
+TIDY_S = 60.0
+#: While the store cannot be used, nothing is acknowledged and it is tried again after this long.
+RETRY_S = 1.0
+
+log = structlog.get_logger("parvis.hub")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a hub is run.
+
+    Attributes:
+        broker: Where the broker is.
+        store: URL of the store.
+        listen: Host and port of the console; None for none. Port 0 for any that is free.
+        names: Under which the console may be asked for besides those of this machine's loopback; ``*`` for any.
+        zoo: Folder of the models' cards, which the console shows; None for the one beside the installed packages.
+    """
+
+    broker: BrokerAddress
+    store: str
+    listen: tuple[str, int] | None
+    names: tuple[str, ...] = ()
+    zoo: Path | None = None
+
+
+class Hub:
+    """One site's hub."""
+
+    def __init__(self, site: Site, options: Options, *, now_us: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
+        """Opens the store and makes everything ready; nothing runs yet.
+
+        Raises:
+            StoreError: The store cannot be used.
+            OSError: The console's address is taken, or a file of the broker's TLS cannot be read.
+            ConfigError: A file that the site plan names cannot be used.
+        """
+        self._site, self._options, self._now_us = site, options, now_us
+        self._database = Database(options.store, site.site)
+        self._store = Store(self._database, site, now_us)
+        self._changes = Notices()
+        self._desk = Desk(self._store, site, self._changes)
+        self._broker = Broker(options.broker, site.site, now_us=now_us)
+        self._publisher = Publisher(site.site, self._store, self._broker)
+        self._stopping = threading.Event()
+        self._failed: BaseException | None = None
+        self._server, self._sockets = self._console()
+
+    def run(self) -> None:
+        """Runs until :meth:`stop`, SIGTERM or SIGINT; for the main thread. Raises whatever ended it, if something did."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+        server = self._server
+        threads = [threading.Thread(target=self._guarded, args=(self._decide,), name="decide")]
+        if server is not None:
+            threads.append(threading.Thread(target=self._guarded, args=(lambda: server.run(self._sockets),), name="console"))
+        for thread in threads:
+            thread.start()
+        self._stopping.wait()
+        if server is not None:
+            server.should_exit = True
+        for thread in threads:
+            thread.join()
+        self._database.close()
+        if self._failed is not None:
+            raise self._failed
+        log.info("stopped")
+
+    def stop(self) -> None:
+        """Asks it to end; what has come and is not kept is left to the broker."""
+        self._stopping.set()
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """A thread that dies takes the hub with it, so that whoever supervises the process knows."""
+        try:
+            work()
+        except BaseException as error:
+            self._failed = error
+            log.exception("the hub has failed")
+        finally:
+            self.stop()
+
+    # --- deciding -------------------------------------------------------------------------------------------------------------
+
+    def _decide(self) -> None:
+        intake = self._patiently(lambda: Intake(self._site, self._store))
+        if intake is None:
+            return
+        self._broker.start()
+        log.info("running", site=self._site.site, units=len(self._site.units), profile=self._site.law.name)
+        tidy_at_s = 0.0
+        try:
+            while not self._stopping.is_set():
+                self._turn(intake, self._broker.take(BATCH, TICK_S))
+                if time.monotonic() >= tidy_at_s:
+                    tidy_at_s = time.monotonic() + TIDY_S
+                    self._tidy(intake)
+        finally:
+            self._broker.stop()
+
+    def _turn(self, intake: Intake, deliveries: list[Delivery]) -> None:
+        """One batch: prepared, kept, acknowledged, told, published. Nothing of it is acknowledged that is not kept."""
+        prepared = self._patiently(lambda: intake.prepare(deliveries, self._now_us()))
+        if prepared is None:
+            return
+        batch = prepared.batch
+        if deliveries or batch.incidents:
+            revised = self._patiently(lambda: self._store.commit(batch))
+            if revised is None:
+                return
+            self._broker.acknowledge(deliveries)
+            self._changes.tell(*(Notice("unit", name) for name in batch.units), *(Notice("incident", name) for name in revised))
+        self._publisher.reject(prepared.rejections)
+        self._patiently(self._publisher.publish)
+
+    def _tidy(self, intake: Intake) -> None:
+        deleted = self._patiently(self._store.purge) or {}
+        forgotten = intake.forget(self._now_us())
+        log.debug("tidied", forgotten=forgotten, deleted={name: count for name, count in deleted.items() if count})
+
+    def _patiently(self, work: Callable[[], T]) -> T | None:
+        """Does what needs the store, again and again while it cannot be used; None if the hub is to stop meanwhile."""
+        while True:
+            try:
+                return work()
+            except SQLAlchemyError as error:
+                reason = str(getattr(error, "orig", None) or error)
+                log.error("the store cannot be used; nothing is acknowledged until it can", reason=reason, again_in_s=RETRY_S)  # noqa: TRY400
+            if self._stopping.wait(RETRY_S):
+                return None
+
+    # --- the console ----------------------------------------------------------------------------------------------------------
+
+    def _console(self) -> tuple[uvicorn.Server | None, list[socket.socket]]:
+        if self._options.listen is None:
+            return None, []
+        # A hub without console, and a replay, need no web server.
+        from .console import create_app, load_cards, zoo_folder
+
+        app = create_app(
+            self._desk,
+            self._site,
+            cards=load_cards(self._options.zoo or zoo_folder()),
+            hosts=("127.0.0.1", "localhost", "::1", *self._options.names),
+        )
+        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+        listening = socket.create_server(self._options.listen, family=socket.AF_INET6 if ":" in self._options.listen[0] else socket.AF_INET)
+        log.info("console", address=f"http://{self._options.listen[0]}:{listening.getsockname()[1]}")
+        return uvicorn.Server(config), [listening]
