@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
-from parvis_contract import ModelRef, Site
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import structlog
+from parvis_contract import ClosedZone, CrowdZone, Lane, ModelRef, Site, WalkedZone, WatchedZone
 
 from parvis_edge.bundle import Bundle
 from parvis_edge.perception import Frame, Judgement
+from parvis_edge.vision.area import Area, NotSeen
 from parvis_edge.vision.detector import Detector
+from parvis_edge.vision.sight import Sight
+
+from .crowd_density import CrowdDensityAnalyser
+from .object_unattended import UnattendedObjectAnalyser
+from .person_on_ground import PersonOnGroundAnalyser
+from .traffic_wrong_way import WrongWayAnalyser
+from .unit_tampered import CameraTamperingAnalyser
+from .view import Analyser, View
+from .zone_intrusion import ZoneIntrusionAnalyser
+
+A = TypeVar("A", ClosedZone, CrowdZone, Lane, WalkedZone, WatchedZone)
+
+_log = structlog.get_logger()
+
+#: Which kind of zone each analyser judges, and how it is made.
+_OF_ZONES: dict[str, tuple[type[Any], Callable[[dict[str, tuple[Any, Area]], View], Analyser]]] = {
+    "object.unattended": (WatchedZone, UnattendedObjectAnalyser),
+    "zone.intrusion": (ClosedZone, ZoneIntrusionAnalyser),
+    "person.on_ground": (WalkedZone, PersonOnGroundAnalyser),
+    "crowd.density": (CrowdZone, CrowdDensityAnalyser),
+}
 
 
 class CameraSense:
@@ -21,25 +47,87 @@ class CameraSense:
     Attributes:
         model: The detector's name and version.
         analysed: Frames for which the detector has been run.
-        inference_ms: A smoothed time of one run of the detector; None before the first.
-        unjudged: What of the site plan this unit cannot judge, and why; a line each.
+        unjudged: What of the site plan this unit cannot judge, and why, a line each; known from the first frame on.
+
+    Raises:
+        ValueError: The unit has no camera.
+        BundleError: The bundle is not a detector's.
     """
 
     def __init__(self, site: Site, unit: str, allowed: frozenset[str], bundle: Bundle) -> None:
         if "camera" not in site.units[unit].senses:
             raise ValueError(f"{unit} has no camera; its `senses` in {site.path} are {', '.join(site.units[unit].senses)}")
-        self._allowed = allowed
+        self._site, self._unit, self._allowed = site, unit, allowed
+        self._thresholds = bundle.card.thresholds
         self._detector = Detector(bundle)
+        self._sight: Sight | None = None
+        self._analysers: list[Analyser] = []
+        self._last_s: float | None = None
         self.model: ModelRef = bundle.ref
         self.analysed = 0
-        self.inference_ms: float | None = None
         self.unjudged: list[str] = []
 
+    @property
+    def inference_ms(self) -> float | None:
+        """A smoothed time of one run of the detector; None before the first."""
+        return self._detector.inference_ms
+
     def process(self, item: Frame) -> list[Judgement]:
-        """Takes the next frame and says what follows from it."""
-        del item
-        return []
+        """Takes the next frame and says what follows from it.
+
+        A stream whose picture changes its size starts anew: what was open ends.
+        """
+        said: list[Judgement] = []
+        height, width = item.image.shape[:2]
+        if self._sight is None or self._sight.size_px != (width, height):
+            said += self.finish()
+            self._begin((width, height))
+        if self._sight is None:
+            return said
+        self._last_s = item.time_s
+        scene = self._sight.look(item)
+        if scene is None:
+            return said
+        self.analysed += bool(scene.looked_px)
+        for analyser in self._analysers:
+            said += analyser.judge(scene)
+        return said
 
     def finish(self) -> list[Judgement]:
         """Ends whatever is still open, at the time of the last frame."""
-        return []
+        if self._last_s is None:
+            return []
+        return [judgement for analyser in self._analysers for judgement in analyser.finish(self._last_s)]
+
+    def _begin(self, size_px: tuple[int, int]) -> None:
+        self._sight = Sight(self._detector, self._thresholds, size_px)
+        view = View(self._site, self._unit, size_px, self._sight.cells, self.model.name)
+        self.unjudged = [view.flaw] if view.flaw else []
+        self._analysers = []
+        for name, (kind, make) in _OF_ZONES.items():
+            zones = {key: zone for key, zone in self._site.zones_of(self._unit).items() if isinstance(zone, kind)}
+            self._add(name, "zones", zones, view, make)
+        self._add("traffic.wrong_way", "lanes", dict(self._site.lanes_of(self._unit)), view, WrongWayAnalyser)
+        if "unit.tampered" in self._allowed:
+            self._analysers.append(CameraTamperingAnalyser())
+        for line in self.unjudged:
+            _log.warning("not judged", unit=self._unit, what=line)
+
+    def _add(
+        self, name: str, key: str, drawn: dict[str, Any], view: View, make: Callable[[dict[str, tuple[Any, Area]], View], Analyser]
+    ) -> None:
+        if name not in self._allowed:
+            return
+        seen: dict[str, tuple[Any, Area]] = {}
+        for place, plan in drawn.items():
+            try:
+                area = view.area(plan)
+            except NotSeen as reason:
+                self.unjudged.append(f"{key}.{place}: {name}: {reason}")
+                continue
+            if isinstance(plan, CrowdZone) and area.area_m2 is None and plan.area_m2 is None:
+                self.unjudged.append(f"{key}.{place}: {name}: its area is not known; calibrate the unit, or give `area_m2`")
+                continue
+            seen[place] = (plan, area)
+        if seen:
+            self._analysers.append(make(seen, view))

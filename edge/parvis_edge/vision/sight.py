@@ -37,6 +37,8 @@ ONE_THING_IOU = 0.6
 #: Of what differs from the background a weaker score will do: that something is there is known already. As shares of the card's
 #: threshold, and of the box that has to differ.
 FOREGROUND_BONUS, FOREGROUND_SHARE = 0.65, 0.3
+#: Boxes below this share of the lowest threshold are not even followed.
+WEAK = 0.6
 #: A moving region has at least this many working pixels, about 3 by 5.
 LEAST_MOVING_CELLS = 16
 #: At most so many moving regions are told apart; the largest.
@@ -61,6 +63,7 @@ class Scene:
         detections: What it found there, in pixels of the stream, weak ones too.
         kinds: Of the detections: ``person``, ``bicycle``, ``vehicle``, ``bag``.
         confidences: ``(N,)`` of the detections, in [0, 1]: the share of such detections that are true, as the card's calibration says.
+        strong: ``(N,)`` bool of the detections: above the card's threshold, or a little less where the background is hidden.
         tracks: People, bicycles and vehicles that are being followed.
         change: Against the background and the frame before; None for the first frame.
         standing: Regions that changed and stayed.
@@ -77,6 +80,7 @@ class Scene:
     detections: Detections
     kinds: tuple[str, ...]
     confidences: npt.NDArray[np.float64]
+    strong: npt.NDArray[np.bool_]
     tracks: tuple[Track, ...]
     change: Change | None
     standing: tuple[Standing, ...]
@@ -86,6 +90,14 @@ class Scene:
     def changed_share(self, box_px: npt.ArrayLike) -> float:
         """How much of a box differs from the background, in [0, 1]; 0 in the first frame."""
         return 0.0 if self.change is None else _share(self.change.changed, np.asarray(box_px, np.float64), self.cell_px)
+
+    def confidence_of(self, track: Track) -> float:
+        """Probability that a track is what it is taken for.
+
+        The detector's probability, and the background's as a second witness: half of the doubt goes where all of the box differs
+        from the empty scene. Half, because something being there does not say what it is.
+        """
+        return 1.0 - (1.0 - track.confidence) * (1.0 - 0.5 * self.changed_share(track.box_px))
 
     def of_kind(self, *kinds: str) -> list[Track]:
         """The tracks of some kinds."""
@@ -104,6 +116,7 @@ class Sight:
     def __init__(self, detector: Detector, thresholds: dict[str, Threshold], size_px: tuple[int, int]) -> None:
         self._detector = detector
         self._by_label = {label: threshold for threshold in thresholds.values() for label in threshold.labels}
+        self._floor = WEAK * min(threshold.score for threshold in thresholds.values())
         self.size_px = size_px
         self._halvings = halvings(*size_px)
         self.cell_px = 2**self._halvings
@@ -143,10 +156,9 @@ class Sight:
         looked = self._gaze.choose(time_s, busy, again)
         self._note_looks(time_s, looked)
         detections, kinds, confidences = self._detect(frame.image, looked)
+        strong = self._strong(detections, change)
         moving = np.array([index for index, kind in enumerate(kinds) if kind != "bag"], np.int64)
-        tracks = self._tracker.update(
-            detections[moving], [kinds[index] for index in moving], self._strong(detections, change)[moving], looked
-        )
+        tracks = self._tracker.update(detections[moving], confidences[moving], [kinds[index] for index in moving], strong[moving], looked)
         self._remember(time_s, small, change, passed_s, tracks)
         return Scene(
             time_s=time_s,
@@ -158,6 +170,7 @@ class Sight:
             detections=detections,
             kinds=kinds,
             confidences=confidences,
+            strong=strong,
             tracks=tuple(tracks),
             change=change,
             standing=tuple(self._standing.regions),
@@ -212,7 +225,7 @@ class Sight:
         parts = []
         for part in looked:
             x0, y0, x1, y1 = part
-            found = self._detector.detect(image[y0:y1, x0:x1]).moved(x0, y0)
+            found = self._detector.detect(image[y0:y1, x0:x1], self._floor).moved(x0, y0)
             parts.append(found[_uncut(found.boxes_px, part, self.size_px)])
         found = Detections.joined(parts)
         labels = [self._detector.labels[index] for index in found.classes]

@@ -48,6 +48,7 @@ class Track:
         first_s: When it was first detected.
         seen_s: When it was last detected.
         scores: Of the detections so far that counted as strong, newest last, at most 50.
+        confidences: The same detections' probabilities of being true.
         path: ``(time_s, foot x, foot y, centre x, centre y, height)`` of each detection of the last half minute.
         hits: Detections so far.
         missed_s: For how long the detector has looked for it in vain since.
@@ -61,6 +62,7 @@ class Track:
     hits: int = 1
     missed_s: float = 0.0
     scores: list[float] = field(default_factory=list)
+    confidences: list[float] = field(default_factory=list)
     path: list[tuple[float, float, float, float, float, float]] = field(default_factory=list)
     speed_px_s: Floats = field(default_factory=lambda: np.zeros(2))
     _cov: Floats = field(default_factory=lambda: np.diag([BOX_ERROR**2, FIRST_SPEED**2]))
@@ -80,6 +82,11 @@ class Track:
         """Median of its strong detections' scores; 0 if there were none."""
         return float(np.median(self.scores)) if self.scores else 0.0
 
+    @property
+    def confidence(self) -> float:
+        """Probability that what is followed is of its kind: the median over its strong detections."""
+        return float(np.median(self.confidences)) if self.confidences else 0.0
+
     def predict(self, passed_s: float) -> None:
         """Moves it on: constant velocity, white acceleration, constant size."""
         self.box_px = self.box_px + np.tile(self.speed_px_s * passed_s, 2)
@@ -87,7 +94,7 @@ class Track:
         jerk = np.array([passed_s**2 / 2, passed_s])
         self._cov = step @ self._cov @ step.T + np.outer(jerk, jerk) * ACCELERATION**2
 
-    def correct(self, box_px: Floats, score: float, strong: bool, time_s: float) -> None:
+    def correct(self, box_px: Floats, score: float, confidence: float, strong: bool, time_s: float) -> None:
         """Takes a detection. Both axes are filtered alike, in units of the box's height, so that one covariance does."""
         gain = self._cov[:, 0] / (self._cov[0, 0] + BOX_ERROR**2)
         middle, size = (self.box_px[:2] + self.box_px[2:]) / 2, self.box_px[2:] - self.box_px[:2]
@@ -99,12 +106,13 @@ class Track:
         self._cov = self._cov - np.outer(gain, self._cov[0])
         self.seen_s, self.missed_s = time_s, 0.0
         self.hits += 1
-        self.remember(box_px, score, strong, time_s)
+        self.remember(box_px, score, confidence, strong, time_s)
 
-    def remember(self, box_px: Floats, score: float, strong: bool, time_s: float) -> None:
+    def remember(self, box_px: Floats, score: float, confidence: float, strong: bool, time_s: float) -> None:
         """Keeps what the analysers ask for: strong scores, and the path of the last half minute."""
         if strong:
             self.scores = [*self.scores[-49:], score]
+            self.confidences = [*self.confidences[-49:], confidence]
         x0, y0, x1, y1 = (float(side) for side in box_px)
         self.path = [point for point in self.path if time_s - point[0] <= KEPT_S]
         self.path.append((time_s, (x0 + x1) / 2, y1, (x0 + x1) / 2, (y0 + y1) / 2, y1 - y0))
@@ -139,11 +147,19 @@ class Tracker:
         self._passed_s = passed_s
         return self.tracks
 
-    def update(self, detections: Detections, kinds: Sequence[str], strong: npt.NDArray[np.bool_], looked_px: Sequence[Box]) -> list[Track]:
+    def update(  # noqa: PLR0917 - columns of one table
+        self,
+        detections: Detections,
+        confidences: npt.NDArray[np.float64],
+        kinds: Sequence[str],
+        strong: npt.NDArray[np.bool_],
+        looked_px: Sequence[Box],
+    ) -> list[Track]:
         """Matches the boxes of a frame, for whose time :meth:`predict` has been called.
 
         Args:
             detections: In the frame.
+            confidences: ``(N,)``: of each, the probability that it is true.
             kinds: Of each.
             strong: ``(N,)``: good enough to start a track.
             looked_px: The parts of the picture that the detector has been shown. A track elsewhere was not missed.
@@ -158,7 +174,7 @@ class Tracker:
         for use_strong, least in ((True, STRONG_IOU), (False, WEAK_IOU)):
             chosen = [index for index in free if bool(strong[index]) == use_strong]
             for track, index in _matched(waiting, chosen, boxes, kinds, least):
-                track.correct(boxes[index], float(detections.scores[index]), use_strong, time_s)
+                track.correct(boxes[index], float(detections.scores[index]), float(confidences[index]), use_strong, time_s)
                 free.remove(index)
                 waiting.remove(track)
         for track in waiting:
@@ -173,7 +189,7 @@ class Tracker:
             if strong[index]:
                 self._number += 1
                 track = Track(self._number, kinds[index], boxes[index], time_s, time_s)
-                track.remember(boxes[index], float(detections.scores[index]), strong=True, time_s=time_s)
+                track.remember(boxes[index], float(detections.scores[index]), float(confidences[index]), strong=True, time_s=time_s)
                 self._tracks.append(track)
         return self.tracks
 

@@ -1,0 +1,120 @@
+"""`crowd.density`: a zone holds more people per square metre than a step of the site plan.
+
+People whose feet are in the zone are counted each time that the detector has been shown all of it, and the median over some seconds is
+divided by the zone's area: by the ground plane, or as the site plan gives it. A zone whose area nobody knows has no density and
+is not judged; `parvis-edge doctor` says so. A step counts as left only when the density is well below it, so that one person who
+comes and goes makes no alarm after another. The confidence is the probability that as many people as the step needs are there, given how
+sure the detector is of each: it knows nothing of those whom the detector cannot separate, so that a dense crowd is under-counted.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from parvis_contract import CrowdDensity, CrowdZone, LevelOfService
+
+from parvis_edge.perception import Judgement
+from parvis_edge.vision.area import Area
+from parvis_edge.vision.sight import Scene
+
+from .view import Lasting, View
+
+#: Counts are smoothed over this time: some looks at the whole zone, and less than it takes a zone to fill.
+SMOOTHED_S = 8.0
+#: A step is left below this share of it.
+LEFT_BELOW = 0.85
+#: Of the people in a zone, the share that the detector misses where they stand apart; it widens the count's error.
+MISSED = 0.2
+
+
+@dataclass(slots=True)
+class _Crowd:
+    counts: list[tuple[float, int, float]] = field(default_factory=list)
+    level: int = 0
+    episode: int = 0
+
+
+class CrowdDensityAnalyser:
+    """Judges the crowd zones of one view.
+
+    Args:
+        zones: By name, with where they are in the picture; their area is known.
+        view: The camera's.
+    """
+
+    def __init__(self, zones: dict[str, tuple[CrowdZone, Area]], view: View) -> None:
+        self._zones = zones
+        self._view = view
+        self._lasting = Lasting("crowd.density", view.model)
+        self._crowds = {name: _Crowd() for name in zones}
+
+    def judge(self, scene: Scene) -> list[Judgement]:
+        """Takes the next scene."""
+        return [judgement for name in self._zones for judgement in self._judge_zone(name, scene)]
+
+    def finish(self, time_s: float) -> list[Judgement]:
+        """Ends what is open."""
+        return self._lasting.finish(time_s)
+
+    def _judge_zone(self, name: str, scene: Scene) -> list[Judgement]:
+        zone, area = self._zones[name]
+        crowd = self._crowds[name]
+        area_m2 = zone.area_m2 or area.area_m2
+        if not area_m2 or not _shown(area, scene):
+            return []
+        crowd.counts = [entry for entry in crowd.counts if scene.time_s - entry[0] <= SMOOTHED_S]
+        crowd.counts.append((scene.time_s, *_count(area, scene)))
+        count = math.floor(float(np.median([entry[1] for entry in crowd.counts])) + 0.5)
+        density = min(count / area_m2, 15.0)
+        level = sum(density >= step for step in zone.density_steps_p_m2)
+        if level < crowd.level:
+            level = sum(
+                density >= step * (LEFT_BELOW if index < crowd.level else 1.0) for index, step in enumerate(zone.density_steps_p_m2)
+            )
+        was, crowd.level = crowd.level, level
+        key = (name, crowd.episode)
+        measure = CrowdDensity(density_p_m2=density, area_m2=area_m2, count=count, los=LevelOfService.of(density))
+        if level == 0:
+            if key not in self._lasting:
+                return []
+            crowd.episode += 1
+            return [self._lasting.end(key, scene.time_s, measure)]
+        needed = zone.density_steps_p_m2[level - 1] * area_m2
+        confidence = _at_least(needed, count, float(np.median([entry[2] for entry in crowd.counts])))
+        position = self._middle(area)
+        if key not in self._lasting:
+            return [self._lasting.start(key, scene.time_s, scene.time_s, confidence, measure, position)]
+        return self._lasting.update(key, scene.time_s, confidence, measure, position, at_once=level != was)
+
+    def _middle(self, area: Area):  # noqa: ANN202
+        rows, columns = np.nonzero(area.mask)
+        x, y = columns.mean() * area.px_per_cell[0], rows.mean() * area.px_per_cell[1]
+        return self._view.position((x, y, x, y))
+
+
+def _shown(area: Area, scene: Scene) -> bool:
+    """True if the detector has been shown all of the zone in this frame."""
+    rows, columns = np.nonzero(area.mask)
+    x, y = area.px_per_cell
+    left, top, right, bottom = columns.min() * x, rows.min() * y, (columns.max() + 1) * x, (rows.max() + 1) * y
+    return any(x0 <= left and y0 <= top and right <= x1 + x and bottom <= y1 + y for x0, y0, x1, y1 in scene.looked_px)
+
+
+def _count(area: Area, scene: Scene) -> tuple[int, float]:
+    """People in the zone, and the variance of that number."""
+    people = [index for index, kind in enumerate(scene.kinds) if kind == "person" and scene.strong[index]]
+    if not people:
+        return 0, 0.0
+    boxes = scene.detections.boxes_px[people]
+    feet = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1)
+    inside = area.contains(feet)
+    sure = scene.confidences[people][inside]
+    return int(inside.sum()), float((sure * (1 - sure)).sum())
+
+
+def _at_least(needed: float, count: int, variance: float) -> float:
+    """Probability that ``needed`` people or more are there: a normal deviate about the count, half a person for rounding."""
+    sigma = math.sqrt(variance + MISSED * count + 0.25)
+    return 0.5 * (1.0 + math.erf((count + 0.5 - needed) / (sigma * math.sqrt(2.0))))

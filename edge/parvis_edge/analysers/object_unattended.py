@@ -1,0 +1,252 @@
+"""`object.unattended`: a thing that was not there has stayed still, and nobody is near it.
+
+Two witnesses are heard. The long-term background says that something has been added to the scene and has not moved since, whatever
+it is; the detector says what is there. People come first: a region that the detector takes for somebody, in a fair share of its looks at
+it, is never a thing, however still; nor is a vehicle. A thing is attended while somebody stands near it, or it is part of what
+somebody holds or hides; who merely walks by does not attend it. It is told when it has been unattended for the zone's `dwell_s`, and
+ends when it is gone or somebody has come to stand by it. Luggage that moves never settles, a shadow keeps the background's texture,
+and what is revealed when a thing leaves has its outline in the background, not in the picture (:mod:`parvis_edge.vision.standing`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from parvis_contract import ObjectUnattended, WatchedZone
+
+from parvis_edge.perception import Judgement
+from parvis_edge.vision.area import Area
+from parvis_edge.vision.boxes import ious
+from parvis_edge.vision.sight import Scene
+from parvis_edge.vision.standing import Standing
+from parvis_edge.vision.tracker import Track
+
+from .view import Lasting, View
+from .yardstick import Yardstick
+
+#: Somebody who stands within this distance attends a thing: an arm's length and a step. Luggage rules speak of 1 to 3 m.
+NEAR_M = 2.0
+#: Slower than this is standing, in metres per second: half of a slow walk.
+STANDING_M_S = 0.5
+#: Somebody who stops for less than this does not attend it.
+ATTENDED_AFTER_S = 3.0
+#: Where nothing tells metres, near is within this share of the picture's height.
+NEAR_SHARE = 0.2
+#: Overlap above which a detection and a region are the same thing.
+SAME_IOU = 0.35
+#: Share of the rest of a person's box that must differ from the background, if the person is really there and new.
+REST_SHARE = 0.25
+#: A detection sure enough to count whatever the background says.
+SURE_SCORE = 0.5
+#: Share of looks that take a region for a person (or vehicle) from which on it is one.
+TAKEN_FOR_SHARE = 0.3
+#: Looks at a thing before it is told.
+LEAST_LOOKS = 2
+#: A thing's longest side: more is a vehicle, a stall or a change of the scene. And, where nothing tells metres, its share of the picture.
+LARGEST_M, LARGEST_SHARE = 2.5, 0.08
+#: A region that has vanished may come back under another number for this long.
+VANISHED_S = 2.0
+#: Probability that what passed all of the above is an abandoned thing, before a detector has named it.
+UNNAMED_CONFIDENCE = 0.6
+
+
+@dataclass(slots=True)
+class _Thing:
+    """A standing region that may be an abandoned thing."""
+
+    number: int
+    zone: str
+    region: Standing
+    box_px: npt.NDArray[np.float64]
+    alone_since_s: float
+    seen_s: float
+    attended_since_s: float | None = None
+    looks: list[tuple[float, bool, bool]] = field(default_factory=list)
+    named: float = 0.0
+
+
+class UnattendedObjectAnalyser:
+    """Judges the watched zones of one view.
+
+    Args:
+        zones: By name, with where they are in the picture.
+        view: The camera's.
+    """
+
+    def __init__(self, zones: dict[str, tuple[WatchedZone, Area]], view: View) -> None:
+        self._zones = zones
+        self._view = view
+        self._yardstick = Yardstick(view)
+        self._lasting = Lasting("object.unattended", view.model)
+        self._things: list[_Thing] = []
+        self._count = 0
+
+    def judge(self, scene: Scene) -> list[Judgement]:
+        """Takes the next scene."""
+        self._yardstick.learn(scene)
+        self._follow(scene)
+        said: list[Judgement] = []
+        for thing in list(self._things):
+            if scene.time_s - thing.seen_s > VANISHED_S:
+                self._things.remove(thing)
+                if thing.number in self._lasting:
+                    said.append(self._lasting.end(thing.number, thing.seen_s))
+                continue
+            if scene.change is not None:
+                said += self._judge_thing(thing, scene)
+        return said
+
+    def finish(self, time_s: float) -> list[Judgement]:
+        """Ends what is open."""
+        return self._lasting.finish(time_s)
+
+    def _follow(self, scene: Scene) -> None:
+        """Matches the scene's standing regions with the things known."""
+        for region in scene.standing:
+            box = np.array(region.box, np.float64) * scene.cell_px
+            thing = next((thing for thing in self._things if thing.region.number == region.number), None)
+            if thing is None:
+                gone = [thing for thing in self._things if thing.seen_s < scene.time_s]
+                thing = next((thing for thing in gone if float(ious(thing.box_px[None], box[None])[0, 0]) > SAME_IOU), None)
+            if thing is not None:
+                thing.region, thing.box_px, thing.seen_s = region, box, scene.time_s
+                continue
+            zone = next((name for name, (_, area) in self._zones.items() if (area.mask & region.mask).sum() >= 0.5 * region.cells), None)
+            if zone is not None:
+                self._count += 1
+                self._things.append(_Thing(self._count, zone, region, box, region.since_s, scene.time_s))
+
+    def _judge_thing(self, thing: _Thing, scene: Scene) -> list[Judgement]:
+        self._look(thing, scene)
+        nearest_m, attended = self._people(thing, scene)
+        if not attended:
+            thing.attended_since_s = None
+        elif thing.attended_since_s is None:
+            thing.attended_since_s = scene.time_s
+        never_alone = thing.alone_since_s >= scene.time_s - ATTENDED_AFTER_S
+        if attended and (never_alone or scene.time_s - (thing.attended_since_s or scene.time_s) >= ATTENDED_AFTER_S):
+            thing.alone_since_s = scene.time_s
+            thing.looks = []
+        dwell_s = scene.time_s - thing.alone_since_s
+        area_m2 = self._area_m2(thing) if self._view.ground is not None else None
+        measure = ObjectUnattended(
+            dwell_s=max(dwell_s, 0.0), area_m2=area_m2, nearest_person_m=nearest_m if self._view.ground is not None else None
+        )
+        position = self._view.position(thing.box_px)
+        confidence = 1.0 - (1.0 - UNNAMED_CONFIDENCE) * (1.0 - thing.named)
+        if thing.number in self._lasting:
+            if dwell_s <= 0.0 or self._taken_for_other(thing):
+                return [self._lasting.end(thing.number, scene.time_s)]
+            return self._lasting.update(thing.number, scene.time_s, confidence, measure, position)
+        zone, _ = self._zones[thing.zone]
+        ready = dwell_s >= zone.dwell_s and len(thing.looks) >= LEAST_LOOKS and not self._taken_for_other(thing)
+        if not ready or not self._is_size_of_thing(thing, scene) or self._is_part_of_another(thing):
+            return []
+        return [self._lasting.start(thing.number, thing.alone_since_s, scene.time_s, confidence, measure, position)]
+
+    def _look(self, thing: _Thing, scene: Scene) -> None:
+        """Remembers for what the detector takes a thing, if it has been shown it."""
+        x0, y0, x1, y1 = thing.box_px
+        if not any(part[0] <= x0 and part[1] <= y0 and x1 <= part[2] + 2 and y1 <= part[3] + 2 for part in scene.looked_px):
+            return
+        person = other = False
+        for index, kind in enumerate(scene.kinds):
+            box = scene.detections.boxes_px[index]
+            overlap = float(ious(box[None], thing.box_px[None])[0, 0])
+            if kind == "bag":
+                if overlap >= SAME_IOU - 0.1:
+                    thing.named = max(thing.named, float(scene.confidences[index]))
+            elif not scene.strong[index]:
+                continue
+            elif kind == "person":
+                person = person or _is_really_there(box, float(scene.detections.scores[index]), thing, scene)
+            else:
+                other = other or overlap >= SAME_IOU
+        thing.looks = [*thing.looks[-99:], (scene.time_s, person, other)]
+
+    @staticmethod
+    def _taken_for_other(thing: _Thing) -> bool:
+        if not thing.looks:
+            return False
+        people = sum(person for _, person, _ in thing.looks) / len(thing.looks)
+        others = sum(other for _, _, other in thing.looks) / len(thing.looks)
+        return people >= TAKEN_FOR_SHARE or (others > 0.5 and thing.named == 0.0)
+
+    def _people(self, thing: _Thing, scene: Scene) -> tuple[float | None, bool]:
+        """Distance of the nearest person, where metres are known, and whether somebody attends the thing."""
+        scale = self._yardstick.px_per_m(thing.box_px)
+        near_px = NEAR_M * scale if scale else NEAR_SHARE * scene.size_px[1]
+        nearest_px, attended = np.inf, False
+        for track in scene.of_kind("person"):
+            if _is_phantom(track, thing, scene):
+                continue
+            gap = _gap_px(track.box_px, thing.box_px)
+            nearest_px = min(nearest_px, gap)
+            speed = float(np.linalg.norm(track.speed_px_s))
+            stands = speed < STANDING_M_S * (track.height_px / 1.7)
+            attended = attended or (gap <= near_px and stands)
+        return (nearest_px / scale if scale and np.isfinite(nearest_px) else None), attended
+
+    def _area_m2(self, thing: _Thing) -> float | None:
+        scale = self._yardstick.px_per_m(thing.box_px)
+        if not scale:
+            return None
+        cells = thing.region.cells * (thing.box_px[2] - thing.box_px[0]) / max(thing.region.box[2] - thing.region.box[0], 1) ** 2
+        return float(cells * (thing.box_px[2] - thing.box_px[0])) / scale**2
+
+    def _is_size_of_thing(self, thing: _Thing, scene: Scene) -> bool:
+        scale = self._yardstick.px_per_m(thing.box_px)
+        sides = thing.box_px[2:] - thing.box_px[:2]
+        if scale:
+            return float(sides.max()) <= LARGEST_M * scale
+        return float(sides.prod()) <= LARGEST_SHARE * scene.size_px[0] * scene.size_px[1]
+
+    def _is_part_of_another(self, thing: _Thing) -> bool:
+        """True if something told already lies within half its size: a strap and its bag are one."""
+        for other in self._things:
+            if other is not thing and other.number in self._lasting:
+                reach = 0.5 * float((other.box_px[2:] - other.box_px[:2]).max())
+                if _gap_px(other.box_px, thing.box_px) <= reach:
+                    return True
+        return False
+
+
+def _gap_px(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> float:
+    """Distance of two boxes: across by their sides, in depth by their feet; rows are foreshortened and count double."""
+    across = max(float(one[0] - other[2]), float(other[0] - one[2]), 0.0)
+    depth = 2.0 * abs(float(one[3] - other[3]))
+    return float(np.hypot(across, depth))
+
+
+def _is_really_there(box_px: npt.NDArray[np.floating], score: float, thing: _Thing, scene: Scene) -> bool:
+    """True if a person's box covers the thing, and what it shows beyond the thing is new as well, or the box is the thing's own."""
+    covered = _covered(box_px, thing.box_px)
+    if covered < 0.5:
+        return False
+    if float(ious(np.asarray(box_px, np.float64)[None], thing.box_px[None])[0, 0]) >= SAME_IOU or score >= SURE_SCORE:
+        return True
+    return _rest_share(box_px, thing, scene) >= REST_SHARE
+
+
+def _is_phantom(track: Track, thing: _Thing, scene: Scene) -> bool:
+    """True if a person's track is nothing but the thing itself, misread."""
+    return _covered(track.box_px, thing.box_px) >= 0.5 and not _is_really_there(track.box_px, track.score, thing, scene)
+
+
+def _covered(box_px: npt.NDArray[np.floating], thing_px: npt.NDArray[np.floating]) -> float:
+    """Share of the thing's box that lies in another."""
+    low, high = np.maximum(box_px[:2], thing_px[:2]), np.minimum(box_px[2:], thing_px[2:])
+    shared = float(np.maximum(high - low, 0).prod())
+    return shared / max(float((thing_px[2:] - thing_px[:2]).prod()), 1.0)
+
+
+def _rest_share(box_px: npt.NDArray[np.floating], thing: _Thing, scene: Scene) -> float:
+    """How much of a box, the thing left out, differs from the background."""
+    if scene.change is None:
+        return 0.0
+    x0, y0, x1, y1 = (max(0, int(side // scene.cell_px)) for side in box_px)
+    changed, known = scene.change.changed[y0 : y1 + 1, x0 : x1 + 1], thing.region.mask[y0 : y1 + 1, x0 : x1 + 1]
+    rest = ~known
+    return float((changed & rest).sum()) / max(int(rest.sum()), 1)

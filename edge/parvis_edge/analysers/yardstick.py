@@ -1,0 +1,72 @@
+"""How large things are in a picture: by the ground plane, or by the people who have been seen standing in it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from parvis_edge.vision.sight import Scene
+
+from .view import PERSON_M, View
+
+#: People who have stood in the picture, at most; the newest.
+KEPT = 200
+#: Detections of a track, and their score, before it may serve as a measure.
+LEAST_HITS, LEAST_SCORE = 3, 0.5
+#: A box as upright as this is of somebody who stands, or walks: the width of shoulders and stride against height.
+UPRIGHT = 2.0
+
+
+class Yardstick:
+    """Pixels per metre of height at a row of the picture.
+
+    Of people seen upright and whole, the box's height grows linearly with the row of the feet on flat ground and a level camera. It
+    measures what stands beside them to some tenths, which is enough to tell beside from away, and lying from standing.
+
+    Args:
+        view: The camera's.
+    """
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._seen: list[tuple[float, float]] = []
+        self._fit: tuple[float, float] | None = None
+
+    def learn(self, scene: Scene) -> None:
+        """Takes the measure of whoever stands in a scene."""
+        width, height = scene.size_px
+        for track in scene.of_kind("person"):
+            x0, y0, x1, y1 = track.box_px
+            whole = x0 > 2 and y0 > 2 and x1 < width - 2 and y1 < height - 2
+            if track.seen_s < scene.time_s or not whole or track.hits < LEAST_HITS or track.score < LEAST_SCORE:
+                continue
+            if y1 - y0 < UPRIGHT * (x1 - x0):
+                continue
+            self._seen = [*self._seen[-(KEPT - 1) :], (float(y1), float(y1 - y0))]
+            self._fit = None
+
+    def standing_px(self, foot_y_px: float) -> float | None:
+        """Height that somebody who stands there would have; None where nobody has stood in the picture yet."""
+        if not self._seen:
+            return None
+        feet, heights = np.array(self._seen).T
+        if self._fit is None:
+            self._fit = (0.0, float(np.median(heights)))
+            if len(feet) >= 8 and np.ptp(feet) > 0.5 * float(np.median(heights)):
+                slope, start = np.polyfit(feet, heights, 1)
+                if slope > 0:
+                    self._fit = (float(slope), float(start))
+        slope, start = self._fit
+        # Beyond those seen, the line is not followed to the horizon.
+        return max(slope * foot_y_px + start, 0.3 * float(np.median(heights)))
+
+    def px_per_m(self, box_px: npt.NDArray[np.floating]) -> float | None:
+        """Pixels per metre, upright or across the view, at the foot of a box; None where nothing tells."""
+        if self._view.ground is not None:
+            middle, foot = float(box_px[0] + box_px[2]) / 2, float(box_px[3])
+            ground = self._view.ground.to_ground_m([(middle - 5, foot), (middle + 5, foot)])
+            metres = float(np.linalg.norm(ground[1] - ground[0]))
+            if np.isfinite(metres) and metres > 0:
+                return 10.0 / metres
+        standing = self.standing_px(float(box_px[3]))
+        return None if standing is None else standing / PERSON_M

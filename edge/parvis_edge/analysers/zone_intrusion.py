@@ -1,0 +1,148 @@
+"""`zone.intrusion`: presence in a closed zone.
+
+A person, bicycle or vehicle that is detected inside is present. It stays present while it is tracked there, and, when the detector
+loses somebody who stands still or turns away, for as long as the zone keeps differing from its empty self as much as it did:
+a visit interrupted by missed detections is one visit. What has been part of the scene all along (a parked car, a sculpture that
+looks like a person) differs from nothing and has not moved, and is no visit. Presence counts from the first moment inside, and is
+told when it has lasted for the zone's `after_s`. A zone is either empty or not: a second person who joins the first is the same presence.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+from parvis_contract import ClosedZone, ObjectClass, Position, ZoneIntrusion
+
+from parvis_edge.perception import Judgement
+from parvis_edge.vision.area import Area
+from parvis_edge.vision.sight import Scene
+from parvis_edge.vision.tracker import Track
+
+from .view import Lasting, View
+
+#: Nothing was seen inside for this long: the visit is over. Longer than a detector's gaps, shorter than two visits' distance.
+EMPTY_AFTER_S = 2.0
+#: How long a zone may merely differ, undetected, and still count as occupied.
+HELD_S = 20.0
+#: Share of the difference that the visitor made, which must remain.
+HELD_SHARE = 0.4
+#: Share of a box that lies in a zone drawn in the picture. What is drawn there may be the ground or what is seen before it.
+INSIDE = 0.5
+#: Share of a box that differs from the background if what it shows is new here.
+NEW_SHARE = 0.2
+#: Score above which a person who is part of the first picture is believed without having moved.
+SURE_SCORE = 0.6
+
+
+@dataclass(slots=True)
+class _Presence:
+    """What is known of one zone."""
+
+    since_s: float | None = None
+    seen_s: float = 0.0
+    detected_s: float = 0.0
+    classes: Counter[str] = field(default_factory=Counter)
+    confidence: float = 0.0
+    position: Position | None = None
+    difference: float = 0.0
+    visit: int = 0
+
+
+class ZoneIntrusionAnalyser:
+    """Judges the closed zones of one view.
+
+    Args:
+        zones: By name, with where they are in the picture.
+        view: The camera's.
+    """
+
+    def __init__(self, zones: dict[str, tuple[ClosedZone, Area]], view: View) -> None:
+        self._zones = zones
+        self._view = view
+        self._lasting = Lasting("zone.intrusion", view.model)
+        self._presence = {name: _Presence() for name in zones}
+        self._first_inside_s: dict[tuple[str, int], float] = {}
+
+    def judge(self, scene: Scene) -> list[Judgement]:
+        """Takes the next scene."""
+        alive = {track.number for track in scene.tracks}
+        self._first_inside_s = {key: time_s for key, time_s in self._first_inside_s.items() if key[1] in alive}
+        return [judgement for name in self._zones for judgement in self._judge_zone(name, scene)]
+
+    def finish(self, time_s: float) -> list[Judgement]:
+        """Ends what is open."""
+        return self._lasting.finish(time_s)
+
+    def _judge_zone(self, name: str, scene: Scene) -> list[Judgement]:
+        zone, area = self._zones[name]
+        state = self._presence[name]
+        key = (name, state.visit)
+        inside = self._inside(name, area, scene)
+        difference = float(np.count_nonzero(scene.change.changed & area.mask)) if scene.change is not None else 0.0
+        if inside:
+            self._note(name, state, inside, difference, scene)
+        elif state.since_s is not None and self._held(state, difference, scene.time_s):
+            state.seen_s = scene.time_s
+        if state.since_s is None:
+            return []
+        if scene.time_s - state.seen_s > EMPTY_AFTER_S:
+            ended = [self._lasting.end(key, state.seen_s, self._measure(name, state))] if key in self._lasting else []
+            self._presence[name] = _Presence(visit=state.visit + 1)
+            return ended
+        measure = self._measure(name, state)
+        if key in self._lasting:
+            return self._lasting.update(key, scene.time_s, state.confidence, measure, state.position)
+        if inside and scene.time_s - state.since_s >= zone.after_s:
+            return [self._lasting.start(key, state.since_s, scene.time_s, state.confidence, measure, state.position)]
+        return []
+
+    def _inside(self, name: str, area: Area, scene: Scene) -> list[Track]:
+        """Tracks that are in the zone now, and are somebody or something new."""
+        found = []
+        for track in scene.of_kind("person", "bicycle", "vehicle"):
+            if track.seen_s < scene.time_s and track.missed_s > 0:
+                continue
+            within = bool(area.contains([track.foot_px])[0])
+            if not within and not area.on_map:
+                within = float(area.shares([track.box_px])[0]) >= INSIDE
+            if not within:
+                self._first_inside_s.pop((name, track.number), None)
+                continue
+            self._first_inside_s.setdefault((name, track.number), scene.time_s)
+            if _is_new(track, scene):
+                found.append(track)
+        return found
+
+    def _note(self, name: str, state: _Presence, inside: list[Track], difference: float, scene: Scene) -> None:
+        first_s = min(self._first_inside_s[name, track.number] for track in inside)
+        state.since_s = first_s if state.since_s is None else min(state.since_s, first_s)
+        state.seen_s = state.detected_s = scene.time_s
+        best = max(inside, key=lambda track: track.score)
+        state.classes.update([best.kind])
+        confidence = max(scene.confidence_of(track) for track in inside)
+        state.confidence = confidence if state.confidence == 0.0 else 0.8 * state.confidence + 0.2 * confidence
+        state.position = self._view.position(best.box_px)
+        state.difference = difference if state.difference == 0.0 else 0.8 * state.difference + 0.2 * difference
+
+    @staticmethod
+    def _held(state: _Presence, difference: float, time_s: float) -> bool:
+        return state.difference > 0 and difference >= HELD_SHARE * state.difference and time_s - state.detected_s <= HELD_S
+
+    @staticmethod
+    def _measure(name: str, state: _Presence) -> ZoneIntrusion:
+        kind = ObjectClass(state.classes.most_common(1)[0][0])
+        return ZoneIntrusion(zone=name, object_class=kind, duration_s=max(0.0, state.seen_s - (state.since_s or 0.0)))
+
+
+def _is_new(track: Track, scene: Scene) -> bool:
+    """True if a track is not merely a part of the scene that looks like something."""
+    if scene.count == 1:
+        return True
+    if track.hits < 2:
+        return False
+    if scene.changed_share(track.box_px) >= NEW_SHARE or (track.kind == "person" and track.score >= SURE_SCORE):
+        return True
+    first, last = np.array(track.path[0][3:5]), np.array(track.path[-1][3:5])
+    return float(np.linalg.norm(last - first)) > 0.5 * track.height_px
