@@ -134,7 +134,8 @@ class ConfigFile:
     def _problems(self, error: ValidationError) -> list[ConfigProblem]:
         problems = []
         for each in error.errors(include_url=False):
-            path, kind, context = self._existing(each["loc"]), each["type"], each.get("ctx", {})
+            kind, context = each["type"], each.get("ctx", {})
+            path = self._existing(each["loc"], missing=kind == "missing")
             value = "" if isinstance(each["input"], dict | list) else _shown(each["input"])
             expected = each["msg"].removeprefix("Value error, ")
             if kind == "missing":
@@ -152,14 +153,13 @@ class ConfigFile:
             problems.append(self.problem(path, value, expected))
         return problems
 
-    def _existing(self, loc: tuple[str | int, ...]) -> KeyPath:
-        """A validation's location without the names of union members, which stand in no file."""
+    def _existing(self, loc: tuple[str | int, ...], *, missing: bool) -> KeyPath:
+        """A validation's location without the names of union members and the like, which stand in no file."""
         path: KeyPath = ()
-        loc = tuple(part for part in loc if part != "[key]")
-        for index, part in enumerate(loc):
-            if (*path, part) in self._lines or index == len(loc) - 1:
+        for part in loc:
+            if (*path, part) in self._lines:
                 path = (*path, part)
-        return path
+        return (*path, loc[-1]) if missing else path
 
 
 def _shown(value: object) -> str:

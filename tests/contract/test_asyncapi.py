@@ -37,6 +37,7 @@ def test_the_document_has_what_asyncapi_3_requires() -> None:
     document = asyncapi_document()
     assert document["asyncapi"] == "3.0.0"
     assert {"title", "version"} <= document["info"].keys()
+    assert document["info"]["license"].keys() == {"name", "url"}
     assert set(document) <= {"asyncapi", "id", "info", "defaultContentType", "servers", "channels", "operations", "components"}
     for server in document["servers"].values():
         assert {"host", "protocol"} <= server.keys()
