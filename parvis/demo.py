@@ -158,7 +158,9 @@ class Demo:
                 if shown.get(str(each.incident)) != state:
                     shown[str(each.incident)] = state
                     time_text = each.first_observed.astimezone(zone).strftime("%H:%M:%S")
-                    self._console.print(f"{time_text} {each.type} {view.place(each)}: {view.measure(each.measure)} ({state})")
+                    self._console.print(
+                        f"{time_text} {each.type} {view.place(each).replace(chr(10), ' ')}: {view.measure(each.measure)} ({state})"
+                    )
             return
         height = max(3, self._console.size.height - 10)
         head = Text.assemble(("Parvis ", "bold"), "  console ", (stage.console_url, "bold cyan"), "   Ctrl-C ends it")

@@ -63,7 +63,7 @@ class Stage:
             command += ["--video", str(self.video)]
         command += ["--audio", str(self.audio[unit]), "--start", format_time(start)]
         command += ["--broker", f"{HOST}:{self.ports.mqtt5}", "--data-dir", str(self.folder / unit)]
-        return [*command, *(["--pace", "real"] if paced else [])]
+        return [*command, "--pace", "real" if paced else "fast"]
 
 
 def _program(package: str) -> list[str]:

@@ -47,7 +47,7 @@ def measure(of: Measure) -> str:
 def place(incident: Incident) -> str:
     """Where it is, and how exactly that is known."""
     position = incident.position
-    return f"{position.lat:.5f}, {position.lon:.5f} ± {position.uncertainty_m:.1f} m, {incident.located_by.replace('_', ' ')}"
+    return f"{position.lat:.5f}, {position.lon:.5f} ± {position.uncertainty_m:.1f} m\nby {incident.located_by.replace('_', ' ')}"
 
 
 def incidents_table(incidents: Iterable[Incident], zone: tzinfo, title: str | None = None) -> Table:
@@ -58,19 +58,20 @@ def incidents_table(incidents: Iterable[Incident], zone: tzinfo, title: str | No
         zone: In which times are shown.
         title: Above it.
     """
-    table = Table(title=title, expand=True, header_style="bold", title_justify="left")
-    for name, options in (("time", {"no_wrap": True}), ("incident", {}), ("where", {}), ("units", {}), ("conf.", {"no_wrap": True})):
-        table.add_column(name, **options)  # type: ignore[arg-type]
-    table.add_column("measure", ratio=1)
+    table = Table(title=title, expand=True, header_style="bold", title_justify="left", pad_edge=False)
+    table.add_column("time", no_wrap=True)
+    table.add_column("incident and measure", ratio=3)
+    table.add_column("where", ratio=2)
+    table.add_column("units", max_width=10)
+    table.add_column("conf.", no_wrap=True)
     table.add_column("state", no_wrap=True)
     for each in incidents:
         table.add_row(
             each.first_observed.astimezone(zone).strftime("%H:%M:%S"),
-            each.type,
+            Text.assemble((each.type, "bold"), "\n", measure(each.measure)),
             place(each),
             " ".join(each.units),
             f"{each.confidence:.2f}",
-            measure(each.measure),
             each.state.value if each.operator.verdict == "unconfirmed" else each.operator.verdict.value,
         )
     return table
