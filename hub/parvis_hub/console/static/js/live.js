@@ -5,11 +5,12 @@ const SILENCE_MS = 15_000;
 const RETRY_MS = [500, 1_000, 2_000, 5_000, 10_000];
 
 /**
+ * @param {string} from The number of the last change that is known already.
  * @param {object} on `incident`, `unit`, `resync` (read everything again), `heartbeat` with the hub's time, `live`, `lost`.
  */
-export function listen(on) {
+export function listen(from, on) {
   let source = null;
-  let lastId = "";
+  let lastId = from;
   let lastHeard = Date.now();
   let attempt = 0;
   let timer = null;
@@ -22,7 +23,7 @@ export function listen(on) {
   function open() {
     clearTimeout(timer);
     source?.close();
-    source = new EventSource(`api/events${lastId ? `?last_event_id=${encodeURIComponent(lastId)}` : ""}`);
+    source = new EventSource(`api/events?last_event_id=${encodeURIComponent(lastId)}`);
     lastHeard = Date.now();
     source.addEventListener("hello", (event) => {
       heard(event);

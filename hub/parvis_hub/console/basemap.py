@@ -1,0 +1,119 @@
+"""The map's ground: the site plan as GeoJSON, so that the console needs no tiles from anybody."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+from parvis_contract import ConfigError, ConfigProblem, Lane, Site
+from pydantic import BaseModel, ConfigDict, ValidationError
+from shapely.geometry import Polygon
+
+from .ground import Ground, east_north_m
+
+Feature = dict[str, Any]
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+    type: Literal["LineString"]
+    coordinates: list[tuple[float, float]]
+
+
+class _LineFeature(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    type: Literal["Feature"]
+    geometry: _Line
+
+
+class _Lines(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    type: Literal["FeatureCollection"]
+    features: list[_LineFeature]
+
+
+def basemap(site: Site) -> Feature:
+    """The areas of a site plan on the map.
+
+    What is drawn in a unit's picture appears where that unit is calibrated: zones and lanes as they lie on the ground, assets where
+    they stand.
+
+    Returns:
+        A FeatureCollection. Properties: ``layer`` (``zone``, ``lane``, ``lane-arrow``, ``asset``, ``walkway``), ``name``, ``kind`` (of
+        zones and assets), ``unit`` (where drawn in a picture), ``bearing_deg`` (of arrows).
+
+    Raises:
+        ConfigError: The file of the walkways is missing or not one.
+    """
+    grounds = {name: Ground.of(unit) for name, unit in site.units.items()}
+    features: list[Feature] = []
+    for name, zone in site.zones.items():
+        if zone.kind != "noise" and (ring := _ring(zone, grounds)):
+            features.append(_area("zone", name, ring, kind=zone.kind, unit=zone.unit))
+    for name, lane in site.lanes.items():
+        if ring := _ring(lane, grounds):
+            features.append(_area("lane", name, ring, unit=lane.unit))
+            if arrow := _arrow(name, lane, ring, grounds):
+                features.append(arrow)
+    for name, asset in site.assets.items():
+        ground = grounds[asset.unit]
+        if ground and (place := ground.foot(asset.polygon_px, asset.image_size)):
+            features.append(_feature("asset", name, {"type": "Point", "coordinates": place}, kind=asset.kind, unit=asset.unit))
+    features += _walkways(site)
+    return {"type": "FeatureCollection", "features": features}
+
+
+def _feature(layer: str, name: str, geometry: Feature, **properties: Any) -> Feature:
+    known = {key: value for key, value in properties.items() if value is not None}
+    return {"type": "Feature", "properties": {"layer": layer, "name": name, **known}, "geometry": geometry}
+
+
+def _area(layer: str, name: str, ring: list[tuple[float, float]], **properties: Any) -> Feature:
+    closed = ring if ring[0] == ring[-1] else [*ring, ring[0]]
+    return _feature(layer, name, {"type": "Polygon", "coordinates": [closed]}, **properties)
+
+
+def _ring(area: Any, grounds: dict[str, Ground | None]) -> list[tuple[float, float]] | None:
+    if area.polygon is not None:
+        return list(area.polygon)
+    ground = grounds[area.unit]
+    return ground.polygon(area.polygon_px, area.image_size) if ground else None
+
+
+def _arrow(name: str, lane: Lane, ring: list[tuple[float, float]], grounds: dict[str, Ground | None]) -> Feature | None:
+    """The sign of a lane's direction, in its middle."""
+    middle = Polygon(ring).representative_point()
+    bearing_deg = lane.heading_deg
+    if bearing_deg is None and lane.heading_px and lane.unit and lane.polygon_px and lane.image_size:
+        # A short step along the lane in the picture, from the middle of the lane there, seen on the ground.
+        ground = grounds[lane.unit]
+        centre = Polygon(lane.polygon_px).representative_point()
+        length = math.hypot(*lane.heading_px)
+        step = 0.01 * lane.image_size[1] / length
+        ahead = (centre.x + lane.heading_px[0] * step, centre.y + lane.heading_px[1] * step)
+        here, there = (ground.foot([point], lane.image_size) if ground else None for point in ((centre.x, centre.y), ahead))
+        if ground is None or here is None or there is None:
+            return None
+        east_m, north_m = (b - a for a, b in zip(*(east_north_m(ground.unit.position, *at) for at in (here, there)), strict=True))
+        bearing_deg = math.degrees(math.atan2(east_m, north_m)) % 360.0
+    point = {"type": "Point", "coordinates": (round(middle.x, 7), round(middle.y, 7))}
+    return _feature("lane-arrow", name, point, bearing_deg=round(bearing_deg or 0.0, 1))
+
+
+def _walkways(site: Site) -> list[Feature]:
+    if site.walkways is None:
+        return []
+    path = site.path.parent / site.walkways
+    try:
+        lines = _Lines.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ConfigError([ConfigProblem(path, 1, "", "", f"{error.strerror}; the site plan's `walkways` names this file")]) from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        expected = f"{first['msg']}; walkways are a GeoJSON FeatureCollection of LineStrings"
+        raise ConfigError([ConfigProblem(path, 1, key, "", expected)]) from None
+    return [_feature("walkway", "", line.geometry.model_dump()) for line in lines.features]

@@ -1,0 +1,52 @@
+"""The hub's counters for Prometheus."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from parvis_contract import RefusalReason, UnitState
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from parvis_hub.store import Desk
+
+
+class DeskCollector(Collector):
+    """Reads the desk whenever it is asked."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def collect(self) -> Iterator[Metric]:
+        """The counters of the gate, and the units by state."""
+        counters = self._desk.counters()
+        for name, value, words in (
+            ("received", counters.received, "Messages that reached the hub."),
+            ("stored", counters.stored, "Messages that were new and were kept."),
+            ("duplicates", counters.duplicates, "Messages received before, and passed over."),
+            ("too_late", counters.too_late, "Events older than the bounded lateness allows."),
+        ):
+            yield CounterMetricFamily(f"parvis_hub_{name}", words, value=value)
+        refused = CounterMetricFamily("parvis_hub_refused", "Messages that were refused, by reason.", labels=["reason"])
+        for reason in RefusalReason:
+            refused.add_metric([reason.value], counters.refused.get(reason, 0))
+        yield refused
+        units = self._desk.units()
+        states = Counter("silent" if unit.silent else unit.state.value if unit.state else "unknown" for unit in units)
+        gauge = GaugeMetricFamily("parvis_hub_units", "Units of the site plan, by state.", labels=["state"])
+        for state in (*(state.value for state in UnitState), "silent", "unknown"):
+            gauge.add_metric([state], states[state])
+        yield gauge
+        missing = GaugeMetricFamily("parvis_hub_missing_messages", "Sequence numbers of a unit that were not received.", labels=["unit"])
+        for unit in units:
+            missing.add_metric([unit.name], unit.missing)
+        yield missing
+
+
+def registry(desk: Desk) -> CollectorRegistry:
+    """A registry of its own, so that two hubs in one process do not mix."""
+    made = CollectorRegistry(auto_describe=False)
+    made.register(DeskCollector(desk))
+    return made

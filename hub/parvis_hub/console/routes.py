@@ -1,0 +1,164 @@
+"""What the console answers to: the page, what it reads, the stream of changes, and the one thing that it may change."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+from parvis_contract import Closed, Name, Site, Verdict
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import ValidationError
+from sse_starlette import EventSourceResponse
+
+from parvis_hub.store import BadDecision, DecisionReason, Desk, UnknownIncident
+
+from .basemap import Feature
+from .cards import Cards
+from .guard import foreign
+from .live import Live
+from .metrics import registry
+from .views import View, detail_view, dump, incident_view, site_view, unit_view
+
+STATIC = Path(__file__).parent / "static"
+#: So many incidents fill a day's list; a page that held more would be slow, and nobody would read it.
+MAX_INCIDENTS = 500
+#: A verdict, a reason and a name of 32 letters.
+MAX_VERDICT_BYTES = 512
+
+
+class GivenVerdict(Closed):
+    """What the page sends: what was decided, why, and by whom."""
+
+    verdict: Verdict
+    reason: DecisionReason
+    by: Name
+
+
+def _refusal(status: int, why: str) -> JSONResponse:
+    return JSONResponse({"error": why}, status_code=status)
+
+
+def _json(view: View) -> Response:
+    return Response(dump(view), media_type="application/json")
+
+
+def page() -> APIRouter:
+    """The page itself; its files are mounted beside it."""
+    router = APIRouter()
+
+    @router.get("/")
+    def read_page() -> FileResponse:
+        return FileResponse(STATIC / "index.html", media_type="text/html; charset=utf-8")
+
+    return router
+
+
+def health(desk: Desk) -> APIRouter:
+    """For machines that watch the hub."""
+    router = APIRouter()
+    metrics = registry(desk)
+
+    @router.get("/healthz")
+    def read_health() -> Response:
+        desk.counters()
+        return _json({"status": "ok"})
+
+    @router.get("/metrics")
+    def read_metrics() -> Response:
+        return Response(generate_latest(metrics), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def reading(desk: Desk, site: Site, *, ground: Feature, cards: Cards, live: Live, now: Callable[[], datetime]) -> APIRouter:
+    """What the page reads. Each answer is what the store has at that moment."""
+    router = APIRouter(prefix="/api")
+
+    @router.get("/site")
+    def read_site() -> Response:
+        return _json(site_view(site, ground, now().date()))
+
+    @router.get("/incidents")
+    def read_incidents() -> Response:
+        at = live.position()
+        latest = desk.incidents(limit=MAX_INCIDENTS)
+        # What waits for a decision is in the list however old it is.
+        waiting = desk.incidents(verdict=Verdict.UNCONFIRMED, limit=MAX_INCIDENTS)
+        views = {row.message.data.incident: incident_view(row) for row in (*latest, *waiting)}
+        return _json({"at": at, "truncated": len(latest) == MAX_INCIDENTS, "incidents": list(views.values())})
+
+    @router.get("/incidents/{id}")
+    def read_incident(id: uuid.UUID) -> Response:
+        detail = desk.incident(id)
+        return _json(detail_view(detail, site, cards)) if detail else _refusal(404, "no such incident is kept")
+
+    @router.get("/incidents/{id}/plates/{plate}")
+    def read_plate(id: uuid.UUID, plate: uuid.UUID) -> Response:
+        detail = desk.incident(id)
+        for message in detail.plates if detail else ():
+            if message.id == plate:
+                return Response(base64.b64decode(message.data.webp_base64), media_type="image/webp")
+        return _refusal(404, "no such plate is kept")
+
+    @router.get("/units")
+    def read_units() -> Response:
+        return _json({"units": [unit_view(unit, site) for unit in desk.units()]})
+
+    @router.get("/events")
+    def follow_events(
+        last_event_id: Annotated[str | None, Query(max_length=64)] = None,
+        resumed: Annotated[str | None, Header(alias="last-event-id", max_length=64)] = None,
+    ) -> EventSourceResponse:
+        # What a browser resumes with by itself is newer than what the page once asked for.
+        return EventSourceResponse(live.follow(resumed or last_event_id), ping=3600, headers={"x-accel-buffering": "no"})
+
+    return router
+
+
+def deciding(desk: Desk, now: Callable[[], datetime]) -> APIRouter:
+    """The one thing that the page may change: a person's verdict."""
+    router = APIRouter(prefix="/api")
+
+    @router.post("/incidents/{id}/verdict")
+    async def give_verdict(id: uuid.UUID, request: Request) -> Response:
+        if why := foreign(request.headers):
+            return _refusal(403, f"not from the console's own page: {why}")
+        body = await _body(request)
+        if body is None:
+            return _refusal(413, f"a verdict has at most {MAX_VERDICT_BYTES} bytes")
+        try:
+            given = GivenVerdict.model_validate_json(body)
+            row = await to_thread.run_sync(lambda: desk.decide(id, given.verdict, given.reason, given.by, now()))
+        except ValidationError as error:
+            return _refusal(422, _what_is_wrong(error))
+        except BadDecision as error:
+            return _refusal(422, str(error))
+        except UnknownIncident:
+            return _refusal(404, "no such incident is kept")
+        return _json(incident_view(row))
+
+    return router
+
+
+def _what_is_wrong(error: ValidationError) -> str:
+    """The first problem; of a field that nobody knows, not even its name is said back."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    field = ".".join(str(part) for part in first["loc"] if part in GivenVerdict.model_fields)
+    return f"{field or 'verdict'}: {first['msg']}"
+
+
+async def _body(request: Request) -> bytes | None:
+    """The body; None if it is larger than a verdict can be."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_VERDICT_BYTES:
+            return None
+    return body

@@ -1,0 +1,253 @@
+// Puts the console together: asks the hub, listens to it, and shows what changes.
+
+import * as api from "./api.js";
+import { readDetail, renderCard, startCard } from "./card.js";
+import { decide, renderOperator, startDecide } from "./decide.js";
+import { $, $$, fill, h, setText } from "./dom.js";
+import { clock, day, moment, setTimeZone } from "./format.js";
+import { currentLanguage, onLanguage, setLanguage, startWords, t, tn } from "./i18n.js";
+import { icon } from "./icons.js";
+import { showHelp, startKeys } from "./keys.js";
+import { renderLegend } from "./legend.js";
+import { FILTERS, focusRow, renderList, setFilter, startList, step } from "./list.js";
+import { listen } from "./live.js";
+import { canDraw, fitSite, keepInView, renderMap, showPlace, startMap } from "./map.js";
+import { changed, health, now, onChange, state } from "./state.js";
+import { renderUnits, startUnits } from "./units.js";
+import { healthName, healthWhy, place, reasons, typeName } from "./words.js";
+
+// --- what is shown ------------------------------------------------------------------------------------------------------------
+
+function render() {
+  renderBar();
+  renderList();
+  renderUnits();
+  renderCard();
+  renderMap();
+}
+
+function renderBar() {
+  setText($("#site-name"), state.site?.site ?? "");
+  const time = now();
+  setText($("#clock-time"), clock(time));
+  $("#clock-time").dateTime = time.toISOString();
+  setText($("#clock-day"), day(time));
+  const connection = $("#connection");
+  connection.dataset.state = state.connection;
+  setText(connection, t(`connection.${state.connection}`));
+  const banner = $("#banner");
+  const lost = state.connection === "lost" && state.lostSince !== null;
+  banner.hidden = !lost;
+  const words = lost ? t("connection.lost_since", { time: moment(state.lostSince, now()) }) : "";
+  if (banner.dataset.words !== words) {
+    banner.dataset.words = words;
+    fill(banner, lost && icon("warning", 18), lost && h("span", { text: words }));
+  }
+  document.body.toggleAttribute("data-stale", lost);
+  const open = [...state.incidents.values()].filter((view) => view.incident.operator.verdict === "unconfirmed").length;
+  document.title = `${open > 0 ? `(${open}) ` : ""}${state.site?.site ?? "Parvis"} · ${t("app.title")}`;
+}
+
+function announce(words) {
+  const region = $("#announce");
+  // The same words twice would not be read twice.
+  region.replaceChildren(h("span", { text: words }));
+}
+
+// --- choosing and moving ------------------------------------------------------------------------------------------------------
+
+function choose(id, { open = false } = {}) {
+  if (state.selected !== id) {
+    state.selected = id;
+    state.detail = null;
+    readDetail();
+  }
+  const view = state.incidents.get(id);
+  if (view) keepInView(view.incident.position);
+  changed();
+  render();
+  if (open) $("#card").focus({ preventScroll: true });
+}
+
+function close() {
+  const id = state.selected;
+  state.selected = null;
+  state.detail = null;
+  render();
+  if (!focusRow(id)) $("#list").focus({ preventScroll: true });
+}
+
+function view(name, { focus = true } = {}) {
+  document.body.dataset.view = name;
+  for (const button of $$(".views button")) {
+    if (button.dataset.view === name) button.setAttribute("aria-current", "page");
+    else button.removeAttribute("aria-current");
+  }
+  if (!focus) return;
+  if (name === "list" && focusRow(state.selected)) return;
+  const target = name === "list" ? ($("#incidents button[tabindex='0']") ?? $("#list")) : name === "map" ? ($("#map canvas") ?? $("#map-panel")) : $("#units");
+  target.focus({ preventScroll: true });
+}
+
+function showOnMap(position, radius_m) {
+  view("map");
+  showPlace(position, radius_m);
+}
+
+// --- what the hub says --------------------------------------------------------------------------------------------------------
+
+async function readAll() {
+  const [incidents, units] = await Promise.all([api.incidents(), api.units()]);
+  state.incidents = new Map(incidents.incidents.map((each) => [each.incident.incident, each]));
+  state.truncated = incidents.truncated;
+  state.units = new Map(units.units.map((unit) => [unit.name, unit]));
+  state.loaded = true;
+  if (state.selected !== null) readDetail();
+  changed();
+  return incidents.at;
+}
+
+let fresh = [];
+let freshTimer = null;
+
+/** Several at once are one announcement: a screen reader that reads thirty is of no use. */
+function announceNew(incident) {
+  fresh.push(incident);
+  clearTimeout(freshTimer);
+  freshTimer = setTimeout(() => {
+    const [first] = fresh;
+    announce(fresh.length > 1 ? tn("announce.many", fresh.length)
+      : t("announce.new", { type: typeName(first.type), where: place(first), time: moment(new Date(first.first_observed), now()) }));
+    fresh = [];
+  }, 700);
+}
+
+function incidentChanged(message) {
+  if (message.gone) {
+    state.incidents.delete(message.id);
+    if (state.selected === message.id) readDetail();
+    return changed();
+  }
+  const { incident } = message;
+  const known = state.incidents.get(incident.incident);
+  if (known && known.revision > message.revision) return undefined;
+  state.incidents.set(incident.incident, message);
+  if (!known) announceNew(incident);
+  else if (known.incident.operator.at !== incident.operator.at && incident.operator.by !== null) {
+    announce(t("announce.verdict", { type: typeName(incident.type), verdict: t(`verdict.${incident.operator.verdict}`), by: incident.operator.by }));
+  }
+  if (state.selected === incident.incident) readDetail();
+  return changed();
+}
+
+function unitChanged(unit) {
+  const before = state.units.get(unit.name);
+  state.units.set(unit.name, unit);
+  if (before && health(before) !== health(unit)) {
+    const why = reasons(unit)[0]?.why ?? healthWhy(unit);
+    announce(t("announce.unit", { unit: unit.name, state: healthName(unit), reason: why }));
+  }
+  changed();
+}
+
+function lost(since) {
+  if (state.connection !== "lost") state.lostSince = new Date(since + state.clockOffset_ms);
+  state.connection = "lost";
+  changed();
+}
+
+function live() {
+  const back = state.connection === "lost";
+  state.connection = "live";
+  state.lostSince = null;
+  if (back) announce(t("connection.back"));
+  changed();
+}
+
+const resync = () => readAll().catch(() => lost(Date.now()));
+
+// --- start --------------------------------------------------------------------------------------------------------------------
+
+async function untilThere(ask) {
+  for (;;) {
+    try {
+      return await ask();
+    } catch {
+      lost(Date.now());
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+    }
+  }
+}
+
+async function start() {
+  await startWords();
+  $("#zoom-in").append(icon("plus", 18));
+  $("#zoom-out").append(icon("minus", 18));
+  $("#fit").append(icon("fit", 18));
+  onChange(render);
+  for (const button of $$("#languages button")) button.addEventListener("click", () => setLanguage(button.dataset.language));
+  const language = () => {
+    for (const button of $$("#languages button")) button.setAttribute("aria-pressed", String(button.dataset.language === currentLanguage()));
+    renderOperator();
+    renderLegend();
+    render();
+  };
+  onLanguage(language);
+  for (const button of $$(".views button")) {
+    button.prepend(icon(button.dataset.view, 20));
+    button.addEventListener("click", () => view(button.dataset.view));
+  }
+  language();
+  state.site = await untilThere(api.site);
+  setTimeZone(state.site.timezone);
+  startList(choose);
+  startUnits((name) => {
+    const unit = state.units.get(name);
+    showOnMap(unit.position, unit.range_m);
+  });
+  startCard({ close, decide, showMap: (id) => {
+    const { position } = state.incidents.get(id).incident;
+    showOnMap(position, position.uncertainty_m);
+  } });
+  startDecide((decided) => {
+    state.incidents.set(decided.incident.incident, decided);
+    state.detail = null;
+    readDetail();
+    render();
+    $("#card").focus({ preventScroll: true });
+  });
+  const selected = (act) => () => state.selected !== null && state.incidents.has(state.selected) && act(state.selected);
+  const withdraw = (id) => state.incidents.get(id).incident.operator.verdict !== "unconfirmed" && decide(id, "unconfirmed");
+  startKeys({
+    j: () => step(1), k: () => step(-1), arrowdown: () => step(1), arrowup: () => step(-1),
+    c: selected((id) => decide(id, "confirmed")), d: selected((id) => decide(id, "dismissed")), w: selected(withdraw),
+    l: () => view("list"), m: () => view("map"), u: () => view("units"),
+    f: () => setFilter(FILTERS[(FILTERS.indexOf(state.filter) + 1) % FILTERS.length]),
+    0: fitSite, h: showHelp,
+    escape: () => state.selected !== null && close(),
+  });
+  const drawn = canDraw();
+  document.body.dataset.map = drawn ? "on" : "none";
+  const at = await untilThere(readAll);
+  const hasMap = drawn && (await startMap((id) => choose(id, { open: true })));
+  document.body.dataset.map = hasMap ? "on" : "none";
+  if (!hasMap) showNoMap(drawn);
+  renderLegend();
+  view("list", { focus: false });
+  render();
+  listen(at, { incident: incidentChanged, unit: unitChanged, resync, live, lost,
+    heartbeat: ({ time }) => {
+      state.clockOffset_ms = Date.parse(time) - Date.now();
+    } });
+  setInterval(render, 1_000);
+}
+
+function showNoMap(failed) {
+  const note = $("#map-missing");
+  note.hidden = false;
+  const words = () => fill(note, h("strong", { text: t("map.none.title") }), h("span", { text: t(failed ? "map.failed.text" : "map.none.text") }));
+  words();
+  onLanguage(words);
+}
+
+start();

@@ -1,0 +1,139 @@
+// The map, where the browser can draw one. Everything on it is in the lists too.
+
+import { $ } from "./dom.js";
+import { addPictures, mapStyle, palette } from "./basemap.js";
+import { ellipse } from "./geometry.js";
+import { t } from "./i18n.js";
+import { Markers, onMap } from "./markers.js";
+import { state } from "./state.js";
+
+let map = null;
+let markers = null;
+let ready = false;
+let lastShapes = "";
+
+const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+/** Whether this browser draws with WebGL 2, which the map needs. */
+export function canDraw() {
+  try {
+    return Boolean(document.createElement("canvas").getContext("webgl2"));
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Starts the map. @param {(id: string) => void} choose Called when an incident's sign is pressed.
+ * @returns {Promise<boolean>} false where it cannot be drawn.
+ */
+export async function startMap(choose) {
+  if (!canDraw()) return false;
+  let gl;
+  try {
+    gl = await import("../vendor/maplibre-gl/maplibre-gl.mjs");
+    map = new gl.Map({
+      container: "map",
+      style: mapStyle(state.site.basemap, palette()),
+      bounds: bounds(),
+      fitBoundsOptions: { padding: padding() },
+      maxZoom: 21,
+      minZoom: 10,
+      attributionControl: false,
+      dragRotate: false,
+      pitchWithRotate: false,
+      touchPitch: false,
+      keyboard: true,
+      fadeDuration: still() ? 0 : 150,
+    });
+  } catch (error) {
+    console.warn("map", error);
+    return false;
+  }
+  map.touchZoomRotate.disableRotation();
+  map.keyboard.disableRotation();
+  map.addControl(new gl.ScaleControl({ maxWidth: 110, unit: "metric" }), "bottom-right");
+  map.getCanvas().setAttribute("aria-label", t("map.title"));
+  markers = new Markers(map, gl.Marker, choose);
+  addPictures(map, palette());
+  map.on("load", () => {
+    ready = true;
+    lastShapes = "";
+    renderMap();
+  });
+  map.on("zoom", () => markers.incidents());
+  $("#zoom-in").addEventListener("click", () => map.zoomIn({ animate: !still() }));
+  $("#zoom-out").addEventListener("click", () => map.zoomOut({ animate: !still() }));
+  $("#fit").addEventListener("click", fitSite);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    const colours = palette();
+    map.setStyle(mapStyle(state.site.basemap, colours));
+    map.once("styledata", () => {
+      addPictures(map, colours);
+      lastShapes = "";
+      renderMap();
+    });
+  });
+  new ResizeObserver(() => map.resize()).observe($("#map"));
+  return true;
+}
+
+const padding = () => Math.min(60, Math.max(24, $("#map").clientWidth * 0.08));
+
+/** Everything of the plan, and the units' ranges. */
+function bounds() {
+  let west = 180, south = 90, east = -180, north = -90;
+  const grow = ([lon, lat]) => {
+    west = Math.min(west, lon);
+    east = Math.max(east, lon);
+    south = Math.min(south, lat);
+    north = Math.max(north, lat);
+  };
+  for (const unit of state.site.units) ellipse(unit.position, unit.range_m, unit.range_m, 0, 8).forEach(grow);
+  for (const { geometry } of state.site.basemap.features) {
+    const points = geometry.type === "Point" ? [geometry.coordinates] : geometry.type === "Polygon" ? geometry.coordinates[0] : geometry.coordinates;
+    points.forEach(grow);
+  }
+  return [[west, south], [east, north]];
+}
+
+export function fitSite() {
+  map?.fitBounds(bounds(), { padding: padding(), animate: !still() });
+}
+
+/** Brings a place into view, near enough to see what is around it. */
+export function showPlace({ lon, lat }, radius_m = 30) {
+  if (!map) return;
+  const ring = ellipse({ lon, lat }, Math.max(radius_m * 1.6, 25), undefined, 0, 4);
+  const fit = [[Math.min(...ring.map((p) => p[0])), Math.min(...ring.map((p) => p[1]))], [Math.max(...ring.map((p) => p[0])), Math.max(...ring.map((p) => p[1]))]];
+  map.fitBounds(fit, { padding: padding() + 20, maxZoom: 19.5, animate: !still() });
+}
+
+/** Moves the map only if the place is not in view. */
+export function keepInView({ lon, lat }) {
+  if (map && !map.getBounds().contains([lon, lat])) map.easeTo({ center: [lon, lat], animate: !still() });
+}
+
+export function renderMap() {
+  if (!map) return;
+  markers.units();
+  markers.incidents();
+  if (!ready) return;
+  const feature = (ring, properties) => ({ type: "Feature", properties, geometry: { type: "Polygon", coordinates: [ring] } });
+  const ranges = [...state.units.values()].map((unit) => feature(ellipse(unit.position, unit.range_m), {}));
+  const uncertain = onMap().map(({ incident }) => {
+    const { position } = incident;
+    const ring = position.ellipse
+      ? ellipse(position, position.ellipse.semi_major_m, position.ellipse.semi_minor_m, position.ellipse.bearing_deg)
+      : ellipse(position, Math.max(position.uncertainty_m, 0.2));
+    return feature(ring, { selected: incident.incident === state.selected, range: incident.located_by === "unit" });
+    // A unit's whole range is drawn for the selected incident alone: ten of them would hide the map.
+  }).filter(({ properties }) => !properties.range || properties.selected);
+  const shapes = JSON.stringify([ranges, uncertain]);
+  if (shapes === lastShapes) return;
+  const sources = [map.getSource("ranges"), map.getSource("uncertain")];
+  if (sources.some((source) => !source)) return;
+  lastShapes = shapes;
+  sources[0].setData({ type: "FeatureCollection", features: ranges });
+  sources[1].setData({ type: "FeatureCollection", features: uncertain });
+}

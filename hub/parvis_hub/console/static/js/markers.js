@@ -1,0 +1,95 @@
+// Units and incidents on the map, as elements of the page: they take the page's colours and are found by a screen reader.
+
+import { fill, h } from "./dom.js";
+import { moment } from "./format.js";
+import { t } from "./i18n.js";
+import { icon, unitSign } from "./icons.js";
+import { health, listed, now, state } from "./state.js";
+import { healthName, typeName } from "./words.js";
+
+/** Incidents nearer to one another than this on the screen share one flag, in pixels. */
+const NEAR_PX = 34;
+/** So many signs fit in one flag; the rest is a number. */
+const MAX_SIGNS = 4;
+
+/** The incidents that the map shows: what goes on or waits for a decision, and what is selected. */
+export const onMap = () =>
+  listed("all").filter(({ incident }) => incident.incident === state.selected || (incident.operator.verdict !== "dismissed"
+    && (incident.state === "open" || incident.operator.verdict === "unconfirmed")));
+
+export class Markers {
+  #map;
+  #Marker;
+  #choose;
+  #units = new Map();
+  #flags = [];
+  #drawn = "";
+
+  constructor(map, Marker, choose) {
+    this.#map = map;
+    this.#Marker = Marker;
+    this.#choose = choose;
+  }
+
+  units() {
+    for (const unit of state.units.values()) {
+      const how = health(unit);
+      const label = t("unit.label", { unit: unit.name, state: healthName(unit) });
+      const known = this.#units.get(unit.name);
+      const key = `${how} ${label}`;
+      if (known?.key === key) continue;
+      const element = known?.element ?? h("div", { class: "unit-marker", role: "img" });
+      fill(element,
+        unit.senses.includes("camera") && h("svg", { viewBox: "-30 -30 60 60", width: 60, height: 60, class: "wedge", "aria-hidden": "true" },
+          h("path", { d: "M0 0-11-27A29 29 0 0 1 11-27z", transform: `rotate(${unit.heading_deg})` })),
+        unitSign(how, 18), h("span", { class: "unit-marker-name", text: unit.name }));
+      element.setAttribute("aria-label", label);
+      element.title = label;
+      element.dataset.health = how;
+      if (!known) new this.#Marker({ element }).setLngLat([unit.position.lon, unit.position.lat]).addTo(this.#map);
+      this.#units.set(unit.name, { element, key });
+    }
+  }
+
+  /** Puts incidents that would cover one another into one flag. */
+  incidents() {
+    const groups = [];
+    for (const view of onMap()) {
+      const { lon, lat } = view.incident.position;
+      const at = this.#map.project([lon, lat]);
+      const group = groups.find((each) => Math.hypot(each.at.x - at.x, each.at.y - at.y) < NEAR_PX);
+      if (group) group.views.push(view);
+      else groups.push({ at, lngLat: [lon, lat], views: [view] });
+    }
+    const key = JSON.stringify([document.documentElement.lang, state.selected,
+      groups.map(({ lngLat, views }) => [lngLat, views.map(({ incident }) => [incident.incident, incident.state, incident.operator.verdict])])]);
+    if (key === this.#drawn) return;
+    this.#drawn = key;
+    for (const flag of this.#flags) flag.remove();
+    this.#flags = groups.map((group) => new this.#Marker({ element: this.#flag(group), anchor: "bottom", offset: [0, -12] }).setLngLat(group.lngLat).addTo(this.#map));
+  }
+
+  #flag({ views, lngLat }) {
+    // The selected one is always seen.
+    const order = [...views].sort((a, b) => (b.incident.incident === state.selected) - (a.incident.incident === state.selected));
+    const shown = order.length > MAX_SIGNS ? order.slice(0, MAX_SIGNS - 1) : order;
+    const rest = order.length - shown.length;
+    return h("div", { class: "flag", "data-selected": String(views.some(({ incident }) => incident.incident === state.selected)) },
+      shown.map(({ incident }) => {
+        const label = t("map.incident", { type: typeName(incident.type), time: moment(new Date(incident.first_observed), now()), verdict: t(`verdict.${incident.operator.verdict}`) });
+        return h("button", { type: "button", class: "flag-sign", tabindex: "-1", "data-incident": incident.incident, "data-verdict": incident.operator.verdict, "data-state": incident.state,
+          "aria-label": label, title: label, "aria-current": incident.incident === state.selected ? "true" : null,
+          on: { click: () => this.#choose(incident.incident) } }, icon(incident.type, 20),
+        incident.operator.verdict !== "unconfirmed" && h("span", { class: "flag-mark" }, icon(incident.operator.verdict, 10)));
+      }),
+      rest > 0 && h("button", { type: "button", class: "flag-more", tabindex: "-1", "aria-label": t("map.more", { count: rest }), title: t("map.more", { count: rest }),
+        on: { click: () => this.#open(order, lngLat) }, text: `+${rest}` }));
+  }
+
+  /** Comes nearer where that parts them; else goes through them one after another. */
+  #open(order, lngLat) {
+    const apart = order.some(({ incident }) => Math.abs(incident.position.lon - lngLat[0]) > 1e-6 || Math.abs(incident.position.lat - lngLat[1]) > 1e-6);
+    if (apart && this.#map.getZoom() < this.#map.getMaxZoom() - 0.5) this.#map.easeTo({ center: lngLat, zoom: this.#map.getZoom() + 2 });
+    else this.#choose(order[MAX_SIGNS - 1].incident.incident);
+  }
+}

@@ -1,0 +1,62 @@
+// The units: how each one is, why, and what to do about it.
+
+import { $, arrange, fill, h, setText } from "./dom.js";
+import { ago, metres, number } from "./format.js";
+import { t } from "./i18n.js";
+import { icon, unitSign } from "./icons.js";
+import { health, now, reports, state } from "./state.js";
+import { healthName, healthWhy, reasons } from "./words.js";
+
+const entries = new Map();
+let show = () => {};
+
+/** @param {(name: string) => void} onShow Called to show a unit on the map. */
+export function startUnits(onShow) {
+  show = onShow;
+}
+
+export function renderUnits() {
+  if (!state.site) return;
+  const units = [...state.units.values()];
+  const words = t("unit.count", { alive: units.filter(reports).length, total: units.length });
+  setText($("#units-count"), state.loaded ? words : "");
+  fill($("#unit-count"), state.loaded ? [unitSign(units.every(reports) ? "alive" : "degraded", 14), h("span", { text: words })] : []);
+  // Those that need somebody come first.
+  const trouble = (unit) => (health(unit) === "alive" ? 1 : 0);
+  units.sort((a, b) => trouble(a) - trouble(b) || a.name.localeCompare(b.name));
+  arrange($("#unit-list"), units.map(renderUnit));
+}
+
+function renderUnit(unit) {
+  const entry = entries.get(unit.name) ?? h("li", { class: "unit", "data-unit": unit.name });
+  entries.set(unit.name, entry);
+  const how = health(unit);
+  const heard = unit.last_seen === null ? t("unit.never") : ago(new Date(unit.last_seen), now());
+  // Drawn again only if something in it is other than before: an entry that has the focus keeps it.
+  const key = JSON.stringify([unit, how, heard, document.documentElement.lang]);
+  if (entry.key === key) return entry;
+  entry.key = key;
+  entry.dataset.health = how;
+  const why = reasons(unit);
+  fill(entry,
+    h("div", { class: "unit-head" },
+      unitSign(how, 18),
+      h("h3", { class: "unit-name", text: unit.name }),
+      h("span", { class: "unit-state", text: healthName(unit) }),
+      h("span", { class: "unit-senses" }, unit.senses.map((sense) => h("span", { class: "sense", title: t(`unit.${sense}`) }, icon(sense, 15), h("span", { class: "visually-hidden", text: t(`unit.${sense}`) })))),
+      h("span", { class: "unit-heard quiet", text: heard }),
+      h("button", { type: "button", class: "tool square tiny on-map", "aria-label": `${t("card.show_map")}: ${unit.name}`, title: t("card.show_map"), on: { click: () => show(unit.name) } }, icon("place", 16))),
+    how !== "alive" && why.length === 0 && h("p", { class: "unit-why", text: healthWhy(unit) }),
+    why.length > 0 && h("ul", { class: "reasons" }, why.map(({ who, code, why: words, todo }) =>
+      h("li", { "data-reason": code }, h("span", { class: "reason", text: who ? `${who.charAt(0).toUpperCase()}${who.slice(1)}: ${words}.` : `${words}.` }), " ", h("span", { class: "advice", text: todo })))),
+    unit.missing > 0 && h("p", { class: "unit-why", text: t("unit.missing", { count: number(unit.missing) }) }),
+    h("p", { class: "unit-plan quiet", text: details(unit) }));
+  return entry;
+}
+
+function details(unit) {
+  const parts = [metres(unit.range_m)];
+  if (unit.senses.includes("camera")) parts.push(t(unit.calibrated ? "unit.calibrated" : "unit.not_calibrated"));
+  if (unit.software) parts.push(t("unit.software", { version: unit.software }));
+  return parts.join(" · ");
+}

@@ -1,0 +1,164 @@
+// An incident and a unit in words: what is said, where, how far off, and why a unit is as it is.
+
+import { bearing_deg, axis, compass, distance_m, inside } from "./geometry.js";
+import { metres, number, percent, quantity } from "./format.js";
+import { t } from "./i18n.js";
+import { health, state } from "./state.js";
+
+export const typeName = (type) => t(`type.${type}`);
+
+const LISTED = {
+  change: "change", object_class: "object_class", sound_class: "sound_class", cause: "cause", quantity: "quantity",
+};
+
+/** One measured value in words; names of zones, lanes and assets stay as the site plan has them. */
+export function value(name, measure) {
+  const raw = measure[name];
+  if (raw === null || raw === undefined) return t("card.unknown");
+  if (name in LISTED) return t(`${LISTED[name]}.${raw}`);
+  if (name === "observed" || name === "expected") return quantity(measure.quantity === "laeq_db" ? "laeq_db" : "count", raw);
+  if (name === "count") return number(raw);
+  return quantity(name, raw);
+}
+
+function values(incident) {
+  const { measure } = incident;
+  const words = Object.fromEntries(Object.keys(measure).map((name) => [name, value(name, measure)]));
+  words.units = incident.units.join(", ");
+  if ("los" in measure && measure.los) words.los_words = t(`los.${measure.los}`);
+  if ("divergence_per_s" in measure) {
+    const turn = measure.divergence_per_s;
+    words.divergence_words = t(turn > 0.05 ? "divergence.apart" : turn < -0.05 ? "divergence.together" : "divergence.along");
+  }
+  return words;
+}
+
+const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** What the incident says, in a few sentences. */
+export function says(incident) {
+  const { type, measure } = incident;
+  const words = values(incident);
+  const known = (name) => measure[name] !== null && measure[name] !== undefined;
+  const more = (suffix, ...names) => (names.every(known) ? [t(`says.${type}.${suffix}`, words)] : []);
+  const first = {
+    "crowd.density": known("density_p_m2") ? "says.crowd.density.p" : "says.crowd.density",
+    "crowd.surge": known("speed_m_s") && known("baseline_speed_m_s") ? "says.crowd.surge.speed" : "says.crowd.surge",
+  }[type] ?? `says.${type}`;
+  const rest = {
+    "object.unattended": () => [...more("near", "nearest_person_m"), ...more("area", "area_m2")],
+    "surface.marked": () => more("area", "changed_area_m2"),
+    "crowd.density": () => more("los", "los"),
+    "traffic.wrong_way": () => more("speed", "speed_m_s"),
+  }[type]?.() ?? [];
+  return [t(first, words), ...rest].map(upper).join(" ");
+}
+
+/** The gist, for a line of the list. */
+export function brief(incident) {
+  const { type, measure } = incident;
+  if (type === "crowd.density" && measure.density_p_m2 === null) return upper(t("says.crowd.density", values(incident)));
+  return upper(t(`brief.${type}`, values(incident)));
+}
+
+/** The zones of the map that hold a place; a zone drawn in a picture counts where its unit is calibrated. */
+export function zonesAt(position) {
+  const names = [];
+  for (const feature of state.site.basemap.features) {
+    const { layer, name } = feature.properties;
+    if (layer === "zone" && feature.geometry.type === "Polygon" && inside([position.lon, position.lat], feature.geometry.coordinates[0])) names.push(name);
+  }
+  return [...new Set(names)];
+}
+
+function nearestUnit(incident) {
+  const near = incident.units.map((name) => state.units.get(name)).filter(Boolean)
+    .map((unit) => ({ unit, away_m: distance_m(unit.position, incident.position) }));
+  return near.sort((a, b) => a.away_m - b.away_m)[0] ?? null;
+}
+
+/** Where, in a few words: a zone, or a unit and the way from it. */
+export function place(incident) {
+  const named = incident.measure.zone ?? incident.measure.lane ?? incident.measure.asset;
+  if (named) return named;
+  if (incident.located_by !== "unit") {
+    const zones = zonesAt(incident.position);
+    if (zones.length > 0) return zones.join(", ");
+  }
+  return fromUnit(incident);
+}
+
+function fromUnit(incident) {
+  const nearest = nearestUnit(incident);
+  if (nearest === null) return incident.units.join(", ");
+  if (incident.located_by === "unit" || nearest.away_m < 1) return t("where.at_unit", { unit: nearest.unit.name });
+  return t("where.from_unit", {
+    distance: metres(nearest.away_m),
+    direction: t(`direction.${compass(bearing_deg(nearest.unit.position, incident.position))}`),
+    unit: nearest.unit.name,
+  });
+}
+
+/** Where, in full: the zone, the way from the nearest unit, how far it may be off, and how that is known. */
+export function whereInFull(incident) {
+  const { position } = incident;
+  const lines = [];
+  const zones = incident.located_by === "unit" ? [] : zonesAt(position);
+  if (zones.length > 0) lines.push(t("where.in_zone", { zones: zones.join(", ") }));
+  lines.push(fromUnit(incident));
+  if (incident.located_by === "unit") {
+    lines.push(t("where.range", { unit: incident.units[0], radius: metres(position.uncertainty_m) }));
+  } else if (position.ellipse) {
+    const { semi_major_m, semi_minor_m, bearing_deg: along } = position.ellipse;
+    lines.push(t("where.ellipse", { major: metres(semi_major_m), minor: metres(semi_minor_m), bearing: t(`direction.long.${axis(along)}`) }));
+  } else lines.push(t("where.within", { radius: metres(position.uncertainty_m) }));
+  lines.push(t(`located_by.${incident.located_by}`));
+  return lines.map(upper);
+}
+
+export const coordinates = ({ lon, lat }) =>
+  t("where.coordinates", {
+    lat: `${number(Math.abs(lat), 5)}° ${lat < 0 ? "S" : "N"}`,
+    lon: `${number(Math.abs(lon), 5)}° ${lon < 0 ? t("direction.letter.w") : t("direction.letter.e")}`,
+  });
+
+/** The measure against its threshold: what was observed, the limit, and how far apart they are. */
+export function criterionWords(criterion, incident) {
+  const { quantity: name, observed, limit, source } = criterion;
+  const difference = observed - limit;
+  const usual = ["expected", "baseline"].includes(source);
+  const unit = name === "observed" && incident.measure.quantity === "laeq_db" ? "laeq_db" : name;
+  const margin = Math.abs(difference) < 1e-9 ? "at" : difference > 0 ? "over" : "under";
+  return {
+    name: t(`measure.${name}`),
+    observed: quantity(unit, observed),
+    against: t(usual ? "criterion.usual" : "criterion.threshold"),
+    limit: quantity(unit, limit),
+    margin: t(`criterion.${usual ? "usual" : "threshold"}.${margin}`, { difference: quantity(unit, Math.abs(difference)) }),
+    source: t(`criterion.source.${source}`),
+    place: criterion.zone ? t("criterion.zone", { zone: criterion.zone }) : "",
+    step: criterion.step ? t("criterion.step", { step: criterion.step, count: criterion.steps }) : "",
+  };
+}
+
+/** Why a unit is as it is: a list of { what, why, todo }. */
+export function reasons(unit) {
+  const how = health(unit);
+  const list = [];
+  const add = (who, code) => list.push({ who, code, why: t(`reason.${code}`), todo: t(`advice.${code}`) });
+  if (unit.reason) add(null, unit.reason);
+  for (const sense of ["camera", "microphone"]) {
+    const status = unit[sense];
+    if (status?.reason && !["lost", "silent", "stopped"].includes(how) && status.reason !== unit.reason) add(t(`unit.${sense}`), status.reason);
+  }
+  return list;
+}
+
+export const healthName = (unit) => t(`health.${health(unit)}`);
+export const healthWhy = (unit) => t(`health.${health(unit)}.why`);
+
+export function confidenceWords(confidence) {
+  return { title: t("certainty.confidence", { percent: percent(confidence) }), meaning: t("certainty.meaning", { count: number(confidence * 100) }) };
+}
+
+

@@ -1,0 +1,111 @@
+"""What the page is given, as JSON: the contract's own models, and beside them what the hub knows."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Any
+
+from parvis_contract import EVENT_TYPES, EventData, Incident, ModelRef, Site, format_time
+from pydantic import BaseModel
+
+from parvis_hub.store import REASONS, IncidentDetail, IncidentRow, UnitView
+
+from .basemap import Feature
+from .cards import Cards, class_of
+from .criteria import criteria
+
+View = dict[str, Any]
+
+#: What a unit names as its model where its own program decided, without one.
+PROGRAM = "parvis-edge"
+
+
+def dump(view: View) -> str:
+    """Compact JSON. A NaN would be refused rather than written."""
+    return json.dumps(view, allow_nan=False, separators=(",", ":"))
+
+
+def _plain(model: BaseModel | None) -> Any:
+    return None if model is None else model.model_dump(mode="json", by_alias=True)
+
+
+def _time(time: datetime | None) -> str | None:
+    return None if time is None else format_time(time)
+
+
+def site_view(site: Site, basemap: Feature, today: date) -> View:
+    """What does not change while the hub runs: the plan, the profile, the closed lists."""
+    law = site.law
+    return {
+        "site": site.site,
+        "timezone": site.timezone,
+        "profile": {
+            "name": law.name,
+            "title": law.title,
+            "valid_from": law.valid_from.isoformat(),
+            "valid_to": law.valid_to.isoformat(),
+            "in_force": law.valid_from <= today <= law.valid_to,
+            "recorded_only": law.recorded_only,
+            "allow": {sense: sorted(rule.allow) if rule else [] for sense, rule in _rules(site).items()},
+        },
+        "units": [
+            {"name": name, "position": _plain(unit.position), "senses": unit.senses, "range_m": unit.range_m}
+            for name, unit in site.units.items()
+        ],
+        "event_types": [{"name": entry.name, "senses": sorted(entry.senses)} for entry in EVENT_TYPES.values()],
+        "reasons": {verdict.value: [reason.value for reason in reasons] for verdict, reasons in REASONS.items()},
+        "basemap": basemap,
+    }
+
+
+def _rules(site: Site) -> Mapping[str, Any]:
+    return {"camera": site.law.camera, "microphone": site.law.microphone}
+
+
+def incident_view(row: IncidentRow) -> View:
+    """An incident as it stands, for the list and the map."""
+    return {"incident": _plain(row.message.data), "revision": row.revision}
+
+
+def detail_view(detail: IncidentDetail, site: Site, cards: Cards) -> View:
+    """An incident with what it rests on: thresholds, models and their error rates, messages by unit, decisions."""
+    incident: Incident = detail.row.message.data
+    said = [message for message in detail.events if isinstance(message.data, EventData)]
+    models = list(dict.fromkeys(message.data.model for message in said))
+    return incident_view(detail.row) | {
+        "criteria": [asdict(criterion) for criterion in criteria(incident, site, models, cards)],
+        "models": [_model_view(model, incident, cards) for model in models],
+        "messages": [{"unit": unit, "count": count} for unit, count in sorted(Counter(message.unit for message in said).items())],
+        "decisions": [{**asdict(decision), "at": format_time(decision.at)} for decision in detail.decisions],
+        "plates": [{"id": str(plate.id), "time": format_time(plate.time)} for plate in detail.plates],
+    }
+
+
+def _model_view(model: ModelRef, incident: Incident, cards: Cards) -> View:
+    figures = cards.figures(model, class_of(incident))
+    return {"name": model.name, "version": model.version, "rule": model.name == PROGRAM, "figures": asdict(figures) if figures else None}
+
+
+def unit_view(unit: UnitView, site: Site) -> View:
+    """A unit and the last that is known of it."""
+    plan = site.units[unit.name]
+    return {
+        "name": unit.name,
+        "position": _plain(unit.position),
+        "senses": list(unit.senses),
+        "range_m": unit.range_m,
+        "heading_deg": plan.heading_deg,
+        "calibrated": plan.ground_plane is not None,
+        "state": unit.state.value if unit.state else None,
+        "reason": unit.reason.value if unit.reason else None,
+        "camera": _plain(unit.camera),
+        "microphone": _plain(unit.microphone),
+        "software": unit.software,
+        "last_seen": _time(unit.last_seen),
+        "silent": unit.silent,
+        "missing": unit.missing,
+    }
