@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
@@ -23,27 +23,44 @@ class Source(FileModel):
 
     text: Text
     link: Annotated[str, Field(pattern=r"^https://", max_length=300)] | None = None
+    verified: bool = Field(
+        default=True,
+        strict=True,
+        description="False: nobody has read the text itself yet, or it is a reading of ours that nobody has confirmed.",
+    )
+    see: tuple[Source, ...] = Field(default=(), max_length=10, description="Further texts.")
 
 
 class SenseRule(FileModel):
-    """What one kind of sensor may report, and by which text."""
+    """What one kind of sensor may report, and by which text; and of what it may not, what speaks against it.
+
+    What `allow` does not name is not allowed, whether or not `refuse` says why.
+    """
 
     allow: tuple[str, ...]
     source: Source
+    refuse: dict[str, Source] = {}
 
-    @field_validator("allow")
+    @field_validator("allow", "refuse")
     @classmethod
-    def _listed(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _listed(cls, value: Any) -> Any:
         unknown = [name for name in value if name not in EVENT_TYPES and name not in ALSO_NAMED]
         if unknown:
             raise ValueError(f"{', '.join(unknown)}: not on the closed list of event types")
         return value
 
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> SenseRule:
+        both = [name for name in self.allow if name in self.refuse]
+        if both:
+            raise ValueError(f"{', '.join(both)}: allowed and refused; keep one")
+        return self
+
 
 class Correlation(FileModel):
     """Whether sound and image may be joined."""
 
-    allow: bool
+    allow: Annotated[bool, Field(strict=True)]
     source: Source
 
 
@@ -91,7 +108,7 @@ class Profile(FileModel):
     basis: Source
     valid_from: date
     valid_to: date
-    recorded_only: bool = Field(default=False, description="Files only: no live camera or microphone is opened.")
+    recorded_only: bool = Field(default=False, strict=True, description="Files only: no live camera or microphone is opened.")
     camera: SenseRule | None = None
     microphone: SenseRule | None = None
     sound_with_image: Correlation
@@ -111,10 +128,10 @@ class Profile(FileModel):
         if self.valid_to < self.valid_from:
             raise ValueError("valid_to is before valid_from")
         for sense, rule in (("camera", self.camera), ("microphone", self.microphone)):
-            for name in rule.allow if rule else ():
+            for name in (*rule.allow, *rule.refuse) if rule else ():
                 senses = EVENT_TYPES[name].senses if name in EVENT_TYPES else ALSO_NAMED[name]
                 if sense not in senses:
-                    raise ValueError(f"{sense}.allow: {name} is not sensed by a {sense}")
+                    raise ValueError(f"{sense}: {name} is not sensed by a {sense}")
         return self
 
     @property
@@ -139,6 +156,9 @@ class Profile(FileModel):
         rule: SenseRule | None = getattr(self, sense)
         if rule is None:
             return self._at(sense, f"profile {self.name} has no key `{sense}`: nothing with a {sense} may start")
+        if event_type in rule.refuse:
+            why = rule.refuse[event_type].text
+            return self._at(sense, f"profile {self.name}: `{sense}.refuse` names {event_type}: {why}", "refuse", event_type)
         if event_type not in rule.allow:
             return self._at(sense, f"profile {self.name}: `{sense}.allow` does not name {event_type} ({rule.source.text})", "allow")
         return None

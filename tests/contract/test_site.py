@@ -127,9 +127,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("case", BROKEN, ids=[f"{case[3]}-{case[1][:20]}" for case in BROKEN])
-def test_a_mistake_is_told_with_file_line_key_value_and_what_was_expected(
-    tmp_path: Path, case: tuple[str, str, int, str, str, str]
-) -> None:
+def test_a_mistake_is_told_with_its_place_and_what_was_expected(tmp_path: Path, case: tuple[str, str, int, str, str, str]) -> None:
     old, new, line, key, value, expected = case
     assert PLAN.count(old) == 1, "the table's text stands once in the plan"
     with pytest.raises(ConfigError) as error:
