@@ -36,6 +36,8 @@ ATTENDED_AFTER_S = 3.0
 NEAR_SHARE = 0.2
 #: Overlap above which a detection and a region are the same thing.
 SAME_IOU = 0.35
+#: A region whose box overlaps its earlier self by less has not stayed what and where it was.
+STAYED_IOU = 0.5
 #: Share of the rest of a person's box that must differ from the background, if the person is really there and new.
 REST_SHARE = 0.25
 #: A detection sure enough to count whatever the background says.
@@ -62,6 +64,7 @@ class _Thing:
     box_px: npt.NDArray[np.float64]
     alone_since_s: float
     seen_s: float
+    settled_px: npt.NDArray[np.float64]
     attended_since_s: float | None = None
     looks: list[tuple[float, bool, bool]] = field(default_factory=list)
     named: float = 0.0
@@ -112,11 +115,14 @@ class UnattendedObjectAnalyser:
                 thing = next((thing for thing in gone if float(ious(thing.box_px[None], box[None])[0, 0]) > SAME_IOU), None)
             if thing is not None:
                 thing.region, thing.box_px, thing.seen_s = region, box, scene.time_s
+                if float(ious(thing.settled_px[None], box[None])[0, 0]) < STAYED_IOU:
+                    # It has moved on, or was only now seen whole.
+                    thing.settled_px, thing.alone_since_s, thing.looks = box, scene.time_s, []
                 continue
             zone = next((name for name, (_, area) in self._zones.items() if (area.mask & region.mask).sum() >= 0.5 * region.cells), None)
             if zone is not None:
                 self._count += 1
-                self._things.append(_Thing(self._count, zone, region, box, region.since_s, scene.time_s))
+                self._things.append(_Thing(self._count, zone, region, box, region.since_s, scene.time_s, box))
 
     def _judge_thing(self, thing: _Thing, scene: Scene) -> list[Judgement]:
         self._look(thing, scene)
@@ -161,7 +167,8 @@ class UnattendedObjectAnalyser:
             elif not scene.strong[index]:
                 continue
             elif kind == "person":
-                person = person or _is_really_there(box, float(scene.detections.scores[index]), thing, scene)
+                covered = _covered(box, thing.box_px) >= 0.5
+                person = person or (covered and _is_really_there(box, float(scene.detections.scores[index]), thing, scene))
             else:
                 other = other or overlap >= SAME_IOU
         thing.looks = [*thing.looks[-99:], (scene.time_s, person, other)]
@@ -221,18 +228,15 @@ def _gap_px(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> f
 
 
 def _is_really_there(box_px: npt.NDArray[np.floating], score: float, thing: _Thing, scene: Scene) -> bool:
-    """True if a person's box covers the thing, and what it shows beyond the thing is new as well, or the box is the thing's own."""
-    covered = _covered(box_px, thing.box_px)
-    if covered < 0.5:
-        return False
-    if float(ious(np.asarray(box_px, np.float64)[None], thing.box_px[None])[0, 0]) >= SAME_IOU or score >= SURE_SCORE:
+    """True unless a person's box is nothing but the thing, misread: beyond the thing, somebody new differs from the background too."""
+    if score >= SURE_SCORE or float(ious(np.asarray(box_px, np.float64)[None], thing.box_px[None])[0, 0]) >= SAME_IOU:
         return True
     return _rest_share(box_px, thing, scene) >= REST_SHARE
 
 
 def _is_phantom(track: Track, thing: _Thing, scene: Scene) -> bool:
     """True if a person's track is nothing but the thing itself, misread."""
-    return _covered(track.box_px, thing.box_px) >= 0.5 and not _is_really_there(track.box_px, track.score, thing, scene)
+    return _covered(track.box_px, thing.box_px) > 0 and not _is_really_there(track.box_px, track.score, thing, scene)
 
 
 def _covered(box_px: npt.NDArray[np.floating], thing_px: npt.NDArray[np.floating]) -> float:

@@ -77,6 +77,7 @@ class CameraTamperingAnalyser:
         self._episode = 0
         self._cause: TamperCause | None = None
         self._scene: _Structure | None = None
+        self._before: _Structure | None = None
         self._began_s: float | None = None
         self._examined_s = -np.inf
         self._suspect: tuple[TamperCause, float] | None = None
@@ -100,11 +101,16 @@ class CameraTamperingAnalyser:
         if scene.identical or 0 <= scene.time_s - self._examined_s < EVERY_S:
             return []
         self._examined_s = scene.time_s
-        now = _structure(scene.small)
+        now, before = _structure(scene.small), self._before
+        self._before = now
         if self._scene is None or scene.time_s - self._began_s < LEARNED_S:
             self._scene = now if self._scene is None else _mixed(self._scene, now, 0.3)
             return []
-        return self._weigh(_cause(self._scene, now), now, scene.time_s)
+        cause = _cause(self._scene, now)
+        if cause is TamperCause.MOVED and before is not None and not _is_still(before, now):
+            # What passes before the lens is not the view of a camera that has been turned: that one keeps still again.
+            cause = None
+        return self._weigh(cause, now, scene.time_s)
 
     def finish(self, time_s: float) -> list[Judgement]:
         """Ends what is open."""
@@ -191,14 +197,26 @@ def _mixed(old: _Structure, new: _Structure, share: float) -> _Structure:
     )
 
 
+def _is_still(before: _Structure, now: _Structure) -> bool:
+    """True if nearly all of the picture is what it was at the last look."""
+    usable = np.maximum(before.coarse, now.coarse) >= STRUCTURE
+    if not usable.any():
+        return True
+    return float((_likeness(before.picture[usable], now.picture[usable]) > 0.9).mean()) >= MOST
+
+
+def _likeness(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """``(blocks,)`` correlation of the blocks of two pictures, in [-1, 1]."""
+    return np.asarray((one * other).sum(axis=1) / np.maximum(np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1), 1e-6))
+
+
 def _cause(scene: _Structure, now: _Structure) -> TamperCause | None:
     """What is wrong with a picture, given the scene."""
     usable = scene.coarse >= STRUCTURE
     if np.count_nonzero(usable) < LEAST_BLOCKS:
         # A bare scene has no structure to lose: only darkness shows.
         return TamperCause.DARK if now.light < DARK / 2 < DARK < scene.light else None
-    one, other = scene.picture[usable], now.picture[usable]
-    likeness = (one * other).sum(axis=1) / np.maximum(np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1), 1e-6)
+    likeness = _likeness(scene.picture[usable], now.picture[usable])
     kept = now.coarse[usable] / scene.coarse[usable]
     fine = now.fine[usable] / np.maximum(scene.fine[usable], 1e-6)
     alike = likeness > 0.5

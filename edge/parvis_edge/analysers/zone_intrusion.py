@@ -1,8 +1,8 @@
 """`zone.intrusion`: presence in a closed zone.
 
 A person, bicycle or vehicle that is detected inside is present. It stays present while it is tracked there, and, when the detector
-loses somebody who stands still or turns away, for as long as the zone keeps differing from its empty self as much as it did:
-a visit interrupted by missed detections is one visit. What has been part of the scene all along (a parked car, a sculpture that
+loses somebody who stands still or turns away, for as long as the place where it was last detected looks the same, or something as
+large keeps moving in the zone: a visit interrupted by missed detections is one visit. What has been part of the scene all along (a parked car, a sculpture that
 looks like a person) differs from nothing and has not moved, and is no visit. Presence counts from the first moment inside, and is
 told when it has lasted for the zone's `after_s`. A zone is either empty or not: a second person who joins the first is the same presence.
 """
@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 from parvis_contract import ClosedZone, ObjectClass, Position, ZoneIntrusion
 
 from parvis_edge.perception import Judgement
 from parvis_edge.vision.area import Area
+from parvis_edge.vision.background import Mask, Picture
 from parvis_edge.vision.sight import Scene
 from parvis_edge.vision.tracker import Track
 
@@ -24,10 +26,10 @@ from .view import Lasting, View
 
 #: Nothing was seen inside for this long: the visit is over. Longer than a detector's gaps, shorter than two visits' distance.
 EMPTY_AFTER_S = 2.0
-#: How long a zone may merely differ, undetected, and still count as occupied.
-HELD_S = 20.0
-#: Share of the difference that the visitor made, which must remain.
-HELD_SHARE = 0.4
+#: How long somebody undetected may count as present: while the place looks the same, and while something moves.
+SAME_HELD_S, MOVING_HELD_S = 20.0, 4.0
+#: Share of the visitor's pixels that must look the same, and by how much, of 255, they may differ; share of their number that must move.
+SAME_SHARE, SAME_WITHIN, MOVING_SHARE = 0.5, 25, 0.25
 #: Share of a box that lies in a zone drawn in the picture. What is drawn there may be the ground or what is seen before it.
 INSIDE = 0.5
 #: Share of a box that differs from the background if what it shows is new here.
@@ -46,7 +48,8 @@ class _Presence:
     classes: Counter[str] = field(default_factory=Counter)
     confidence: float = 0.0
     position: Position | None = None
-    difference: float = 0.0
+    visitor: Mask | None = None
+    look: Picture | None = None
     visit: int = 0
 
 
@@ -80,10 +83,9 @@ class ZoneIntrusionAnalyser:
         state = self._presence[name]
         key = (name, state.visit)
         inside = self._inside(name, area, scene)
-        difference = float(np.count_nonzero(scene.change.changed & area.mask)) if scene.change is not None else 0.0
         if inside:
-            self._note(name, state, inside, difference, scene)
-        elif state.since_s is not None and self._held(state, difference, scene.time_s):
+            self._note(name, state, inside, scene)
+        elif state.since_s is not None and _held(state, area, scene):
             state.seen_s = scene.time_s
         if state.since_s is None:
             return []
@@ -115,7 +117,7 @@ class ZoneIntrusionAnalyser:
                 found.append(track)
         return found
 
-    def _note(self, name: str, state: _Presence, inside: list[Track], difference: float, scene: Scene) -> None:
+    def _note(self, name: str, state: _Presence, inside: list[Track], scene: Scene) -> None:
         first_s = min(self._first_inside_s[name, track.number] for track in inside)
         state.since_s = first_s if state.since_s is None else min(state.since_s, first_s)
         state.seen_s = state.detected_s = scene.time_s
@@ -124,16 +126,34 @@ class ZoneIntrusionAnalyser:
         confidence = max(scene.confidence_of(track) for track in inside)
         state.confidence = confidence if state.confidence == 0.0 else 0.8 * state.confidence + 0.2 * confidence
         state.position = self._view.position(best.box_px)
-        state.difference = difference if state.difference == 0.0 else 0.8 * state.difference + 0.2 * difference
-
-    @staticmethod
-    def _held(state: _Presence, difference: float, time_s: float) -> bool:
-        return state.difference > 0 and difference >= HELD_SHARE * state.difference and time_s - state.detected_s <= HELD_S
+        state.visitor, state.look = _visitor(best, scene), scene.small
 
     @staticmethod
     def _measure(name: str, state: _Presence) -> ZoneIntrusion:
         kind = ObjectClass(state.classes.most_common(1)[0][0])
         return ZoneIntrusion(zone=name, object_class=kind, duration_s=max(0.0, state.seen_s - (state.since_s or 0.0)))
+
+
+def _visitor(track: Track, scene: Scene) -> Mask | None:
+    """The working pixels of a track's box that differ from the empty scene."""
+    if scene.change is None:
+        return None
+    x0, y0, x1, y1 = (max(0, round(float(side) / scene.cell_px)) for side in track.box_px)
+    mask = np.zeros(scene.change.changed.shape, np.bool_)
+    mask[y0:y1, x0:x1] = scene.change.changed[y0:y1, x0:x1]
+    return mask
+
+
+def _held(state: _Presence, area: Area, scene: Scene) -> bool:
+    """True if the visitor, not detected now, is still there."""
+    if state.visitor is None or state.look is None or scene.change is None or not state.visitor.any():
+        return False
+    for_s = scene.time_s - state.detected_s
+    difference = cv2.absdiff(scene.small[state.visitor], state.look[state.visitor])
+    if for_s <= SAME_HELD_S and float((difference.max(axis=1) <= SAME_WITHIN).mean()) >= SAME_SHARE:
+        return True
+    moving = np.count_nonzero(scene.change.moving & scene.change.changed & area.mask)
+    return for_s <= MOVING_HELD_S and moving >= MOVING_SHARE * np.count_nonzero(state.visitor)
 
 
 def _is_new(track: Track, scene: Scene) -> bool:

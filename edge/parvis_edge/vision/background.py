@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 Picture = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
+Gain = npt.NDArray[np.float32]
 
 #: A working picture has at least this many pixels: below, a bag twenty metres away is a single one.
 LEAST_CELLS = 32_000
@@ -46,6 +47,11 @@ def shrink(image: Picture, times: int) -> Picture:
     return image
 
 
+def brightened(picture: npt.NDArray[np.floating[Any]] | Picture, gain: Gain) -> Picture:
+    """A picture under another exposure and white balance, rounded to whole numbers."""
+    return cv2.convertScaleAbs(cv2.multiply(picture, tuple(float(factor) for factor in gain) + (0.0,)))  # type: ignore[return-value]
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """How a picture differs from the background and from the one before.
@@ -55,14 +61,15 @@ class Change:
         changed: ``(h, w)`` bool: differs from the background.
         calm_s: ``(h, w)`` float32: for how long the pixel has not moved.
         settled_s: ``(h, w)`` float32: for how long it has both differed from the background and not moved; 0 where it does not.
-        gain: By how much brighter the picture is than the background, as a factor; it is allowed for.
+        gain: ``(3,)`` by how much brighter the picture's blue, green and red are than the background's, as factors: the camera's
+            exposure and white balance. They are allowed for.
     """
 
     moving: Mask
     changed: Mask
     calm_s: npt.NDArray[np.float32]
     settled_s: npt.NDArray[np.float32]
-    gain: float
+    gain: Gain
 
 
 class Background:
@@ -80,7 +87,7 @@ class Background:
         self._noise = 1.0
         self._calm_s = np.zeros(first.shape[:2], np.float32)
         self._settled_s = np.zeros(first.shape[:2], np.float32)
-        self._gain = 1.0
+        self._gain: Gain = np.ones(3, np.float32)
         self._limit_at_s = -np.inf
         self._limit: Picture = np.zeros_like(first)
         self._set_limit(time_s)
@@ -103,7 +110,7 @@ class Background:
         since = cv2.absdiff(small, self._last)
         moving = self._above(since)
         self._gain = self._brightness(small)
-        changed = self._above(cv2.absdiff(small, cv2.convertScaleAbs(self._mean, alpha=self._gain)))
+        changed = self._above(cv2.absdiff(small, brightened(self._mean, self._gain)))
         self._calm_s += np.float32(passed_s)
         self._calm_s[moving] = 0.0
         self._settled_s += np.float32(passed_s)
@@ -140,14 +147,14 @@ class Background:
         any_channel = cv2.cvtColor(channels, cv2.COLOR_BGR2GRAY)
         return cv2.morphologyEx(any_channel, cv2.MORPH_OPEN, self._open) > 0
 
-    def _brightness(self, small: Picture) -> float:
+    def _brightness(self, small: Picture) -> Gain:
         """The camera's exposure against the background's: the median ratio, over pixels that are neither black nor clipped."""
-        now = small[::6, ::6, 1].ravel().astype(np.float32)
-        then = self._mean[::6, ::6, 1].ravel()
-        usable = (now > 20) & (now < 235) & (then > 20) & (then < 235)
-        if usable.sum() < 0.1 * len(now):
-            return 1.0
-        return float(np.clip(np.median(now[usable] / then[usable]), 0.25, 4.0))
+        now = small[::6, ::6].reshape(-1, 3).astype(np.float32)
+        then = self._mean[::6, ::6].reshape(-1, 3)
+        usable = ((now > 20) & (now < 235) & (then > 20) & (then < 235)).all(axis=1)
+        if np.count_nonzero(usable) < 0.1 * len(now):
+            return np.ones(3, np.float32)
+        return np.asarray(np.clip(np.median(now[usable] / then[usable], axis=0), 0.25, 4.0), np.float32)
 
     def _set_limit(self, time_s: float) -> None:
         """Per pixel and colour, the difference that counts: noise, and what a sway of the camera explains."""

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .background import Change, Mask, Picture
+from .background import Change, Gain, Mask, Picture, brightened
 
 #: A pixel that has not moved for this long has settled. Somebody who sets a thing down has taken the hand away by then.
 SETTLED_S = 2.0
@@ -28,7 +28,13 @@ SAME = 0.5
 #: A region that has been hidden for longer is forgotten.
 HIDDEN_S = 120.0
 #: Of 255: above the noise of a picture that compression has smoothed.
-FAINT = 8
+FAINT = 10
+#: What a region is, is decided again after this time.
+AGAIN_S = 4.0
+#: Where more of the picture differs, the light or the camera has changed, and no region means anything.
+MOST_CHANGED = 0.5
+#: Share of a region's surroundings that may still move.
+MOVING_EDGE = 0.2
 #: One side's outline must be this much stronger for a decision between added and gone.
 CLEARLY = 1.25
 #: Least correlation with the background's texture under another light.
@@ -51,19 +57,21 @@ class Standing:
         number: Tells the regions of one run apart.
         mask: ``(h, w)`` bool, in working pixels.
         look: ``(h, w, 3)`` uint8: the working picture when it settled; only what the mask shows is used.
-        gain: Brightness of that picture against the background.
+        gain: Brightness of that picture's colours against the background's.
         since_s: From when on it has been still.
         seen_s: When it was last seen to be there.
         nature: What it is.
+        judged_s: When that was last decided.
     """
 
     number: int
     mask: Mask
     look: Picture
-    gain: float
+    gain: Gain
     since_s: float
     seen_s: float
     nature: Nature
+    judged_s: float = 0.0
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -108,15 +116,17 @@ class StandingRegions:
             known |= region.mask
         settled = change.settled_s >= SETTLED_S
         fresh = settled & ~known & ~people
-        if np.count_nonzero(fresh) < LEAST_CELLS:
-            return None
-        adopt: Mask | None = None
+        adopt = self._reconsidered(time_s, small, background, change, people)
+        if np.count_nonzero(fresh) < LEAST_CELLS or change.changed.mean() > MOST_CHANGED:
+            return adopt
         faint = faintly(small, background, change.gain) & ~people
         count, labels, stats, _ = cv2.connectedComponentsWithStats(fresh.view(np.uint8), connectivity=8)
         for index in range(1, count):
             if stats[index, cv2.CC_STAT_AREA] < LEAST_CELLS:
                 continue
             mask = _grown(np.asarray(labels == index), faint)
+            if _is_edge_moving(mask, change):
+                continue
             since_s = time_s - float(np.median(change.settled_s[mask]))
             near = cv2.dilate(mask.view(np.uint8), np.ones((7, 7), np.uint8)).view(np.bool_)
             parts = [region for region in self._regions if (region.mask & near).any()]
@@ -129,10 +139,23 @@ class StandingRegions:
                 self._regions = [region for region in self._regions if region not in parts]
                 self._number += 1
                 number = parts[0].number if parts else self._number
-                self._regions.append(Standing(number, mask, small, change.gain, since_s, time_s, nature))
+                self._regions.append(Standing(number, mask, small, change.gain, since_s, time_s, nature, time_s))
             else:
                 adopt = mask if adopt is None else adopt | mask
                 self._regions = [region for region in self._regions if region not in parts]
+        return adopt
+
+    def _reconsidered(self, time_s: float, small: Picture, background: Picture, change: Change, people: Mask) -> Mask | None:
+        """Looks again at what regions are, now that whoever made them has gone from before them; what the background should adopt."""
+        adopt: Mask | None = None
+        for region in list(self._regions):
+            due = time_s - region.judged_s >= AGAIN_S and region.seen_s == time_s
+            if not due or (people & region.mask).any() or _is_edge_moving(region.mask, change):
+                continue
+            region.judged_s = time_s
+            if nature_of(region.mask, small, background, change.gain) is not Nature.ADDED:
+                self._regions.remove(region)
+                adopt = region.mask if adopt is None else adopt | region.mask
         return adopt
 
     @staticmethod
@@ -153,16 +176,23 @@ class StandingRegions:
         return calm < SAME and time_s - region.seen_s <= HIDDEN_S
 
 
-def faintly(small: Picture, background: Picture, gain: float) -> Mask:
+def _is_edge_moving(mask: Mask, change: Change) -> bool:
+    """True if a region is the plain inside of something that moves: what surrounds it has not settled."""
+    ring = cv2.dilate(mask.view(np.uint8), np.ones((7, 7), np.uint8)).view(np.bool_) & ~mask
+    stirred = change.moving | (change.changed & (change.settled_s < SETTLED_S / 2))
+    return bool(np.count_nonzero(ring & stirred) > MOVING_EDGE * max(1, np.count_nonzero(ring)))
+
+
+def faintly(small: Picture, background: Picture, gain: Gain) -> Mask:
     """Where a picture differs from the background even a little: the parts of a dark thing that lie before something dark."""
-    difference = cv2.absdiff(small, cv2.convertScaleAbs(background, alpha=gain))
+    difference = cv2.absdiff(small, brightened(background, gain))
     return np.asarray(difference.max(axis=2) > FAINT)
 
 
 def _grown(mask: Mask, faint: Mask) -> Mask:
-    """A region with what differs faintly and touches it, within half its own size."""
+    """A region with what differs faintly and touches it, within a quarter of its own size."""
     _, _, width, height = cv2.boundingRect(mask.view(np.uint8))
-    reach = max(2, min(width, height) // 2)
+    reach = max(2, min(width, height) // 4)
     near = cv2.dilate(mask.view(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)).view(np.bool_)
     opened = cv2.morphologyEx((faint & near).view(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
     _, labels = cv2.connectedComponents(opened, connectivity=8)
@@ -170,14 +200,14 @@ def _grown(mask: Mask, faint: Mask) -> Mask:
     return mask | np.isin(labels, touched[touched > 0])
 
 
-def nature_of(mask: Mask, small: Picture, background: Picture, gain: float) -> Nature:
+def nature_of(mask: Mask, small: Picture, background: Picture, gain: Gain) -> Nature:
     """Tells added, gone and light apart.
 
     Args:
         mask: ``(h, w)`` bool, a region that differs.
         small: ``(h, w, 3)`` uint8, the picture.
         background: ``(h, w, 3)`` uint8.
-        gain: By which factor the picture is brighter as a whole.
+        gain: ``(3,)`` by which factors the picture's colours are brighter as a whole.
     """
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
     rows, columns = slice(max(0, y - 6), y + height + 6), slice(max(0, x - 6), x + width + 6)
