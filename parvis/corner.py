@@ -109,12 +109,12 @@ _MICROPHONE_UNIT = """\
     range_m: 100
 """
 
-#: Drawn on the pedestrian clip. The lawn is not to be walked on; the works lie behind the tape.
+#: Drawn on the pedestrian clip: a lawn that is not to be walked on, and the mouth of a road that is kept free.
 _CAMERA_ZONES = """\
   lawn: {kind: closed, unit: u001, image_size: [768, 576], after_s: 1.0,
          polygon_px: [[0, 275], [190, 298], [350, 365], [520, 440], [700, 545], [730, 576], [0, 576]]}
-  works: {kind: closed, unit: u001, image_size: [768, 576], after_s: 1.0,
-          polygon_px: [[0, 140], [130, 125], [430, 118], [590, 128], [440, 180], [270, 190], [0, 178]]}
+  fire-gate: {kind: closed, unit: u001, image_size: [768, 576], after_s: 1.0,
+              polygon_px: [[600, 150], [690, 150], [690, 190], [560, 190]]}
   # Far below the density at which a crowd is dangerous (3.5 and up): few people walk here, and the rule is the same.
   junction: {kind: crowd, unit: u001, image_size: [768, 576], density_steps_p_m2: [0.05, 3.5, 5.0],
              polygon_px: [[270, 195], [440, 190], [600, 150], [700, 170], [768, 300], [768, 500], [520, 400], [350, 330]]}
