@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, Literal
 
-from parvis_contract import ConfigError, ConfigProblem, Lane, Site
+from parvis_contract import ConfigError, ConfigProblem, Lane, Point, Site
 from pydantic import BaseModel, ConfigDict, ValidationError
+from shapely.geometry import Point as Place
 from shapely.geometry import Polygon
 
-from .ground import Ground, east_north_m
+from .ground import Ground, east_north_m, lon_lat
 
 Feature = dict[str, Any]
+
+#: From one arrow of a lane to the next: a lorry's length, so that a short lane has some too.
+ARROWS_M = 14.0
 
 
 class _Line(BaseModel):
@@ -42,8 +47,8 @@ def basemap(site: Site) -> Feature:
     they stand.
 
     Returns:
-        A FeatureCollection. Properties: ``layer`` (``zone``, ``lane``, ``lane-arrow``, ``asset``, ``walkway``), ``name``, ``kind`` (of
-        zones and assets), ``unit`` (where drawn in a picture), ``bearing_deg`` (of arrows).
+        A FeatureCollection. Properties: ``layer`` (``zone``, ``lane``, ``lane-name``, ``lane-arrow``, ``asset``, ``walkway``), ``name``,
+        ``kind`` (of zones and assets), ``unit`` (where drawn in a picture), ``bearing_deg`` (of arrows).
 
     Raises:
         ConfigError: The file of the walkways is missing or not one.
@@ -56,8 +61,7 @@ def basemap(site: Site) -> Feature:
     for name, lane in site.lanes.items():
         if ring := _ring(lane, grounds):
             features.append(_area("lane", name, ring, unit=lane.unit))
-            if arrow := _arrow(name, lane, ring, grounds):
-                features.append(arrow)
+            features += _signs(name, ring, _bearing_deg(lane, grounds))
     for name, asset in site.assets.items():
         ground = grounds[asset.unit]
         if ground and (place := ground.foot(asset.polygon_px, asset.image_size)):
@@ -83,24 +87,37 @@ def _ring(area: Any, grounds: dict[str, Ground | None]) -> list[tuple[float, flo
     return ground.polygon(area.polygon_px, area.image_size) if ground else None
 
 
-def _arrow(name: str, lane: Lane, ring: list[tuple[float, float]], grounds: dict[str, Ground | None]) -> Feature | None:
-    """The sign of a lane's direction, in its middle."""
+def _bearing_deg(lane: Lane, grounds: dict[str, Ground | None]) -> float | None:
+    """Where a lane leads on the map; None if that cannot be told."""
+    if lane.heading_deg is not None:
+        return lane.heading_deg
+    ground = grounds[lane.unit] if lane.unit else None
+    if ground is None or lane.heading_px is None or lane.polygon_px is None or lane.image_size is None:
+        return None
+    # A short step along the lane in the picture, from the middle of the lane there, seen on the ground.
+    centre = Polygon(lane.polygon_px).representative_point()
+    step = 0.01 * lane.image_size[1] / math.hypot(*lane.heading_px)
+    ahead = (centre.x + lane.heading_px[0] * step, centre.y + lane.heading_px[1] * step)
+    here, there = ground.foot([(centre.x, centre.y)], lane.image_size), ground.foot([ahead], lane.image_size)
+    if here is None or there is None:
+        return None
+    (east_m, north_m), (east_to_m, north_to_m) = (east_north_m(ground.unit.position, *at) for at in (here, there))
+    return math.degrees(math.atan2(east_to_m - east_m, north_to_m - north_m)) % 360.0
+
+
+def _signs(name: str, ring: list[tuple[float, float]], bearing_deg: float | None) -> Iterator[Feature]:
+    """A lane's name in its middle, and its arrows every so often before and behind."""
     middle = Polygon(ring).representative_point()
-    bearing_deg = lane.heading_deg
-    if bearing_deg is None and lane.heading_px and lane.unit and lane.polygon_px and lane.image_size:
-        # A short step along the lane in the picture, from the middle of the lane there, seen on the ground.
-        ground = grounds[lane.unit]
-        centre = Polygon(lane.polygon_px).representative_point()
-        length = math.hypot(*lane.heading_px)
-        step = 0.01 * lane.image_size[1] / length
-        ahead = (centre.x + lane.heading_px[0] * step, centre.y + lane.heading_px[1] * step)
-        here, there = (ground.foot([point], lane.image_size) if ground else None for point in ((centre.x, centre.y), ahead))
-        if ground is None or here is None or there is None:
-            return None
-        east_m, north_m = (b - a for a, b in zip(*(east_north_m(ground.unit.position, *at) for at in (here, there)), strict=True))
-        bearing_deg = math.degrees(math.atan2(east_m, north_m)) % 360.0
-    point = {"type": "Point", "coordinates": (round(middle.x, 7), round(middle.y, 7))}
-    return _feature("lane-arrow", name, point, bearing_deg=round(bearing_deg or 0.0, 1))
+    origin = Point(lon=middle.x, lat=middle.y)
+    yield _feature("lane-name", name, {"type": "Point", "coordinates": lon_lat(origin, 0.0, 0.0)})
+    if bearing_deg is None:
+        return
+    area = Polygon([east_north_m(origin, lon, lat) for lon, lat in ring])
+    east, north = math.sin(math.radians(bearing_deg)), math.cos(math.radians(bearing_deg))
+    for along_m in (along_m for step in range(1, 11) for along_m in (-ARROWS_M * step, ARROWS_M * step)):
+        if area.contains(Place(along_m * east, along_m * north)):
+            place = {"type": "Point", "coordinates": lon_lat(origin, along_m * east, along_m * north)}
+            yield _feature("lane-arrow", name, place, bearing_deg=round(bearing_deg, 1))
 
 
 def _walkways(site: Site) -> list[Feature]:

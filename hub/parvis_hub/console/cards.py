@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from parvis_contract import Incident, ModelRef
+from parvis_contract import Incident, ModelRef, ObjectClass
 from parvis_contract.card import Card
 from pydantic import ValidationError
 
@@ -59,7 +59,10 @@ class Cards:
 def class_of(incident: Incident) -> str | None:
     """The class of a model that an incident speaks of; None where its type has none."""
     label = getattr(incident.measure, "sound_class", None) or getattr(incident.measure, "object_class", None)
-    return None if label is None else str(label.value)
+    if label is None:
+        return None
+    # The detector tells vehicles apart and a message does not; most are cars.
+    return "car" if label is ObjectClass.VEHICLE else str(label.value)
 
 
 def zoo_folder() -> Path:

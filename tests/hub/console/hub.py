@@ -21,6 +21,7 @@ from parvis_contract import (
     Closed,
     Envelope,
     EventData,
+    Incident,
     Measure,
     ModelRef,
     Phase,
@@ -38,8 +39,9 @@ from parvis_contract import (
     unit_source,
 )
 from parvis_hub.console import Cards, create_app
+from parvis_hub.correlate import Change
 from parvis_hub.intake import Delivery, Intake
-from parvis_hub.store import Database, Desk, Notice, Notices, Store, default_url
+from parvis_hub.store import Batch, Database, Desk, Notice, Notices, Store, default_url
 
 ORIGIN = (5.3700, 43.2960)
 _NORTH_M = 111_195.08
@@ -97,8 +99,7 @@ def plan(profile: str = "lab") -> str:
         (
             "u011",
             CAMERA_M,
-            "senses: [camera, microphone], heading_deg: 300, height_m: 5, range_m: 60, "
-            f"ground_plane: {{image_size: [1280, 720], points: [{ground}]}}",
+            f"senses: [camera, microphone], heading_deg: 300, range_m: 60, ground_plane: {{image_size: [1280, 720], points: [{ground}]}}",
         ),
         ("u017", (78, -24), "senses: [camera], heading_deg: 200, range_m: 40"),
         ("u020", (6, -88), "senses: [microphone], range_m: 110"),
@@ -152,11 +153,15 @@ class Hub:
         self.intake = Intake(self.site, self.store)
         self.notices = Notices()
         self.desk = Desk(self.store, self.site, self.notices, silent_after_s=silent_after_s)
-        self.app: FastAPI = create_app(self.desk, self.site, cards=cards, heartbeat_s=0.5)
+        self.cards = cards
         self._sequences: dict[str, int] = {}
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self.port = 0
+
+    def app(self, **more: Any) -> FastAPI:
+        """The console, anew: a hub that is started again has none of the last one's memory."""
+        return create_app(self.desk, self.site, cards=self.cards, **({"heartbeat_s": 0.5} | more))
 
     # --- serving --------------------------------------------------------------------------------------------------------------
 
@@ -170,7 +175,7 @@ class Hub:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", self.port))
         self.port = listening.getsockname()[1]
-        config = uvicorn.Config(self.app, log_level="warning", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(self.app(), log_level="warning", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listening]}, daemon=True)
         self._thread.start()
@@ -196,7 +201,7 @@ class Hub:
         prepared = self.intake.prepare([Delivery(topic_of(message), dump_message(message), now_us) for message in messages], now_us)
         assert not prepared.rejections
         revised = self.store.commit(prepared.batch)
-        self.notices.tell(*(Notice("incident", id) for id in revised), *(Notice("unit", name) for name in prepared.batch.units))
+        self.notices.tell(*(Notice("incident", each) for each in revised), *(Notice("unit", name) for name in prepared.batch.units))
         return revised
 
     def event(
@@ -212,6 +217,7 @@ class Hub:
         confidence: float = 0.87,
         model: ModelRef = MODEL,
         start: Envelope[Any] | None = None,
+        now: datetime | None = None,
     ) -> Envelope[Any]:
         """An event as a unit would say it; without a place, at the unit with its range."""
         self._sequences[unit] = self._sequences.get(unit, -1) + 1
@@ -227,7 +233,7 @@ class Hub:
             model=model,
             measure=measure,
         )
-        return self._message(unit, name, data, datetime.now(UTC) - timedelta(seconds=ago_s))
+        return self._message(unit, name, data, (now or datetime.now(UTC)) - timedelta(seconds=ago_s))
 
     def report(self, unit: str, name: str, measure: Measure, **more: Any) -> str:
         """Says an event, and returns the incident that it made or joined."""
@@ -237,6 +243,12 @@ class Hub:
             if message.event_id in row.message.data.events:
                 return str(row.message.data.incident)
         raise AssertionError("no incident has this event")
+
+    def put(self, incident: Incident) -> str:
+        """Puts an incident into the store as the correlator would, for what no few messages lead to."""
+        batch = Batch(incidents=[Change(id=incident.incident, incident=incident)])
+        self.notices.tell(*(Notice("incident", each) for each in self.store.commit(batch)))
+        return str(incident.incident)
 
     def status(
         self,

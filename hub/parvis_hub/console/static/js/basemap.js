@@ -2,6 +2,9 @@
 
 const EMPTY = { type: "FeatureCollection", features: [] };
 
+/** What a zone is for shows in its line. */
+const LINES = { watched: {}, crowd: { "line-dasharray": [5, 2.5] }, walked: { "line-dasharray": [1, 1.6] } };
+
 /** The page's colours, read from its style sheet. */
 export function palette() {
   const style = getComputedStyle(document.documentElement);
@@ -15,7 +18,9 @@ export function mapStyle(basemap, colours) {
   const zone = ["==", ["get", "layer"], "zone"];
   const closed = ["==", ["get", "kind"], "closed"];
   const lane = ["==", ["get", "layer"], "lane"];
-  const text = (size) => ({ "text-font": ["Inter"], "text-size": size, "text-padding": 4, "text-max-width": 9 });
+  // Signs and names grow with the page's type, 15 px on a desk.
+  const scale = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 15;
+  const text = (size) => ({ "text-font": ["Inter"], "text-size": size * scale, "text-padding": 4, "text-max-width": 9 });
   const ink = { "text-color": colours.ink, "text-halo-color": colours.halo, "text-halo-width": 1.6 };
   return {
     version: 8,
@@ -26,21 +31,22 @@ export function mapStyle(basemap, colours) {
     },
     layers: [
       { id: "ground", type: "background", paint: { "background-color": colours.ground } },
-      { id: "ranges", type: "fill", source: "ranges", paint: { "fill-color": colours.range, "fill-opacity": 0.07 } },
-      { id: "ranges-line", type: "line", source: "ranges", paint: { "line-color": colours.range, "line-opacity": 0.35, "line-width": 1, "line-dasharray": [1, 3] } },
+      { id: "ranges", type: "fill", source: "ranges", paint: { "fill-color": colours.range, "fill-opacity": 0.035 } },
+      { id: "ranges-line", type: "line", source: "ranges", paint: { "line-color": colours.range, "line-opacity": 0.45, "line-width": 1, "line-dasharray": [2, 4] } },
       { id: "zones", type: "fill", source: "site", filter: ["all", zone, ["!", closed]], paint: { "fill-color": colours.zone, "fill-opacity": 0.55 } },
-      { id: "zones-line", type: "line", source: "site", filter: ["all", zone, ["!", closed]], paint: { "line-color": colours.zone_line, "line-width": 1.2 } },
+      ...Object.entries(LINES).map(([kind, dashes]) => ({ id: `zones-${kind}`, type: "line", source: "site", filter: ["all", zone, ["==", ["get", "kind"], kind]], paint: { "line-color": colours.zone_line, "line-width": 1.5, ...dashes } })),
       { id: "lanes", type: "fill", source: "site", filter: lane, paint: { "fill-color": colours.lane } },
       { id: "closed", type: "fill", source: "site", filter: ["all", zone, closed], paint: { "fill-color": colours.closed, "fill-opacity": 0.7 } },
       { id: "closed-hatch", type: "fill", source: "site", filter: ["all", zone, closed], paint: { "fill-pattern": "hatch" } },
       { id: "closed-line", type: "line", source: "site", filter: ["all", zone, closed], paint: { "line-color": colours.closed_line, "line-width": 1.4, "line-dasharray": [4, 2] } },
       { id: "walkways", type: "line", source: "site", filter: ["==", ["get", "layer"], "walkway"], layout: { "line-cap": "round", "line-join": "round" }, paint: { "line-color": colours.walkway, "line-width": 3, "line-dasharray": [0, 2] } },
       { id: "assets", type: "circle", source: "site", filter: ["==", ["get", "layer"], "asset"], paint: { "circle-radius": 3.5, "circle-color": colours.ground, "circle-stroke-color": colours.asset, "circle-stroke-width": 1.5 } },
-      { id: "arrows", type: "symbol", source: "site", filter: ["==", ["get", "layer"], "lane-arrow"], layout: { "icon-image": "arrow", "icon-rotate": ["get", "bearing_deg"], "icon-rotation-alignment": "map", "icon-allow-overlap": true, "icon-size": 0.5 }, paint: { "icon-color": colours.lane_ink } },
+      { id: "arrows", type: "symbol", source: "site", filter: ["==", ["get", "layer"], "lane-arrow"], layout: { "icon-image": "arrow", "icon-rotate": ["get", "bearing_deg"], "icon-rotation-alignment": "map", "icon-padding": 5, "icon-size": 0.42 * scale }, paint: { "icon-color": colours.lane_ink } },
       { id: "uncertain", type: "fill", source: "uncertain", paint: { "fill-color": colours.uncertain, "fill-opacity": ["case", ["get", "selected"], 0.2, 0.08] } },
       { id: "uncertain-line", type: "line", source: "uncertain", filter: ["!", ["get", "range"]], paint: { "line-color": colours.uncertain, "line-width": ["case", ["get", "selected"], 2, 1] } },
       { id: "uncertain-range", type: "line", source: "uncertain", filter: ["get", "range"], paint: { "line-color": colours.uncertain, "line-width": ["case", ["get", "selected"], 2, 1], "line-dasharray": [3, 2] } },
-      { id: "zone-names", type: "symbol", source: "site", filter: ["any", zone, lane], minzoom: 15, layout: { "text-field": ["get", "name"], ...text(12) }, paint: ink },
+      { id: "zone-names", type: "symbol", source: "site", filter: zone, minzoom: 15, layout: { "text-field": ["get", "name"], ...text(12) }, paint: ink },
+      { id: "lane-names", type: "symbol", source: "site", filter: ["==", ["get", "layer"], "lane-name"], minzoom: 16, layout: { "text-field": ["get", "name"], ...text(11) }, paint: ink },
       { id: "asset-names", type: "symbol", source: "site", filter: ["==", ["get", "layer"], "asset"], minzoom: 18, layout: { "text-field": ["get", "name"], "text-anchor": "top", "text-offset": [0, 0.6], ...text(11) }, paint: ink },
     ],
   };

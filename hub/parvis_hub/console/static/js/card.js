@@ -110,7 +110,7 @@ function measures(incident, detail) {
   return section(t("card.measured"),
     criteria.length === 0 && h("p", { class: "quiet", text: t(detail ? "card.no_threshold" : "app.loading") }),
     criteria.map((criterion) => gauge(criterion, incident)),
-    rest.length > 0 && h("dl", { class: "figures-list" }, rest.map((name) => [h("dt", { text: t(`measure.${name}`) }), h("dd", { text: capital(value(name, incident.measure)) })])));
+    rest.length > 0 && h("dl", { class: "figures-list" }, rest.map((name) => [h("dt", { text: t(`measure.${name}`) }), h("dd", { text: ["zone", "lane", "asset"].includes(name) ? value(name, incident.measure) : capital(value(name, incident.measure)) })])));
 }
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
@@ -140,7 +140,9 @@ function plates(detail) {
 }
 
 function when(incident) {
-  const first = new Date(incident.first_observed), last = new Date(incident.last_observed);
+  const first = new Date(incident.first_observed);
+  // Of an instant, the last is when the farthest unit heard it: that is no duration.
+  const last = incident.type === "sound.impulse" ? first : new Date(incident.last_observed);
   const row = (name, time) => [h("dt", { text: name }), h("dd", {}, h("time", { datetime: time.toISOString(), text: `${day(time)} ${clock(time)}` }))];
   return section(t("card.when"),
     h("dl", { class: "figures-list" }, row(t("when.first"), first), last > first && row(t("when.last"), last),

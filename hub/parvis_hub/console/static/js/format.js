@@ -39,6 +39,7 @@ export function metres(value) {
 /** A quantity by the unit that its name ends in, as the contract names it. */
 export function quantity(name, value) {
   if (value === null || value === undefined) return t("card.unknown");
+  if (name === "confidence" && value > 0.99) return `>${NB}${percent(0.99)}`;
   if (name === "confidence" || name.endsWith("_fraction")) return percent(value);
   if (name === "score") return number(value, 2);
   if (name.endsWith("_p_m2")) return `${figures(value)}${NB}/m²`;

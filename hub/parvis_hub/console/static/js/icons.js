@@ -23,7 +23,7 @@ const SIGNS = {
   microphone: "M12 4a2.5 2.5 0 0 0-2.5 2.5v5a2.5 2.5 0 0 0 5 0v-5A2.5 2.5 0 0 0 12 4zM6.5 11.5a5.5 5.5 0 0 0 11 0M12 17v3.5",
   confirmed: "M5 12.5l4.5 4.5L19 7.5",
   dismissed: "M6 12h12",
-  unconfirmed: "M12 7v.01M12 12v.01M12 17v.01",
+  unconfirmed: "M12 5.5a6.5 6.5 0 1 0 .01 0",
   plus: "M12 5v14M5 12h14",
   minus: "M5 12h14",
   fit: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",
@@ -35,11 +35,16 @@ const SIGNS = {
   units: "M12 10.5a1.5 1.5 0 1 0 .01 0M12 14v7M7.5 16.5a6.3 6.3 0 0 1 0-9M16.5 16.5a6.3 6.3 0 0 0 0-9M4.7 19.3a10.3 10.3 0 0 1 0-14.6M19.3 19.3a10.3 10.3 0 0 0 0-14.6",
 };
 
+/** Signs grow with the page's type: a wall is read from afar. 15 px is the type's size on a desk. */
+const rem = (size) => `${size / 15}rem`;
+
 /** A line drawing 24 by 24, for the eye only: what it means stands beside it in words. */
 export function icon(name, size = 20) {
-  return h("svg", { viewBox: "0 0 24 24", width: size, height: size, class: "icon", "aria-hidden": "true", focusable: "false" },
+  return h("svg", { viewBox: "0 0 24 24", width: rem(size), height: rem(size), class: "icon", "aria-hidden": "true", focusable: "false" },
     h("path", { d: TYPES[name] ?? SIGNS[name] }));
 }
+
+export const HEALTHS = ["alive", "degraded", "failed", "silent", "lost", "starting", "stopped", "never"];
 
 /** The shape of a unit's state: a disc, a triangle, a square, a ring; what is inside differs too. */
 export function unitSign(health, size = 22) {
@@ -53,5 +58,5 @@ export function unitSign(health, size = 22) {
     stopped: [h("rect", { x: 5, y: 5, width: 14, height: 14, rx: 1.5, class: "hollow" })],
     never: [h("circle", { cx: 12, cy: 12, r: 8, class: "hollow dashed" })],
   }[health];
-  return h("svg", { viewBox: "0 0 24 24", width: size, height: size, class: `unit-sign is-${health}`, "aria-hidden": "true", focusable: "false" }, inside);
+  return h("svg", { viewBox: "0 0 24 24", width: rem(size), height: rem(size), class: `unit-sign is-${health}`, "aria-hidden": "true", focusable: "false" }, inside);
 }

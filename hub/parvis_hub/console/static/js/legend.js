@@ -2,10 +2,9 @@
 
 import { $, fill, h } from "./dom.js";
 import { t } from "./i18n.js";
-import { icon, unitSign } from "./icons.js";
+import { HEALTHS, icon, unitSign } from "./icons.js";
 import { state } from "./state.js";
 
-const HEALTHS = ["alive", "degraded", "failed", "silent", "lost", "starting", "stopped", "never"];
 const ZONES = ["watched", "closed", "walked", "crowd"];
 const swatch = (kind) => h("span", { class: `swatch swatch-${kind}`, "aria-hidden": "true" });
 const entry = (sign, words) => h("li", {}, sign, h("span", { text: words }));

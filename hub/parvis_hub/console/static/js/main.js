@@ -62,10 +62,9 @@ function choose(id, { open = false } = {}) {
     state.detail = null;
     readDetail();
   }
+  render();
   const view = state.incidents.get(id);
   if (view) keepInView(view.incident.position);
-  changed();
-  render();
   if (open) $("#card").focus({ preventScroll: true });
 }
 

@@ -109,9 +109,15 @@ export function showPlace({ lon, lat }, radius_m = 30) {
   map.fitBounds(fit, { padding: padding() + 20, maxZoom: 19.5, animate: !still() });
 }
 
-/** Moves the map only if the place is not in view. */
+/** Moves the map only if the place is not in view, or the incident's card lies over it. */
 export function keepInView({ lon, lat }) {
-  if (map && !map.getBounds().contains([lon, lat])) map.easeTo({ center: [lon, lat], animate: !still() });
+  if (!map) return;
+  const { width, height, right } = $("#map").getBoundingClientRect();
+  const card = $("#card").getBoundingClientRect();
+  const covered = card.width > 0 && card.width < width && card.left < right - 1 ? right - card.left : 0;
+  const at = map.project([lon, lat]);
+  if (at.x > 30 && at.y > 60 && at.x < width - covered - 30 && at.y < height - 30) return;
+  map.easeTo({ center: [lon, lat], offset: [-covered / 2, 0], animate: !still() });
 }
 
 export function renderMap() {

@@ -17,6 +17,12 @@ export const onMap = () =>
   listed("all").filter(({ incident }) => incident.incident === state.selected || (incident.operator.verdict !== "dismissed"
     && (incident.state === "open" || incident.operator.verdict === "unconfirmed")));
 
+/** On which side of a unit its name stands: not where its camera looks, and not above, where incidents are. */
+function side(unit) {
+  if (!unit.senses.includes("camera") || unit.heading_deg < 45 || unit.heading_deg > 315) return "below";
+  return unit.heading_deg < 180 ? "left" : "right";
+}
+
 export class Markers {
   #map;
   #Marker;
@@ -42,7 +48,7 @@ export class Markers {
       fill(element,
         unit.senses.includes("camera") && h("svg", { viewBox: "-30 -30 60 60", width: 60, height: 60, class: "wedge", "aria-hidden": "true" },
           h("path", { d: "M0 0-11-27A29 29 0 0 1 11-27z", transform: `rotate(${unit.heading_deg})` })),
-        unitSign(how, 18), h("span", { class: "unit-marker-name", text: unit.name }));
+        unitSign(how, 18), h("span", { class: "unit-marker-name", "data-side": side(unit), text: unit.name }));
       element.setAttribute("aria-label", label);
       element.title = label;
       element.dataset.health = how;

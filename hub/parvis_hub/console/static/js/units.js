@@ -3,7 +3,7 @@
 import { $, arrange, fill, h, setText } from "./dom.js";
 import { ago, metres, number } from "./format.js";
 import { t } from "./i18n.js";
-import { icon, unitSign } from "./icons.js";
+import { HEALTHS, icon, unitSign } from "./icons.js";
 import { health, now, reports, state } from "./state.js";
 import { healthName, healthWhy, reasons } from "./words.js";
 
@@ -20,11 +20,23 @@ export function renderUnits() {
   const units = [...state.units.values()];
   const words = t("unit.count", { alive: units.filter(reports).length, total: units.length });
   setText($("#units-count"), state.loaded ? words : "");
-  fill($("#unit-count"), state.loaded ? [unitSign(units.every(reports) ? "alive" : "degraded", 14), h("span", { text: words })] : []);
+  renderCount(units);
   // Those that need somebody come first.
   const trouble = (unit) => (health(unit) === "alive" ? 1 : 0);
   units.sort((a, b) => trouble(a) - trouble(b) || a.name.localeCompare(b.name));
   arrange($("#unit-list"), units.map(renderUnit));
+}
+
+/** How many units are in each state, for the bar. */
+function renderCount(units) {
+  const counts = new Map();
+  for (const unit of units) counts.set(health(unit), (counts.get(health(unit)) ?? 0) + 1);
+  const element = $("#unit-count");
+  const key = JSON.stringify([[...counts], document.documentElement.lang]);
+  if (element.dataset.key === key) return;
+  element.dataset.key = key;
+  fill(element, h("span", { class: "quiet", text: t("unit.title") }), HEALTHS.filter((how) => counts.has(how)).map((how) =>
+    h("span", { class: "count", title: t(`health.${how}`) }, unitSign(how, 14), h("span", { text: number(counts.get(how)) }), h("span", { class: "count-words", text: t(`health.${how}`).toLowerCase() }))));
 }
 
 function renderUnit(unit) {

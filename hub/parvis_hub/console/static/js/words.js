@@ -91,7 +91,8 @@ export function place(incident) {
 function fromUnit(incident) {
   const nearest = nearestUnit(incident);
   if (nearest === null) return incident.units.join(", ");
-  if (incident.located_by === "unit" || nearest.away_m < 1) return t("where.at_unit", { unit: nearest.unit.name });
+  if (incident.located_by === "unit") return t("where.around_unit", { unit: nearest.unit.name });
+  if (nearest.away_m < 1) return t("where.at_unit", { unit: nearest.unit.name });
   return t("where.from_unit", {
     distance: metres(nearest.away_m),
     direction: t(`direction.${compass(bearing_deg(nearest.unit.position, incident.position))}`),
@@ -107,7 +108,8 @@ export function whereInFull(incident) {
   if (zones.length > 0) lines.push(t("where.in_zone", { zones: zones.join(", ") }));
   lines.push(fromUnit(incident));
   if (incident.located_by === "unit") {
-    lines.push(t("where.range", { unit: incident.units[0], radius: metres(position.uncertainty_m) }));
+    const unit = nearestUnit(incident)?.unit.name ?? incident.units[0];
+    lines.push(t(incident.type.startsWith("sound.") ? "where.hearing" : "where.range", { unit, radius: metres(position.uncertainty_m) }));
   } else if (position.ellipse) {
     const { semi_major_m, semi_minor_m, bearing_deg: along } = position.ellipse;
     lines.push(t("where.ellipse", { major: metres(semi_major_m), minor: metres(semi_minor_m), bearing: t(`direction.long.${axis(along)}`) }));
@@ -134,12 +136,15 @@ export function criterionWords(criterion, incident) {
     observed: quantity(unit, observed),
     against: t(usual ? "criterion.usual" : "criterion.threshold"),
     limit: quantity(unit, limit),
-    margin: t(`criterion.${usual ? "usual" : "threshold"}.${margin}`, { difference: quantity(unit, Math.abs(difference)) }),
+    margin: t(`criterion.${usual ? "usual" : "threshold"}.${margin}`, { difference: gap(unit, Math.abs(difference)) }),
     source: t(`criterion.source.${source}`),
     place: criterion.zone ? t("criterion.zone", { zone: criterion.zone }) : "",
     step: criterion.step ? t("criterion.step", { step: criterion.step, count: criterion.steps }) : "",
   };
 }
+
+/** A difference of two shares is in points, not in per cent. */
+const gap = (name, amount) => (name === "confidence" ? `${number(amount * 100)}\u00a0points` : quantity(name, amount));
 
 /** Why a unit is as it is: a list of { what, why, todo }. */
 export function reasons(unit) {
@@ -157,7 +162,9 @@ export function reasons(unit) {
 export const healthName = (unit) => t(`health.${health(unit)}`);
 export const healthWhy = (unit) => t(`health.${health(unit)}.why`);
 
+/** Nothing is certain: what would round to all or to nothing is said to be over or under. */
 export function confidenceWords(confidence) {
+  if (confidence > 0.99) return { title: t("certainty.confidence.over", { percent: percent(0.99) }), meaning: t("certainty.meaning.over") };
   return { title: t("certainty.confidence", { percent: percent(confidence) }), meaning: t("certainty.meaning", { count: number(confidence * 100) }) };
 }
 

@@ -1,0 +1,32 @@
+"""A hub, and browsers that look at its console."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.hub.console.hub import Hub
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    """A hub that has heard nothing, its console not served yet."""
+    made = Hub(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def make_hub(tmp_path: Path) -> Iterator[Callable[..., Hub]]:
+    """Makes a hub with other arguments."""
+    made: list[Hub] = []
+
+    def make(**arguments: object) -> Hub:
+        made.append(Hub(tmp_path, **arguments))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
