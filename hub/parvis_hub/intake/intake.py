@@ -81,6 +81,8 @@ class Intake:
             self._notice_unit(batch, delivery, message)
             if message.name in ("unit.status", "unit.telemetry"):
                 continue
+            # Of a duplicate, too: a unit that was killed says again what it judges again, under the same id and a new number.
+            self._take_number(batch, message)
             if message.id in known:
                 batch.counts["duplicates"] += 1
                 continue
@@ -126,14 +128,17 @@ class Intake:
         elif message.name == "unit.telemetry":
             seen.telemetry = delivery.payload.decode()
 
-    def _arrived(self, batch: Batch, delivery: Delivery, message: Envelope[Any]) -> Arrived:
-        seen = batch.units[message.unit]
+    def _take_number(self, batch: Batch, message: Envelope[Any]) -> None:
         number: int | None = getattr(message.data, "sequence", None)
         if number is not None:
+            seen = batch.units[message.unit]
             sequence = self._sequences.setdefault(message.unit, Sequence())
             sequence.take(number)
             seen.next_sequence = sequence.next
             seen.gaps = sequence.gaps
+
+    def _arrived(self, batch: Batch, delivery: Delivery, message: Envelope[Any]) -> Arrived:
+        seen = batch.units[message.unit]
         too_late = False
         if message.name in EVENT_TYPES:
             too_late = self._lateness.too_late(message)
