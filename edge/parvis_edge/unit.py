@@ -400,8 +400,6 @@ class _Running:
         left = self._outbox.fill().messages
         if left:
             _log.warning("not everything is delivered; the next run will go on with it", left=left, outbox=str(self._outbox.path))
-        else:
-            self._outbox.forget(0.0)
         self._outbox.close()
 
     # --- telemetry ------------------------------------------------------------------------------------------------------------
