@@ -30,6 +30,35 @@ app = typer.Typer(
 CANNOT_START = 2
 
 
+#: A line of its own with a backspace keeps the lines after it as they are.
+_WATCH_HELP = """Watch a camera, a microphone or both, or recordings of them, and say what happens.
+
+Nothing that is seen or heard is stored: messages leave, pictures and sound never do. What may be watched, where, and until when
+stands in the legal profile that the site plan names; what it does not allow is not started.
+
+\b
+A film and its sound, messages on the terminal, as fast as it goes:
+  parvis-edge watch --site site.yaml --unit u017 --stdout \\
+      --video street.mp4 --audio street.mp4
+One photograph:
+  parvis-edge watch --site site.yaml --unit u017 --stdout --video square.jpg
+A recording that began at a known time:
+  parvis-edge watch --site site.yaml --unit u017 --stdout \\
+      --audio night.wav --start 2026-06-21T23:00:00+02:00
+A camera and a microphone on the street, published over TLS:
+  parvis-edge watch --site site.yaml --unit u017 \\
+      --video rtsp://camera.local/stream --audio mic \\
+      --broker hub.local:8883 \\
+      --tls-ca ca.pem --tls-cert u017.pem --tls-key u017.key
+Sound from another program (a WAV file, or raw 16 kHz, 16 bits, mono):
+  arecord -f S16_LE -r 16000 -t raw |
+      parvis-edge watch --site site.yaml --unit u017 --audio -
+
+Exits with 0 at a recording's end or when stopped (Ctrl-C, SIGTERM), with 1 if a source could not be read or a sense broke down,
+with 2 if something that was asked for cannot be done.
+"""
+
+
 class PaceChoice(StrEnum):
     """How fast a recording is played."""
 
@@ -42,7 +71,7 @@ def _main() -> None:
     """Keeps `watch` a command of its own while there is only one."""
 
 
-@app.command(no_args_is_help=True)
+@app.command(no_args_is_help=True, help=_WATCH_HELP)
 def watch(
     *,
     site: Annotated[Path, typer.Option(help="The site plan, a YAML file.", metavar="SITE.yaml")],
@@ -78,29 +107,7 @@ def watch(
         float, typer.Option(help="After a recording: seconds to wait at most for the broker.", min=0.0, max=86_400.0)
     ] = 30.0,
 ) -> None:
-    r"""Watch a camera, a microphone or both, or recordings of them, and say what happens.
-
-    Nothing that is seen or heard is stored: messages leave, pictures and sound never do. What may be
-    watched, where, and until when stands in the legal profile that the site plan names; what it does
-    not allow is not started.
-
-    \b
-    A film and its sound, messages on the terminal, as fast as it goes:
-      parvis-edge watch --site site.yaml --unit u017 --video street.mp4 --audio street.mp4 --stdout
-    One photograph:
-      parvis-edge watch --site site.yaml --unit u017 --video square.jpg --stdout
-    A recording that began at a known time:
-      parvis-edge watch --site site.yaml --unit u017 --audio night.wav --start 2026-06-21T23:00:00+02:00 --stdout
-    A camera and a microphone on the street, published over TLS:
-      parvis-edge watch --site site.yaml --unit u017 --video rtsp://camera.local/stream --audio mic \
-        --broker hub.local:8883 --tls-ca ca.pem --tls-cert u017.pem --tls-key u017.key
-    Sound from another program (raw: 16 kHz, 16 bits, one channel; or a WAV file):
-      arecord -f S16_LE -r 16000 -t raw | parvis-edge watch --site site.yaml --unit u017 --audio -
-
-    \b
-    Ends with 0 at a recording's end or when stopped (Ctrl-C, SIGTERM), 1 if a source could not be
-    read to its end or a sense broke down, 2 if something that was asked for cannot be done.
-    """
+    """Watches, and exits with 0, 1 or 2 as :data:`_WATCH_HELP` says."""
     _log_to_standard_error()
     # Heavy parts (the model runtime, ffmpeg's libraries) come after the options have been understood.
     from .bundle import BundleError

@@ -233,7 +233,7 @@ class _Running:
         if not self._watch.recorded:
             return None
         prints = [source.fingerprint() or str(source) for source in self._watch.sources.values()]
-        return "+".join(prints)
+        return "+".join([*prints, f"{self._start_s:.6f}"])
 
     def _printing(self, descriptor: int) -> Sink:
         def broken() -> None:

@@ -19,8 +19,8 @@ class Timings:
         failed_after_s: Out of order for so long it has failed: a camera that restarts (30 to 60 s) has had its time. Trying goes on.
         healthy_after_s: After trouble, items must have come for so long before it is healthy again, so that a stream that comes
             and goes is not reported healthy at each coming.
-        trouble_for_s: A dropped frame, a gap or a damaged packet makes it degraded for so long.
-        trouble_share: ... if more than this share of the items is concerned. One lost frame in a hundred changes no judgement.
+        trouble_for_s: A dropped frame, a gap or a damaged packet makes it degraded for so long: recovery is to be seen within 10 s.
+        trouble_share: ... if more than one, and more than this share of the items, is concerned. One frame in a hundred changes no judgement.
         low_rate_share: Below this share of its usual rate it is degraded.
         rate_over_s: The present rate is taken over so long.
         rate_half_life_s: The usual rate rises at once and falls by half in so long, so that a camera set slower becomes usual.
@@ -29,7 +29,7 @@ class Timings:
     stalled_after_s: float = 3.0
     failed_after_s: float = 60.0
     healthy_after_s: float = 2.0
-    trouble_for_s: float = 10.0
+    trouble_for_s: float = 5.0
     trouble_share: float = 0.01
     low_rate_share: float = 0.5
     rate_over_s: float = 5.0
@@ -142,7 +142,7 @@ class Liveness:
                 return SenseStatus(state=StreamState.RECOVERING)
             self._broken_since_s = None
         self._forget(now_s)
-        if len(self._troubles) > timings.trouble_share * self._usual_hz * timings.trouble_for_s:
+        if len(self._troubles) > max(1.0, timings.trouble_share * self._usual_hz * timings.trouble_for_s):
             return SenseStatus(state=StreamState.DEGRADED, reason=self._troubles[-1][1])
         rate_hz = self.rate_hz(now_s)
         if flowing_s > timings.rate_over_s:

@@ -117,6 +117,8 @@ def parse_source(text: str, sense: SenseName) -> Source:
 
 def _path(text: str, sense: SenseName) -> Source:
     path = Path(text)
+    if not text:
+        raise SourceError("an empty name: give a file, a stream or a device", StatusReason.SOURCE_MISSING)
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:

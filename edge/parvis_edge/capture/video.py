@@ -22,6 +22,9 @@ _STILL_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", "
 #: A damaged picture is held back, since its blocks look like change; but a stream that says so of every picture is believed
 #: after two seconds' worth, since seeing badly is better than not at all.
 _MAX_DAMAGED_IN_A_ROW = 50
+#: A live stream is joined in the middle: until its first whole picture the decoder shows guesses. One without whole pictures
+#: (they are refreshed in stripes) is believed after ten seconds' worth.
+_MAX_UNTIL_WHOLE = 250
 #: A period that no camera has means that the file does not tell.
 _USUAL_PERIOD_S = 0.04
 
@@ -77,9 +80,12 @@ def read_video(source: Source, tally: Tally, *, start_s: float | None = None, ti
             time_of = FileTimeline(start_s or 0.0, origin_s, period_s).time_s
         # Nearest chroma, one thread: half the time of the default, and the model sees no difference.
         reformatter = VideoReformatter()
-        damaged, size = 0, None
+        damaged, size, guesses = 0, None, 0 if source.recorded else _MAX_UNTIL_WHOLE
         for picture in decode(container, stream, source, tally):
             time_s = time_of(_stamp_s(picture))
+            guesses = 0 if picture.key_frame else guesses - 1
+            if guesses > 0:
+                continue
             damaged = damaged + 1 if picture.is_corrupt else 0
             if 0 < damaged <= _MAX_DAMAGED_IN_A_ROW:
                 tally.corrupt += 1

@@ -1,0 +1,66 @@
+"""The real command line of a unit, with the small senses of these tests in place of the models: `python -m tests.edge.program watch …`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import parvis_edge.unit
+from parvis_edge.cli import app
+
+from tests.edge.senses import Darkness, Loudness
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PLAN = """\
+site: quay
+timezone: Europe/Paris
+profile: {profile}
+origin: {{lon: 5.37, lat: 43.296}}
+units:
+  u001: {{position: {{lon: 5.3701, lat: 43.2961}}, senses: [camera, microphone], range_m: 40}}
+  u002: {{position: {{lon: 5.3702, lat: 43.2962}}, senses: [microphone]}}
+"""
+
+#: A profile that allows live sources; nothing like it is shipped.
+OPEN_PROFILE = """\
+name: test
+title: {en: Test, fr: Essai}
+jurisdiction: none; a test's own pictures
+basis: {text: "Nobody is seen or heard: drawn pictures and computed sound."}
+valid_from: 2020-01-01
+valid_to: 2100-01-01
+camera: {allow: [unit.tampered], source: {text: "Drawn pictures."}}
+microphone: {allow: [sound.impulse, unit.tampered], source: {text: "Computed sound."}}
+sound_with_image: {allow: false, source: {text: "Not needed."}}
+retention: {events_h: 1, incidents_h: 1, evidence_h: 1, sightings_h: 1, audit_h: 1, source: {text: "A test."}}
+"""
+
+
+def write_plan(folder: Path, profile: str = "lab") -> Path:
+    """A site plan with two units; the profile is a shipped name or the text of one."""
+    if "\n" in profile:
+        (folder / "profile.yaml").write_text(profile)
+        profile = "profile.yaml"
+    path = folder / "site.yaml"
+    path.write_text(PLAN.format(profile=profile))
+    return path
+
+
+def start(*arguments: object, small_senses: bool = True, **more: object) -> subprocess.Popen[bytes]:
+    """Starts `parvis-edge watch`; its standard output and error are pipes unless told."""
+    program = ["-m", "tests.edge.program"] if small_senses else ["-m", "parvis_edge.cli"]
+    settings: dict[str, object] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": ROOT, "stdin": subprocess.DEVNULL} | more
+    return subprocess.Popen([sys.executable, *program, "watch", *(str(each) for each in arguments)], **settings)  # type: ignore[call-overload,no-any-return]
+
+
+def finish(process: subprocess.Popen[bytes], within_s: float = 60.0) -> tuple[int, bytes, str]:
+    """Exit code, standard output and standard error of a program that ends by itself."""
+    out, error = process.communicate(timeout=within_s)
+    return process.returncode, out or b"", (error or b"").decode()
+
+
+if __name__ == "__main__":
+    parvis_edge.unit.default_makers = lambda: {"camera": lambda *_: Darkness(), "microphone": lambda *_: Loudness()}  # type: ignore[assignment]
+    app()
