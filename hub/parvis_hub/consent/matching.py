@@ -1,0 +1,155 @@
+"""Which spot of the network each sighting of one tag was, and which sightings cannot be of one walker.
+
+A hidden Markov model (Newson and Krumm 2009): the hidden state is the spot, a sighting its noisy observation, and one goes from spot
+to spot along the network. Their model is widened by one choice: a sighting may be left out, at a price, since a misread number or a
+second tag with the same number puts one walker into two places at once.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from parvis_contract import SightingRefusal
+
+from .walkways import Spot, Walkways
+
+#: Nobody on foot is faster for longer than a second or two; service vehicles in a crowd are not either.
+FASTEST_M_S = 3.5
+#: A walkway is drawn along its middle: this far from it still is on it.
+_HALF_WIDTH_M = 4.0
+#: How much longer than the straight line a way may be, per unit of log-probability. Newson and Krumm's beta, for steps of seconds.
+_DETOUR_M = 15.0
+#: Leaving one sighting out costs as much as an observation 3.2 sigma off, or a detour of 75 m.
+_LEAVE_OUT = 5.0
+#: How many left-out sightings a walker may have in a row: two tags of one number take turns.
+_LOOK_BACK = 12
+_SIGMAS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A sighting of the tag.
+
+    Attributes:
+        id: Of its message.
+        time_s: POSIX.
+        x_m, y_m: In the site's local plane.
+        sigma_m: 1-sigma of the place.
+        clock_s: 1-sigma of the time.
+    """
+
+    id: uuid.UUID
+    time_s: float
+    x_m: float
+    y_m: float
+    sigma_m: float
+    clock_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """A sighting on its spot."""
+
+    sighting: Sighting
+    spot: Spot
+
+
+Seen = list[tuple[Sighting, list[tuple[Spot, float]]]]
+
+
+def slack_m(first: Sighting, second: Sighting) -> float:
+    """How much farther apart two sightings may seem than the walker went: places and clocks at 3 sigma."""
+    place_m = math.hypot(first.sigma_m, second.sigma_m)
+    clock_s = math.hypot(first.clock_s, second.clock_s)
+    return 3.0 * (place_m + clock_s * FASTEST_M_S) + _HALF_WIDTH_M
+
+
+def match(sightings: Sequence[Sighting], walkways: Walkways) -> tuple[list[Matched], list[tuple[Sighting, SightingRefusal]]]:
+    """Finds the most probable walk.
+
+    Args:
+        sightings: Of one tag, in any order; duplicates already removed.
+        walkways: Of the site.
+
+    Returns:
+        The sightings that are of the walk, in order of time; and the others, each with the reason.
+    """
+    ordered = sorted(sightings, key=lambda each: (each.time_s, str(each.id)))
+    refused: list[tuple[Sighting, SightingRefusal]] = []
+    seen: Seen = []
+    for sighting in ordered:
+        spots = walkways.near(sighting.x_m, sighting.y_m, _HALF_WIDTH_M + _SIGMAS * sighting.sigma_m)
+        if spots:
+            seen.append((sighting, spots))
+        else:
+            refused.append((sighting, SightingRefusal.OFF_NETWORK))
+    walk = _best_walk(seen, walkways)
+    kept = {matched.sighting.id for matched in walk}
+    refused += [(sighting, _why(sighting, spots[0][0], walk, walkways)) for sighting, spots in seen if sighting.id not in kept]
+    return walk, sorted(refused, key=lambda pair: (pair[0].time_s, str(pair[0].id)))
+
+
+def _best_walk(seen: Seen, walkways: Walkways) -> list[Matched]:
+    """Viterbi, where the previous sighting may be any of the last few."""
+    scores: list[list[float]] = []
+    previous: list[list[tuple[int, int] | None]] = []
+    for index, (sighting, spots) in enumerate(seen):
+        scores.append([])
+        previous.append([])
+        for spot, distance_m in spots:
+            off = max(distance_m - _HALF_WIDTH_M / 2.0, 0.0) / max(sighting.sigma_m, 0.5)
+            best, came = _best_before(seen, scores, index, spot, walkways)
+            scores[index].append(best - 0.5 * off**2)
+            previous[index].append(came)
+    at: tuple[int, int] | None = None
+    highest = float("-inf")
+    for index, row in enumerate(scores):
+        for k, score in enumerate(row):
+            total = score - _LEAVE_OUT * (len(seen) - 1 - index)
+            if total > highest:
+                highest, at = total, (index, k)
+    walk = []
+    while at is not None:
+        sighting, spots = seen[at[0]]
+        walk.append(Matched(sighting, spots[at[1]][0]))
+        at = previous[at[0]][at[1]]
+    return walk[::-1]
+
+
+def _best_before(seen: Seen, scores: list[list[float]], index: int, spot: Spot, walkways: Walkways) -> tuple[float, tuple[int, int] | None]:
+    """The best score with which one comes to a spot, and from which sighting and spot; None: the walk begins here."""
+    best, came = -_LEAVE_OUT * index, None
+    for back in range(max(0, index - _LOOK_BACK), index):
+        left_out = _LEAVE_OUT * (index - back - 1)
+        for k, (spot_before, _) in enumerate(seen[back][1]):
+            if scores[back][k] - left_out <= best:
+                continue
+            step = _step(seen[back][0], spot_before, seen[index][0], spot, walkways)
+            if step is not None and scores[back][k] - left_out + step > best:
+                best, came = scores[back][k] - left_out + step, (back, k)
+    return best, came
+
+
+def _step(before: Sighting, spot_before: Spot, after: Sighting, spot: Spot, walkways: Walkways) -> float | None:
+    """Log-probability of going from one spot to the next; None if it cannot be done in the time."""
+    way = walkways.between(spot_before, spot)
+    if way is None or way.length_m > FASTEST_M_S * (after.time_s - before.time_s) + slack_m(before, after):
+        return None
+    straight_m = math.hypot(before.x_m - after.x_m, before.y_m - after.y_m)
+    return -abs(way.length_m - straight_m) / _DETOUR_M
+
+
+def _why(sighting: Sighting, spot: Spot, walk: list[Matched], walkways: Walkways) -> SightingRefusal:
+    """Why a sighting near the network is not of the walk."""
+    around = [each for each in walk if abs(each.sighting.time_s - sighting.time_s) <= 2.0]
+    for each in around:
+        apart_m = math.hypot(each.sighting.x_m - sighting.x_m, each.sighting.y_m - sighting.y_m)
+        if apart_m > FASTEST_M_S * abs(each.sighting.time_s - sighting.time_s) + slack_m(each.sighting, sighting):
+            return SightingRefusal.DOUBLED_TAG
+    earlier = [each for each in walk if each.sighting.time_s <= sighting.time_s]
+    if earlier and walkways.between(earlier[-1].spot, spot) is None:
+        return SightingRefusal.NOT_CONNECTED
+    return SightingRefusal.TOO_FAR

@@ -1,0 +1,209 @@
+"""From a walk on the network to the route that is told: what was seen, what must have been taken, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from parvis_contract import RefusedSighting, Route, RouteSegment, to_datetime
+
+from .matching import Matched, Sighting, match, slack_m
+from .walkways import Spot, Walkways
+
+#: A brisk walker; whoever was seen to go faster is taken at that. Weidmann (1993): 1.34 m/s with a deviation of 0.26.
+_BRISK_M_S = 2.0
+#: A stretch entered and left by the same end, less deep than this, is the noise of a place near its junction.
+_SPUR_M = 4.0
+#: A sighting accounts for the time to the next one, but for no longer than this: a dozen steps.
+_ACCOUNTS_FOR_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A part of the walk on one stretch.
+
+    Attributes:
+        stretch: Its number.
+        from_m, to_m: Where it begins and ends, along the stretch.
+        low_m, high_m: How far it reached, for a walker who turned round.
+        entered_s, left_s: When.
+        observed: A sighting was on it.
+        sigma_m: The largest of its sightings'.
+    """
+
+    stretch: int
+    from_m: float
+    to_m: float
+    low_m: float
+    high_m: float
+    entered_s: float
+    left_s: float
+    observed: bool
+    sigma_m: float = 0.0
+
+
+def route(tag: int, sightings: Sequence[Sighting], walkways: Walkways) -> Route:
+    """Reconstructs the route of one tag.
+
+    Args:
+        tag: Its number.
+        sightings: All of it, in any order.
+        walkways: Of the site.
+
+    Returns:
+        Walkways in order of travel. One that nobody saw is in it only if every way that could be walked in the time takes it.
+    """
+    walk, refused = match(sightings, walkways)
+    pieces = _without_spurs(_joined(_pieces(walk, walkways)), walkways)
+    segments: list[RouteSegment] = []
+    for piece in pieces:
+        name = walkways.stretches[piece.stretch].walkway
+        entered, left = to_datetime(piece.entered_s), to_datetime(max(piece.left_s, piece.entered_s))
+        last = segments[-1] if segments else None
+        if (
+            last is not None
+            and last.walkway == name
+            and last.observed == piece.observed
+            and abs((entered - last.left).total_seconds()) < 1e-3
+        ):
+            segments[-1] = last.model_copy(update={"left": max(left, last.left)})
+        else:
+            segments.append(RouteSegment(walkway=name, entered=entered, left=left, observed=piece.observed))
+    return Route(
+        tag=tag,
+        coverage=_coverage(walk),
+        segments=tuple(segments),
+        refused=tuple(RefusedSighting(id=sighting.id, reason=reason) for sighting, reason in refused),
+    )
+
+
+def _coverage(walk: list[Matched]) -> float:
+    """Share of the time between the first and the last sighting for which sightings account."""
+    times_s = [matched.sighting.time_s for matched in walk]
+    if not times_s:
+        return 0.0
+    total_s = times_s[-1] - times_s[0]
+    seen_s = sum(min(after - before, _ACCOUNTS_FOR_S) for before, after in pairwise(times_s))
+    return round(seen_s / total_s, 4) if total_s > 0.0 else 1.0
+
+
+def _pieces(walk: list[Matched], walkways: Walkways) -> list[_Piece]:
+    fastest_m_s = _BRISK_M_S
+    for before, after in pairwise(walk):
+        way = walkways.between(before.spot, after.spot)
+        elapsed_s = after.sighting.time_s - before.sighting.time_s
+        if way is not None and elapsed_s > 5.0:
+            surely_m = way.length_m - slack_m(before.sighting, after.sighting)
+            fastest_m_s = max(fastest_m_s, 1.1 * surely_m / elapsed_s)
+    pieces: list[_Piece] = []
+    for index, matched in enumerate(walk):
+        if index == 0:
+            time_s, along_m = matched.sighting.time_s, matched.spot.along_m
+            pieces.append(
+                _Piece(
+                    matched.spot.stretch,
+                    along_m,
+                    along_m,
+                    along_m,
+                    along_m,
+                    time_s,
+                    time_s,
+                    observed=True,
+                    sigma_m=matched.sighting.sigma_m,
+                )
+            )
+        else:
+            pieces += _leg(walk[index - 1], matched, walkways, fastest_m_s)
+    return pieces
+
+
+def _leg(before: Matched, after: Matched, walkways: Walkways, fastest_m_s: float) -> list[_Piece]:
+    """What is known of the way between two sightings that follow each other."""
+    way = walkways.between(before.spot, after.spot)
+    assert way is not None  # noqa: S101 - the walk took it
+    start_s, end_s = before.sighting.time_s, after.sighting.time_s
+    marks = _marks(before.spot, after.spot, way.junctions, walkways)
+    reach_m = fastest_m_s * (end_s - start_s) + slack_m(before.sighting, after.sighting)
+    pieces, gone_m = [], 0.0
+    for number, (stretch, from_m, to_m) in enumerate(marks):
+        at_s = [start_s + (end_s - start_s) * min(1.0, part / max(way.length_m, 1e-9)) for part in (gone_m, gone_m + abs(to_m - from_m))]
+        gone_m += abs(to_m - from_m)
+        here = [matched for matched, index in ((before, 0), (after, len(marks) - 1)) if index == number]
+        sigma_m = max((matched.sighting.sigma_m for matched in here), default=0.0)
+        observed = any(_is_inside(matched, walkways) for matched in here)
+        if not observed:
+            around = walkways.between(before.spot, after.spot, without=stretch, touching_m=_margin_m(sigma_m))
+            if around is not None and around.length_m <= reach_m:
+                continue
+            # A stretch too short to have an inside is observed if a sighting lies on it and no other way was possible.
+            observed = bool(here) and walkways.stretches[stretch].length_m < 2.5 * _margin_m(sigma_m)
+        pieces.append(_Piece(stretch, from_m, to_m, min(from_m, to_m), max(from_m, to_m), at_s[0], at_s[1], observed, sigma_m))
+    return pieces
+
+
+def _margin_m(sigma_m: float) -> float:
+    return max(_SPUR_M, 3.0 * sigma_m)
+
+
+def _is_inside(matched: Matched, walkways: Walkways) -> bool:
+    """Whether a sighting can only have been on its own stretch, being away from both its junctions."""
+    margin_m = _margin_m(matched.sighting.sigma_m)
+    return margin_m < matched.spot.along_m < walkways.stretches[matched.spot.stretch].length_m - margin_m
+
+
+def _marks(origin: Spot, target: Spot, junctions: tuple[int, ...], walkways: Walkways) -> list[tuple[int, float, float]]:
+    """A way as stretches with where it enters and leaves each, in metres along it."""
+    if not junctions:
+        return [(origin.stretch, origin.along_m, target.along_m)]
+    marks = [(origin.stretch, origin.along_m, _along(origin.stretch, junctions[0], origin.along_m, walkways))]
+    for start, end in pairwise(junctions):
+        stretch = walkways.stretch_between(start, end)
+        forward = walkways.stretches[stretch].start == start
+        length_m = walkways.stretches[stretch].length_m
+        marks.append((stretch, 0.0 if forward else length_m, length_m if forward else 0.0))
+    marks.append((target.stretch, _along(target.stretch, junctions[-1], target.along_m, walkways), target.along_m))
+    return marks
+
+
+def _along(stretch: int, junction: int, near_m: float, walkways: Walkways) -> float:
+    """Where a junction is on a stretch; of a loop, the end that is nearer."""
+    here = walkways.stretches[stretch]
+    if here.start == here.end:
+        return 0.0 if near_m < here.length_m / 2.0 else here.length_m
+    return 0.0 if here.start == junction else here.length_m
+
+
+def _joined(pieces: list[_Piece]) -> list[_Piece]:
+    """Pieces that go on along the same stretch, as one."""
+    joined: list[_Piece] = []
+    for piece in pieces:
+        last = joined[-1] if joined else None
+        if last is not None and last.stretch == piece.stretch and abs(last.to_m - piece.from_m) < 1e-6:
+            joined[-1] = replace(
+                last,
+                to_m=piece.to_m,
+                low_m=min(last.low_m, piece.low_m),
+                high_m=max(last.high_m, piece.high_m),
+                left_s=piece.left_s,
+                observed=last.observed or piece.observed,
+                sigma_m=max(last.sigma_m, piece.sigma_m),
+            )
+        else:
+            joined.append(piece)
+    return joined
+
+
+def _without_spurs(pieces: list[_Piece], walkways: Walkways) -> list[_Piece]:
+    """Leaves out stretches that were only touched: a place beside a junction lies on each of its stretches, and on none for sure."""
+    kept: list[_Piece] = []
+    for number, piece in enumerate(pieces):
+        length_m = walkways.stretches[piece.stretch].length_m
+        margin_m = _margin_m(piece.sigma_m)
+        through = piece.high_m - piece.low_m > length_m - 1e-6
+        # Away from both junctions a place can only be on this stretch; at the walk's ends that is all there is to go by.
+        inside = piece.high_m > margin_m and piece.low_m < length_m - margin_m
+        deep = piece.high_m - piece.low_m > margin_m or number in (0, len(pieces) - 1)
+        if not piece.observed or through or (inside and deep) or len(pieces) == 1:
+            kept.append(piece)
+    return kept

@@ -1,0 +1,198 @@
+"""Routes: known walks on small networks, seen with noise, misreads and gaps."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from parvis_contract import ConfigError, Point, Route, SightingRefusal, derived_id, to_posix_s
+from parvis_hub.consent.matching import Sighting
+from parvis_hub.consent.route import route
+from parvis_hub.consent.walkways import Spot, Walkways, load_walkways
+from parvis_hub.correlate.geometry import LocalMap
+
+START_S = 1_782_000_000.0
+#: A ladder: two long streets, three rungs; and a path of its own that joins nothing.
+LADDER = Walkways(
+    {
+        "south-1": np.array([(0.0, 0.0), (80.0, 0.0)]),
+        "south-2": np.array([(80.0, 0.0), (160.0, 0.0)]),
+        "north-1": np.array([(0.0, 60.0), (80.0, 60.0)]),
+        "north-2": np.array([(80.0, 60.0), (160.0, 60.0)]),
+        "west": np.array([(0.0, 0.0), (0.0, 60.0)]),
+        "middle": np.array([(80.0, 0.0), (80.0, 60.0)]),
+        "east": np.array([(160.0, 0.0), (160.0, 60.0)]),
+        "island": np.array([(300.0, 0.0), (400.0, 0.0)]),
+    }
+)
+
+
+def walk(corners: list[tuple[float, float]], *, speed_m_s: float = 1.3, noise_m: float = 0.8, seed: int = 0) -> list[Sighting]:
+    """Sightings once a second along a line of corners."""
+    random = np.random.default_rng(seed)
+    places = np.array(corners)
+    legs = np.hypot(*np.diff(places, axis=0).T)
+    at = np.arange(0.0, legs.sum(), speed_m_s)
+    marks = np.concatenate([[0.0], np.cumsum(legs)])
+    x = np.interp(at, marks, places[:, 0]) + random.normal(0, noise_m, len(at))
+    y = np.interp(at, marks, places[:, 1]) + random.normal(0, noise_m, len(at))
+    return [seen(START_S + k, float(x[k]), float(y[k]), sigma_m=max(noise_m, 0.3)) for k in range(len(at))]
+
+
+def seen(time_s: float, x_m: float, y_m: float, *, sigma_m: float = 0.8, mark: str = "") -> Sighting:
+    return Sighting(derived_id(time_s, f"{x_m:.3f}", f"{y_m:.3f}", mark), time_s, x_m, y_m, sigma_m, 0.005)
+
+
+def taken(told: Route) -> list[tuple[str, bool]]:
+    return [(segment.walkway, segment.observed) for segment in told.segments]
+
+
+def test_a_walk_that_is_seen_all_along_is_told_as_it_was() -> None:
+    told = route(5, walk([(10, 0), (80, 0), (80, 60), (150, 60)]), LADDER)
+    assert taken(told) == [("south-1", True), ("middle", True), ("north-2", True)]
+    assert told.coverage > 0.95
+    assert told.refused == ()
+    assert all(before.left <= after.entered for before, after in pairwise(told.segments))
+
+
+def test_turning_round_in_a_street_is_no_way_out_of_it() -> None:
+    told = route(5, walk([(10, 0), (60, 0), (10, 0)]), LADDER)
+    assert taken(told) == [("south-1", True)]
+
+
+def test_a_gap_with_one_way_through_is_inferred_and_marked() -> None:
+    everywhere = walk([(10, 0), (80, 0), (80, 60), (150, 60)])
+    sightings = [each for each in everywhere if each.x_m < 77 or each.x_m > 84]
+    assert ("middle", False) in taken(route(5, sightings, LADDER))
+
+
+def test_a_gap_with_two_ways_through_stays_a_gap() -> None:
+    sightings = [
+        each for each in walk([(40, 0), (80, 0), (80, 60), (160, 60), (160, 30)]) if each.x_m < 70 or (each.x_m > 155 and each.y_m < 50)
+    ]
+    told = taken(route(5, sightings, LADDER))
+    assert told == [("south-1", True), ("east", True)]
+
+
+@pytest.mark.parametrize(
+    ("extra", "reason"),
+    [
+        (seen(START_S + 20.4, 160.0, 30.0), SightingRefusal.DOUBLED_TAG),
+        (seen(START_S + 20.0, 36.0, 200.0), SightingRefusal.OFF_NETWORK),
+        (seen(START_S + 60.0, 350.0, 0.0), SightingRefusal.NOT_CONNECTED),
+        (seen(START_S + 62.0, 160.0, 55.0), SightingRefusal.TOO_FAR),
+    ],
+)
+def test_what_cannot_be_of_the_walk_is_refused_with_its_reason(extra: Sighting, reason: SightingRefusal) -> None:
+    told = route(5, [*walk([(10, 0), (80, 0)]), extra], LADDER)
+    assert [(each.id, each.reason) for each in told.refused] == [(extra.id, reason)]
+    assert taken(told) == [("south-1", True)]
+
+
+def test_two_tags_of_one_number_do_not_become_one_walker() -> None:
+    one = walk([(10, 0), (150, 0)], seed=1)
+    other = [seen(each.time_s + 0.3, 5.0 + 0.02 * k, 60.0, mark="other") for k, each in enumerate(one[::3])]
+    told = route(5, one + other, LADDER)
+    assert {each.id for each in told.refused} == {each.id for each in other}
+    assert {each.reason for each in told.refused} == {SightingRefusal.DOUBLED_TAG}
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_arrival_makes_no_difference(random: object) -> None:
+    sightings = walk([(10, 0), (80, 0), (80, 60)])
+    shuffled = list(sightings)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert route(5, shuffled, LADDER) == route(5, sightings, LADDER)
+
+
+def test_nobody_seen_has_no_route() -> None:
+    told = route(5, [], LADDER)
+    assert (told.segments, told.coverage) == ((), 0.0)
+
+
+def test_random_walks_through_a_city_are_told_right() -> None:
+    random = np.random.default_rng(3)
+    corners = {(i, j): np.array([i * 70.0 + random.normal(0, 5), j * 70.0 + random.normal(0, 5)]) for i in range(4) for j in range(4)}
+    lines = {}
+    for (i, j), place in corners.items():
+        for other in ((i + 1, j), (i, j + 1)):
+            if other in corners:
+                lines[f"w{len(lines):03d}"] = np.array([place, corners[other]])
+    city = Walkways(lines)
+    right = told_count = truth_count = 0
+    for seed in range(6):
+        steps = [(int(random.integers(4)), int(random.integers(4)))]
+        while len(steps) < 9:
+            i, j = steps[-1]
+            choices = [place for place in ((i + 1, j), (i - 1, j), (i, j + 1), (i, j - 1)) if place in corners and place not in steps[-2:]]
+            steps.append(choices[int(random.integers(len(choices)))])
+        sightings = walk([tuple(corners[step]) for step in steps], seed=seed)
+        misreads = [seen(START_S + float(random.uniform(0, len(sightings))), *map(float, random.uniform(0, 210, 2))) for _ in range(3)]
+        truth = [
+            city.stretches[city.stretch_between(_junction(city, corners[a]), _junction(city, corners[b]))].walkway
+            for a, b in pairwise(steps)
+        ]
+        told = [segment.walkway for segment in route(1, sightings + misreads, city).segments]
+        right += sum(name in truth for name in told)
+        told_count += len(told)
+        truth_count += len(truth)
+        assert set(truth) <= set(told)
+    assert right / told_count >= 0.98
+    assert right / truth_count >= 0.98
+
+
+def _junction(city: Walkways, place: np.ndarray) -> int:
+    return min(range(len(city._junctions)), key=lambda k: float(np.hypot(*(np.array(city._junctions[k]) - place))))
+
+
+def test_lines_that_cross_without_a_common_vertex_do_not_join() -> None:
+    bridge = Walkways({"bridge": np.array([(0.0, 50.0), (100.0, 50.0)]), "street": np.array([(50.0, 0.0), (50.0, 100.0)])})
+    assert bridge.between(Spot(0, 10.0), Spot(1, 10.0)) is None
+    joined = Walkways({"a": np.array([(0.0, 50.0), (100.0, 50.0)]), "b": np.array([(50.0, 0.0), (50.0, 50.2)])})
+    way = joined.between(joined.near(0.0, 50.0, 1.0)[0][0], joined.near(50.0, 0.0, 1.0)[0][0])
+    assert way is not None
+    assert way.length_m == pytest.approx(100.0, abs=0.5)
+
+
+PLANE = LocalMap.around(Point(lon=5.37, lat=43.296))
+
+
+def test_walkways_are_read_from_geojson(tmp_path: Path) -> None:
+    line = {"type": "LineString", "coordinates": [[5.37, 43.296], [5.371, 43.296]]}
+    path = tmp_path / "walkways.geojson"
+    path.write_text(
+        json.dumps({"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"id": "w001"}, "geometry": line}]})
+    )
+    walkways = load_walkways(path, PLANE)
+    assert walkways.stretches[0].walkway == "w001"
+    assert walkways.stretches[0].length_m == pytest.approx(81.1, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "not JSON"),
+        ("[]", "FeatureCollection"),
+        ('{"features": [{"geometry": {"type": "Point", "coordinates": [5, 43]}, "properties": {"id": "a"}}]}', "a: expected a LineString"),
+        ('{"features": [{"geometry": {"type": "LineString", "coordinates": [[5, 43], [5, 44]]}, "properties": {}}]}', "expected an `id`"),
+        ('{"features": [{"geometry": null}]}', "features.0"),
+    ],
+)
+def test_a_file_that_is_no_network_is_refused_with_the_place(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "walkways.geojson"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=says):
+        load_walkways(path, PLANE)
+
+
+def test_times_are_those_of_the_sightings() -> None:
+    sightings = walk([(10, 0), (70, 0)])
+    (segment,) = route(5, sightings, LADDER).segments
+    assert to_posix_s(segment.entered) == pytest.approx(sightings[0].time_s, abs=1e-5)
+    assert to_posix_s(segment.left) == pytest.approx(sightings[-1].time_s, abs=1e-5)
