@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from parvis_contract.site import Site
+from parvis_contract.site import NoiseZone, Site
 
 from parvis_edge.bundle import Bundle
+from parvis_edge.hearing.ear import Ear, Heard
 from parvis_edge.hearing.tagger import Tagger
 from parvis_edge.perception import AudioBlock, Judgement
+
+from .sound_alarm import AlarmAnalyser
+from .sound_impulse import ImpulseAnalyser
+from .sound_level import LevelAnalyser
+from .unit_silent import SilenceAnalyser
 
 
 class MicrophoneSense:
@@ -17,16 +23,35 @@ class MicrophoneSense:
         unit: Name of the unit whose microphone it is.
         allowed: Short names of the event types that the law allows this microphone; the others' analysers are not made.
         bundle: The sound tagger.
+
+    Attributes:
+        model: The tagger's name and version.
+
+    Raises:
+        BundleError: The bundle is no sound tagger, or lacks a label that is needed.
     """
 
     def __init__(self, site: Site, unit: str, allowed: frozenset[str], bundle: Bundle) -> None:
         self.model = bundle.ref
         self._tagger = Tagger(bundle)
-        self._site, self._unit, self._allowed = site, unit, allowed
+        full_scale_db = site.units[unit].microphone.full_scale_db
+        labels = bundle.card.labels
+        self._impulses = ImpulseAnalyser(labels, bundle.card.name) if "sound.impulse" in allowed else None
+        self._alarms = AlarmAnalyser(labels, bundle.card.name) if "sound.alarm" in allowed else None
+        self._silence = SilenceAnalyser(full_scale_db) if "unit.tampered" in allowed else None
+        noise = {name: zone for name, zone in site.zones_of(unit).items() if isinstance(zone, NoiseZone)}
+        self._levels = [LevelAnalyser(name, zone) for name, zone in noise.items()] if "sound.level" in allowed else []
+        self._ear = Ear(
+            self._tagger,
+            full_scale_db,
+            tags=self._alarms is not None,
+            impulses=self._impulses is not None,
+            levels=self._alarms is not None or bool(self._levels),
+        )
 
     @property
     def analysed(self) -> int:
-        """How many patches the tagger has been run for."""
+        """How many patches of sound the tagger has been run for."""
         return self._tagger.analysed
 
     @property
@@ -35,10 +60,27 @@ class MicrophoneSense:
         return self._tagger.inference_ms
 
     def process(self, block: AudioBlock) -> list[Judgement]:
-        """Takes the next block, in order of time."""
-        del block
-        return []
+        """Takes the next block, in order of time, and says what follows from it.
+
+        Args:
+            block: Of any size. A jump in its time is a gap in the sound.
+
+        Raises:
+            ValueError: A sample is not a number, or the rate is too low for sound levels.
+        """
+        return [judgement for heard in self._ear.push(block) for judgement in self._judge(heard)]
 
     def finish(self) -> list[Judgement]:
-        """Ends what is open."""
-        return []
+        """Ends whatever is still open: the stream is over."""
+        judged = [judgement for heard in self._ear.finish() for judgement in self._judge(heard)]
+        for analyser in (self._alarms, self._silence, *self._levels):
+            judged += analyser.finish() if analyser is not None else []
+        return judged
+
+    def _judge(self, heard: Heard) -> list[Judgement]:
+        judged = []
+        if self._impulses is not None:
+            judged += [judgement for impulse in heard.impulses for judgement in self._impulses.judge(impulse)]
+        for analyser in (self._alarms, self._silence, *self._levels):
+            judged += analyser.judge(heard) if analyser is not None else []
+        return judged

@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from parvis_edge.perception import AudioBlock
 
-from .impulse import LOOK_AHEAD_S, ONSET_FRAMES, Impulse, Shape, mean_logit, measure_shape
+from .impulse import LOOK_AHEAD_S, ONSET_FRAMES, Impulse, Shape, measure_shape, to_logits
 from .levels import LevelMeter, LevelSlice
 from .log_mel import LogMel
-from .onset import OPENING_S, Rise, RiseFinder, opens_loud, pick_onset
+from .onset import Rise, RiseFinder, pick_onset
 from .resampler import Resampler
 from .stream import Rechunker, Stretch
 from .tagger import Tagger
@@ -29,6 +29,8 @@ APART_S = 0.1
 _KEEP_S = 2.5
 #: An onset is looked for from this long before a rise of energy to this long after.
 _BEFORE_S, _AFTER_S = 0.02, 0.005
+#: If nothing rises in so much of the start of a stretch, a sound may be going on that began before it.
+_OPENING_S = 0.06
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +137,7 @@ class Ear:
         self._add_frames(self._resampler.finish())
         if self._tags:
             last.tagged += self._last_patch()
-        self._look_at_opening()
-        last.impulses += [self._judge(rise) for rise in self._rises]
+        last.impulses += [self._judge(rise) for rise in self._look_at_opening() + self._rises]
         self._rises = []
         return heard or [last]
 
@@ -167,20 +168,19 @@ class Ear:
         if self._impulses:
             self._rises += self._finder.push(samples)
             if self._stretch.end >= LOOK_AHEAD_S * self._rate_hz:
-                self._look_at_opening()
+                self._rises = self._look_at_opening() + self._rises
             ready = [rise for rise in self._rises if rise.index + LOOK_AHEAD_S * self._rate_hz <= self._stretch.end]
             self._rises = self._rises[len(ready) :]
             heard.impulses = [self._judge(rise) for rise in ready]
         return heard
 
-    def _look_at_opening(self) -> None:
-        """A stretch may begin in the middle of an impulsive sound; there is no rise then, but there is its decay."""
+    def _look_at_opening(self) -> list[Rise]:
+        """A stretch may begin in the middle of an impulsive sound: its first moment is looked at, if nothing rises soon after."""
         if not self._opening:
-            return
+            return []
         self._opening = False
-        opening = self._stretch.cut(0, round(LOOK_AHEAD_S * self._rate_hz))
-        if opens_loud(opening, self._rate_hz) and not any(rise.index < OPENING_S * self._rate_hz for rise in self._rises):
-            self._rises.insert(0, Rise(0, 0.0, 0.0))
+        soon = any(rise.index < _OPENING_S * self._rate_hz for rise in self._rises)
+        return [] if soon else [Rise(0, 0.0, 0.0)]
 
     def _add_frames(self, sound: Floats) -> None:
         self._sound = np.concatenate([self._sound, sound])
@@ -230,17 +230,19 @@ class Ear:
         begin = max(self._stretch.first, rise.index - round(_BEFORE_S * rate_hz))
         near = self._stretch.cut(begin, rise.index + round(_AFTER_S * rate_hz))
         # A sound that was there from the start of the stretch began at an unknown time before it.
-        pick, uncertainty_ms = pick_onset(near, rate_hz) if rise.index else (0, 1000.0 * OPENING_S)
+        pick, uncertainty_ms = pick_onset(near, rate_hz) if rise.index else (0, 1000.0 * _OPENING_S)
         onset = begin + pick
         after = self._stretch.cut(onset, onset + round(LOOK_AHEAD_S * rate_hz))
         shape: Shape = measure_shape(after, rate_hz, self._full_scale_db)
         frame = round(onset / rate_hz * self._log_mel.rate_hz / self._log_mel.hop)
-        patches = np.stack([self._patch(frame - before) for before in ONSET_FRAMES])
+        # What was before a stretch is not known, and must not look like silence out of which a sound bursts.
+        patches = [self._patch(frame - before) for before in (ONSET_FRAMES if rise.index else (0,))]
         return Impulse(
             onset_s=self._stretch.time_s(onset),
             # The pick is of a sudden change; a slow attack hides its first part in the noise.
             onset_uncertainty_ms=float(np.hypot(max(uncertainty_ms, 500.0 / rate_hz), shape.attack_ms / 4.0)),
             rise_db=rise.rise_db,
             shape=shape,
-            logits=mean_logit(self._tagger.scores(patches)),
+            cut_into=rise.index == 0,
+            logits=to_logits(self._tagger.scores(np.stack(patches))),
         )

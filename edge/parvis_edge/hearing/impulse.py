@@ -6,22 +6,26 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import signal
 
 from .levels import c_peak_db
+from .onset import high_pass
 
 Floats = npt.NDArray[np.float32]
 
-#: The tagger is asked twice, the onset 0.10 s and 0.25 s after the start of its patch: nearly all of the patch is then the sound itself and
-#: its decay, as in the recordings that it learnt from, and the quiet before it shows that it is sudden.
-ONSET_FRAMES = (10, 25)
+#: The tagger is asked three times, the onset at the start of its patch, and 0.10 s and 0.25 s after it: most of each patch is then the
+#: sound itself and its decay, and in the later two the quiet before it shows that it is sudden.
+ONSET_FRAMES = (0, 10, 25)
 #: So much of the sound after its onset is needed: the patch that begins latest, and the decay.
 LOOK_AHEAD_S = 1.0
-#: Envelope of the attack and of the decay, in steps of this length.
-_STEP_S = 0.005
-#: The attack ends where the envelope is first within 3 dB of its peak in this time.
-_ATTACK_S = 0.05
+#: Envelope of the attack and of the tail, in steps of this length; the attack lasts this long at most, and the tail is what follows it.
+_STEP_S, _ATTACK_S, _TAIL_S = 0.001, 0.05, 0.1
+#: The peak level is looked for in so much: later ones are another rise's.
+_PEAK_S = 0.2
 #: Below this, an explosion in the open carries most of its energy, and a small arm's shot does not.
 _LOW_HZ = 250.0
+#: Mean square of the last bit of 16: nothing is quieter.
+_FLOOR = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +35,14 @@ class Shape:
     Attributes:
         attack_ms: From the onset until the level is within 3 dB of its peak of the first 50 ms.
         half_energy_ms: From the onset until half of the energy of the next second has come.
+        tail_db: Energy from 50 to 100 ms after the onset over the loudest 5 ms before, above 300 Hz; 0 where the sound ends too early.
         low_fraction: Share of the energy of the first half second that lies below 250 Hz, in [0, 1].
-        lcpeak_db: Highest C-weighted instantaneous level, dB re 20 µPa.
+        lcpeak_db: Highest C-weighted instantaneous level of the first 0.2 s, dB re 20 µPa.
     """
 
     attack_ms: float
     half_energy_ms: float
+    tail_db: float
     low_fraction: float
     lcpeak_db: float
 
@@ -50,27 +56,29 @@ class Impulse:
         onset_uncertainty_ms: 1 sigma.
         rise_db: Energy of its first 10 ms over that of the 50 ms before.
         shape: On the waveform.
-        logits: ``(labels,)`` float32: the mean of the tagger's log odds over the patches.
+        cut_into: The stretch began in the middle of it; the onset is only the stretch's start.
+        logits: ``(N, labels)`` float32: the tagger's log odds, patch by patch as in `ONSET_FRAMES`; one patch where it was cut into.
     """
 
     onset_s: float
     onset_uncertainty_ms: float
     rise_db: float
     shape: Shape
+    cut_into: bool
     logits: Floats
 
 
-def mean_logit(scores: Floats) -> Floats:
-    """Log odds, averaged over patches: independent looks at one sound multiply their odds, and one look's mishap does not decide.
+def to_logits(scores: Floats) -> Floats:
+    """Log odds of probabilities, bounded at one in a million.
 
     Args:
-        scores: ``(N, labels)`` float32 in [0, 1].
+        scores: float32 in [0, 1], of any shape.
 
     Returns:
-        ``(labels,)`` float32.
+        The same shape, float32.
     """
     bounded = np.clip(scores.astype(np.float64), 1e-6, 1.0 - 1e-6)
-    return np.asarray(np.log(bounded / (1.0 - bounded)).mean(axis=0), np.float32)
+    return np.asarray(np.log(bounded / (1.0 - bounded)), np.float32)
 
 
 def measure_shape(samples: Floats, rate_hz: int, full_scale_db: float) -> Shape:
@@ -81,21 +89,38 @@ def measure_shape(samples: Floats, rate_hz: int, full_scale_db: float) -> Shape:
         rate_hz: Samples per second.
         full_scale_db: Level of the pressure that a sample of 1 stands for, dB re 20 µPa.
     """
+    lcpeak_db = c_peak_db(samples[: round(_PEAK_S * rate_hz)], rate_hz, full_scale_db)
     if samples.size < 2:
-        return Shape(0.0, 0.0, 0.0, c_peak_db(samples, rate_hz, full_scale_db))
+        return Shape(0.0, 0.0, 0.0, 0.0, lcpeak_db)
     squared = np.square(samples.astype(np.float64) - float(samples.mean()))
-    step = max(1, round(_STEP_S / 5 * rate_hz))
-    attack = squared[: max(step, round(_ATTACK_S * rate_hz) // step * step)]
-    attack = attack[: attack.size // step * step].reshape(-1, step).mean(axis=1) if attack.size >= step else squared[:1]
-    loud = int(np.argmax(attack >= 0.5 * attack.max()))
     total = np.cumsum(squared)
-    half = int(np.searchsorted(total, 0.5 * total[-1]))
     first = samples[: round(0.5 * rate_hz)].astype(np.float64)
     power = np.square(np.abs(np.fft.rfft(first - first.mean())))
     low = power[np.fft.rfftfreq(first.size, 1.0 / rate_hz) < _LOW_HZ].sum()
     return Shape(
-        attack_ms=1000.0 * loud * step / rate_hz,
-        half_energy_ms=1000.0 * half / rate_hz,
+        attack_ms=_attack_ms(squared, rate_hz),
+        half_energy_ms=1000.0 * int(np.searchsorted(total, 0.5 * total[-1])) / rate_hz,
+        tail_db=_tail_db(samples, rate_hz),
         low_fraction=float(low / power.sum()) if power.sum() > 0.0 else 0.0,
-        lcpeak_db=c_peak_db(samples, rate_hz, full_scale_db),
+        lcpeak_db=lcpeak_db,
     )
+
+
+def _attack_ms(squared: npt.NDArray[np.float64], rate_hz: int) -> float:
+    step = max(1, round(_STEP_S * rate_hz))
+    steps = min(squared.size, round(_ATTACK_S * rate_hz)) // step
+    if steps < 1:
+        return 0.0
+    energy = squared[: steps * step].reshape(steps, step).mean(axis=1)
+    return 1000.0 * int(np.argmax(energy >= 0.5 * energy.max())) * step / rate_hz
+
+
+def _tail_db(samples: Floats, rate_hz: int) -> float:
+    step = max(1, round(5 * _STEP_S * rate_hz))
+    attack, end = round(_ATTACK_S * rate_hz) // step, round(_TAIL_S * rate_hz) // step
+    if samples.size < end * step:
+        return 0.0
+    sections = high_pass(rate_hz)
+    filtered = signal.sosfilt(sections, samples[: end * step] - samples[0])
+    energy = np.square(filtered).reshape(end, step).mean(axis=1)
+    return 10.0 * float(np.log10((energy[attack:].mean() + _FLOOR) / (energy[:attack].max() + _FLOOR)))

@@ -43,17 +43,6 @@ class Tagger:
         self._session = bundle.session
         self._input, self._output = card.input.name, card.output.scores.name
 
-    def indices(self, names: tuple[str, ...]) -> npt.NDArray[np.intp]:
-        """Columns of the scores that belong to these labels.
-
-        Raises:
-            BundleError: The model has no such label.
-        """
-        unknown = [name for name in names if name not in self.labels]
-        if unknown:
-            raise BundleError(f"the model has no label {', '.join(map(repr, unknown))}; its card lists those that it has")
-        return np.array([self.labels.index(name) for name in names], np.intp)
-
     def scores(self, patches: Floats) -> Floats:
         """Scores of each patch.
 
@@ -72,3 +61,19 @@ class Tagger:
         self.inference_ms = before_ms + _SMOOTHING * (took_ms - before_ms)
         self.analysed += len(patches)
         return scores
+
+
+def label_indices(labels: tuple[str, ...], names: tuple[str, ...]) -> npt.NDArray[np.intp]:
+    """Columns of the scores that belong to these labels.
+
+    Args:
+        labels: The model's, in the order of its scores.
+        names: Those sought.
+
+    Raises:
+        BundleError: The model has no such label.
+    """
+    unknown = [name for name in names if name not in labels]
+    if unknown:
+        raise BundleError(f"the model has no label {', '.join(map(repr, unknown))}; its card lists those that it has")
+    return np.array([labels.index(name) for name in names], np.intp)
