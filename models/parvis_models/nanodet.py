@@ -19,6 +19,15 @@ CLASSES = 80
 BINS = 11
 OPSET = 17
 
+#: The last convolution of each stride.
+HEADS = tuple(f"head/stride_{stride}" for stride in STRIDES_PX)
+#: What comes after the network itself, and the heads: their outputs are scores and distances, which 8 bits would make coarse.
+FLOAT_NODES = (
+    "normalise/mean", "normalise/std", *HEADS,
+    *(f"decode/stride_{stride}/{step}" for stride in STRIDES_PX for step in ("transpose", "reshape")),
+    *(f"decode/{step}" for step in ("concat", "split", "sigmoid", "bins", "softmax", "mean", "sides", "pixels")),
+)  # fmt: skip
+
 # Mean and standard deviation, in BGR of 0..255, as in the published training configuration `config/nanodet-g.yml`.
 MEAN_BGR = (103.53, 116.28, 123.675)
 STD_BGR = (57.375, 57.12, 58.395)
@@ -59,11 +68,10 @@ def float_graph(converted: onnx.ModelProto) -> onnx.ModelProto:
     constants = {t.name: numpy_helper.to_array(t) for t in converted.graph.initializer}
     body = _fold_padding(_without_identities(converted.graph.node), constants)
     heads = _head_convolutions(body, constants)
-    body = _ancestors(body, heads)
-
     inputs = [i.name for i in converted.graph.input]
     if len(inputs) != 1:
         raise ValueError(f"expected one input, found {inputs}")
+    body, constants = _in_order(body, heads, constants)
     nodes = [
         helper.make_node("Sub", ["image", "mean_bgr"], ["centred"], "normalise/mean"),
         helper.make_node("Mul", ["centred", "reciprocal_std_bgr"], [inputs[0]], "normalise/std"),
@@ -89,7 +97,7 @@ def float_graph(converted: onnx.ModelProto) -> onnx.ModelProto:
             helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, cells(), CLASSES]),
             helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [1, cells(), 4]),
         ],
-        [numpy_helper.from_array(value, name) for name, value in constants.items() if name in used],
+        [numpy_helper.from_array(constants[name], name) for name in sorted(constants) if name in used],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="parvis-models")
     model.ir_version = 8
@@ -140,6 +148,41 @@ def _ancestors(nodes: list[onnx.NodeProto], wanted: list[onnx.NodeProto]) -> lis
             needed |= set(node.input)
             kept.append(node)
     return kept[::-1]
+
+
+def _in_order(
+    nodes: list[onnx.NodeProto], heads: list[onnx.NodeProto], constants: dict[str, NDArray[Any]]
+) -> tuple[list[onnx.NodeProto], dict[str, NDArray[Any]]]:
+    """Sort and name the nodes by the way from the heads to the input: the converter's order and names differ from run to run."""
+    maker = {name: node for node in nodes for name in node.output}
+    ordered: list[onnx.NodeProto] = []
+    placed: set[str] = set()
+    # A stack instead of a recursion: the network is deeper than it is wise to recurse.
+    stack = heads[::-1]
+    while stack:
+        node = stack[-1]
+        waiting = [maker[name] for name in node.input if name in maker and maker[name].output[0] not in placed]
+        if waiting:
+            stack += waiting[::-1]
+            continue
+        stack.pop()
+        if node.output[0] not in placed:
+            placed.add(node.output[0])
+            ordered.append(node)
+    names: dict[str, str] = {}
+    head_names = {head.output[0]: name for head, name in zip(heads, HEADS, strict=True)}
+    for index, node in enumerate(ordered):
+        node.name = head_names.get(node.output[0], f"{node.op_type.lower()}_{index}")
+        for place, name in enumerate(node.input):
+            if name in constants:
+                names.setdefault(name, f"{node.name}/constant_{place}")
+        names |= {name: f"{node.name}/out_{place}" for place, name in enumerate(node.output)}
+    for node in ordered:
+        for place, name in enumerate(node.input):
+            node.input[place] = names.get(name, name)
+        for place, name in enumerate(node.output):
+            node.output[place] = names[name]
+    return ordered, {names[name]: value for name, value in constants.items() if name in names}
 
 
 def _decode(heads: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
