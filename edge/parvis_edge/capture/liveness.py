@@ -20,7 +20,7 @@ class Timings:
         healthy_after_s: After trouble, items must have come for so long before it is healthy again, so that a stream that comes
             and goes is not reported healthy at each coming.
         trouble_for_s: A dropped frame, a gap or a damaged packet makes it degraded for so long: recovery is to be seen within 10 s.
-        trouble_share: ... if more than one, and more than this share of the items, is concerned. One frame in a hundred changes no judgement.
+        trouble_share: ... if more than one, and more than this share of the items, is concerned. One in a hundred changes no judgement.
         low_rate_share: Below this share of its usual rate it is degraded.
         rate_over_s: The present rate is taken over so long.
         rate_half_life_s: The usual rate rises at once and falls by half in so long, so that a camera set slower becomes usual.
