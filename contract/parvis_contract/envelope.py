@@ -55,7 +55,9 @@ class Envelope(Closed, Generic[D]):
     id: Uuid7 = Field(description="The key for idempotence.")
     source: str = Field(description="urn:parvis:{site}:{unit}; the hub's unit is `hub`.")
     type: str
-    time: UtcTime = Field(description="When it began in the world, not when it was sent.")
+    time: UtcTime = Field(
+        description="When it began in the world, not when it was sent; of an update or end: the moment that it speaks of."
+    )
     datacontenttype: Literal["application/json"] = "application/json"
     data: D
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from parvis_contract import EVENT_TYPES, ConfigError, Profile, load_profile, load_site, profiles_folder
 from parvis_contract.profile import Sense, Source
+from parvis_hub.correlate.physics import PHYSICS
 
 SHIPPED = sorted(path.stem for path in profiles_folder().glob("*.yaml"))
 TODAY = date(2026, 12, 1)
@@ -190,3 +191,12 @@ def test_the_folder_s_page_says_of_each_profile_what_it_allows() -> None:
     for name in ("closed-site", "fr-voie-publique"):
         said = [{word for word in cell.split("`") if "." in word} for cell in rows[name]]
         assert said == [_allowed(name, "camera"), _allowed(name, "microphone")]
+
+
+def test_nothing_that_was_seen_is_joined_with_anything_that_was_heard() -> None:
+    """The hub joins reports of one type and identity. The types that both senses can report keep them apart, or say nothing of the street."""
+    both = {name for name, entry in EVENT_TYPES.items() if len(entry.senses) > 1}
+    assert both == {"unit.tampered", "level.unusual"}
+    assert PHYSICS["unit.tampered"].identity == "unit"
+    # Counts are seen and levels are heard: no quantity is both.
+    assert PHYSICS["level.unusual"].identity == "quantity"
