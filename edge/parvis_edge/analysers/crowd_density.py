@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from parvis_contract import CrowdDensity, CrowdZone, LevelOfService
+from parvis_contract import CrowdDensity, CrowdZone, LevelOfService, Position
 
 from parvis_edge.perception import Judgement
 from parvis_edge.vision.area import Area
@@ -88,7 +88,7 @@ class CrowdDensityAnalyser:
             return [self._lasting.start(key, scene.time_s, scene.time_s, confidence, measure, position)]
         return self._lasting.update(key, scene.time_s, confidence, measure, position, at_once=level != was)
 
-    def _middle(self, area: Area):  # noqa: ANN202
+    def _middle(self, area: Area) -> Position | None:
         rows, columns = np.nonzero(area.mask)
         x, y = columns.mean() * area.px_per_cell[0], rows.mean() * area.px_per_cell[1]
         return self._view.position((x, y, x, y))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from parvis_contract import ObjectUnattended, WatchedZone
@@ -20,10 +21,10 @@ from parvis_edge.perception import Judgement
 from parvis_edge.vision.area import Area
 from parvis_edge.vision.boxes import ious
 from parvis_edge.vision.sight import Scene
-from parvis_edge.vision.standing import Standing
+from parvis_edge.vision.standing import SETTLED_S, Standing
 from parvis_edge.vision.tracker import Track
 
-from .view import Lasting, View
+from .view import Lasting, View, is_new
 from .yardstick import Yardstick
 
 #: Somebody who stands within this distance attends a thing: an arm's length and a step. Luggage rules speak of 1 to 3 m.
@@ -122,7 +123,9 @@ class UnattendedObjectAnalyser:
             zone = next((name for name, (_, area) in self._zones.items() if (area.mask & region.mask).sum() >= 0.5 * region.cells), None)
             if zone is not None:
                 self._count += 1
-                self._things.append(_Thing(self._count, zone, region, box, region.since_s, scene.time_s, box))
+                # Until just now somebody stood before it, or it would have been seen to stand there.
+                alone_s = max(region.since_s, scene.time_s - SETTLED_S)
+                self._things.append(_Thing(self._count, zone, region, box, alone_s, scene.time_s, box))
 
     def _judge_thing(self, thing: _Thing, scene: Scene) -> list[Judgement]:
         self._look(thing, scene)
@@ -148,7 +151,7 @@ class UnattendedObjectAnalyser:
             return self._lasting.update(thing.number, scene.time_s, confidence, measure, position)
         zone, _ = self._zones[thing.zone]
         ready = dwell_s >= zone.dwell_s and len(thing.looks) >= LEAST_LOOKS and not self._taken_for_other(thing)
-        if not ready or not self._is_size_of_thing(thing, scene) or self._is_part_of_another(thing):
+        if not ready or not self._may_be_a_thing(thing, scene) or self._is_part_of_another(thing):
             return []
         return [self._lasting.start(thing.number, thing.alone_since_s, scene.time_s, confidence, measure, position)]
 
@@ -158,9 +161,9 @@ class UnattendedObjectAnalyser:
         if not any(part[0] <= x0 and part[1] <= y0 and x1 <= part[2] + 2 and y1 <= part[3] + 2 for part in scene.looked_px):
             return
         person = other = False
-        for index, kind in enumerate(scene.kinds):
-            box = scene.detections.boxes_px[index]
-            overlap = float(ious(box[None], thing.box_px[None])[0, 0])
+        overlaps = ious(thing.box_px[None], scene.detections.boxes_px)[0]
+        for index in np.flatnonzero(overlaps > 0):
+            kind, box, overlap = scene.kinds[index], scene.detections.boxes_px[index], float(overlaps[index])
             if kind == "bag":
                 if overlap >= SAME_IOU - 0.1:
                     thing.named = max(thing.named, float(scene.confidences[index]))
@@ -187,9 +190,13 @@ class UnattendedObjectAnalyser:
         near_px = NEAR_M * scale if scale else NEAR_SHARE * scene.size_px[1]
         nearest_px, attended = np.inf, False
         for track in scene.of_kind("person"):
-            if _is_phantom(track, thing, scene):
+            if track.missed_s > 0 or not is_new(track, scene):
                 continue
             gap = _gap_px(track.box_px, thing.box_px)
+            if gap > min(nearest_px, 4 * near_px) and gap > near_px:
+                continue
+            if _is_phantom(track, thing, scene):
+                continue
             nearest_px = min(nearest_px, gap)
             speed = float(np.linalg.norm(track.speed_px_s))
             stands = speed < STANDING_M_S * (track.height_px / 1.7)
@@ -203,8 +210,10 @@ class UnattendedObjectAnalyser:
         cells = thing.region.cells * (thing.box_px[2] - thing.box_px[0]) / max(thing.region.box[2] - thing.region.box[0], 1) ** 2
         return float(cells * (thing.box_px[2] - thing.box_px[0])) / scale**2
 
-    def _is_size_of_thing(self, thing: _Thing, scene: Scene) -> bool:
+    def _may_be_a_thing(self, thing: _Thing, scene: Scene) -> bool:
         scale = self._yardstick.px_per_m(thing.box_px)
+        if not self._yardstick.is_on_ground(thing.box_px):
+            return False
         sides = thing.box_px[2:] - thing.box_px[:2]
         if scale:
             return float(sides.max()) <= LARGEST_M * scale
@@ -235,8 +244,12 @@ def _is_really_there(box_px: npt.NDArray[np.floating], score: float, thing: _Thi
 
 
 def _is_phantom(track: Track, thing: _Thing, scene: Scene) -> bool:
-    """True if a person's track is nothing but the thing itself, misread."""
-    return _covered(track.box_px, thing.box_px) > 0 and not _is_really_there(track.box_px, track.score, thing, scene)
+    """True if a person's track is nothing but the thing itself, misread; what the thing is, its own looks decide."""
+    if _covered(track.box_px, thing.box_px) == 0:
+        return False
+    if float(ious(np.asarray(track.box_px, np.float64)[None], thing.box_px[None])[0, 0]) >= SAME_IOU:
+        return True
+    return track.score < SURE_SCORE and _rest_share(track.box_px, thing, scene) < REST_SHARE
 
 
 def _covered(box_px: npt.NDArray[np.floating], thing_px: npt.NDArray[np.floating]) -> float:
@@ -250,7 +263,8 @@ def _rest_share(box_px: npt.NDArray[np.floating], thing: _Thing, scene: Scene) -
     """How much of a box, the thing left out, differs from the background."""
     if scene.change is None:
         return 0.0
+    around = cv2.dilate(thing.region.mask.view(np.uint8), np.ones((7, 7), np.uint8)).view(np.bool_)
     x0, y0, x1, y1 = (max(0, int(side // scene.cell_px)) for side in box_px)
-    changed, known = scene.change.changed[y0 : y1 + 1, x0 : x1 + 1], thing.region.mask[y0 : y1 + 1, x0 : x1 + 1]
+    changed, known = scene.change.changed[y0 : y1 + 1, x0 : x1 + 1], around[y0 : y1 + 1, x0 : x1 + 1]
     rest = ~known
     return float((changed & rest).sum()) / max(int(rest.sum()), 1)

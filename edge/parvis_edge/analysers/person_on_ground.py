@@ -1,28 +1,184 @@
-"""`person.on_ground`: somebody is lying still where people walk."""
+"""`person.on_ground`: somebody is lying still where people walk.
+
+Who stands has a height in the picture: that of the same person before, or of others who have stood there. Who lies is far below
+it: sitting, bending and crouching leave half of it or more, lying leaves less, or leaves a box much wider than high. It is told when the
+low posture has lasted for the zone's `after_s` with the body in its place. Detectors are poor at lying people, so that one or two
+detections are enough to begin with, and afterwards the place counts as long as it looks the same. Who is cut off by the picture's
+lower edge has no height; there only a box much wider than high is believed. Only who differs from the empty scene is judged: a
+drawing of a person, or a chair taken for one, does not fall.
+"""
 
 from __future__ import annotations
 
-from parvis_contract import WalkedZone
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from parvis_contract import PersonOnGround, Position, WalkedZone
 
 from parvis_edge.perception import Judgement
 from parvis_edge.vision.area import Area
+from parvis_edge.vision.boxes import areas_px2, intersections_px2
 from parvis_edge.vision.sight import Scene
+from parvis_edge.vision.tracker import Track
 
-from .view import Lasting, View
+from .view import Lasting, LastLook, View
+from .yardstick import Yardstick
+
+#: Height against that of standing: below the first, lying; below the second, lying if the box is also as wide as that. Sitting on the
+#: ground leaves 0.52 of stature (Pheasant and Haslegrave, Bodyspace, 3rd ed., sitting height), on a chair three quarters.
+LYING, LYING_WIDE, WIDE = 0.45, 0.62, 1.4
+#: How far the middle of a lying body's box may move, in standing heights.
+IN_PLACE = 0.3
+#: Share of the box that differs from the empty scene.
+NEW_SHARE = 0.2
+#: Share of the smaller of two low boxes that lies in the other, if they are of the same body.
+SAME_BODY = 0.4
+#: Share of a box that lies in a larger one of a person, if it shows a part of that person; and how much larger that one is.
+PART, LARGER = 0.7, 1.3
+#: Neither detected nor looking the same for so long: no longer there. And at most so long by its look alone.
+GONE_AFTER_S, BY_LOOK_S = 1.5, 60.0
+
+
+@dataclass(slots=True)
+class _Body:
+    """Somebody in a low posture, in one place."""
+
+    number: int
+    box_px: npt.NDArray[np.float64]
+    height_px: float
+    since_s: float
+    detected_s: float
+    seen_s: float
+    confidence: float
+    position: Position | None
+    last: LastLook | None
+    hits: int = 1
+    zone: str = ""
+    confidences: list[float] = field(default_factory=list)
 
 
 class PersonOnGroundAnalyser:
-    """Judges the walked zones of one view."""
+    """Judges the walked zones of one view.
+
+    Args:
+        zones: By name, with where they are in the picture.
+        view: The camera's.
+    """
 
     def __init__(self, zones: dict[str, tuple[WalkedZone, Area]], view: View) -> None:
         self._zones = zones
         self._view = view
+        self._yardstick = Yardstick(view)
         self._lasting = Lasting("person.on_ground", view.model)
+        self._bodies: list[_Body] = []
+        self._count = 0
 
     def judge(self, scene: Scene) -> list[Judgement]:
         """Takes the next scene."""
-        return []
+        self._yardstick.learn(scene)
+        if scene.change is None:
+            return []
+        upright = []
+        people = [track for track in scene.of_kind("person") if track.missed_s == 0]
+        for track in people:
+            if scene.changed_share(track.box_px) < NEW_SHARE or _is_part(track, people):
+                continue
+            standing_px = self._standing_px(track)
+            if standing_px is None:
+                continue
+            if track.seen_s == scene.time_s and self._is_low(track, standing_px, scene):
+                self._note(track, standing_px, scene)
+            elif track.height_px > LYING_WIDE * standing_px:
+                upright.append(track)
+        return self._follow(upright, scene)
 
     def finish(self, time_s: float) -> list[Judgement]:
         """Ends what is open."""
         return self._lasting.finish(time_s)
+
+    def _standing_px(self, track: Track) -> float | None:
+        """Height that this person would have, standing where its box ends."""
+        foot = track.foot_px[1]
+        by_others = self._yardstick.standing_px(foot)
+        path = np.array(track.path)
+        own = float(np.percentile(path[:, 5], 90)) if len(path) >= 5 else 0.0
+        if by_others is None:
+            return own or None
+        return max(own, by_others)
+
+    @staticmethod
+    def _is_low(track: Track, standing_px: float, scene: Scene) -> bool:
+        x0, y0, x1, y1 = (float(side) for side in track.box_px)
+        wide = (x1 - x0) / max(y1 - y0, 1.0) >= WIDE
+        cut = y1 >= scene.size_px[1] - 3
+        share = (y1 - y0) / standing_px
+        return wide and share < LYING_WIDE if cut else share < LYING or (wide and share < LYING_WIDE)
+
+    def _note(self, track: Track, standing_px: float, scene: Scene) -> None:
+        """Counts a low box to the body that lies there, or begins one."""
+        box = np.asarray(track.box_px, np.float64)
+        zone = next((name for name, (_, area) in self._zones.items() if _in(area, track)), None)
+        if zone is None:
+            return
+        confidence = scene.confidence_of(track)
+        body = next((body for body in self._bodies if _shared(body.box_px, box) >= SAME_BODY), None)
+        if body is None:
+            self._count += 1
+            body = _Body(
+                self._count, box, standing_px, scene.time_s, scene.time_s, scene.time_s, confidence, None, None, hits=0, zone=zone
+            )  # fmt: skip
+            self._bodies.append(body)
+        moved = float(np.linalg.norm((box[:2] + box[2:] - body.box_px[:2] - body.box_px[2:]) / 2))
+        if moved > IN_PLACE * standing_px:
+            body.since_s, body.box_px, body.hits = scene.time_s, box, 0
+        body.hits += 1
+        body.confidences = [*body.confidences[-19:], confidence]
+        body.confidence = float(np.median(body.confidences))
+        body.detected_s = body.seen_s = scene.time_s
+        body.position = self._view.position(box)
+        body.last = LastLook.of(box, scene)
+
+    def _follow(self, upright: list[Track], scene: Scene) -> list[Judgement]:
+        said: list[Judgement] = []
+        for body in list(self._bodies):
+            by_look = body.last is not None and scene.time_s - body.detected_s <= BY_LOOK_S and body.last.is_seen(scene)
+            if by_look:
+                body.seen_s = scene.time_s
+            # Somebody who has got up stands where the body lay, and nothing looks the same.
+            up = not by_look and any(_shared(body.box_px, track.box_px) >= SAME_BODY for track in upright)
+            measure = PersonOnGround(duration_s=max(0.0, body.seen_s - body.since_s))
+            if up or scene.time_s - body.seen_s > GONE_AFTER_S:
+                self._bodies.remove(body)
+                if body.number in self._lasting:
+                    said.append(self._lasting.end(body.number, body.seen_s, measure))
+            elif body.number in self._lasting:
+                said += self._lasting.update(body.number, scene.time_s, body.confidence, measure, body.position)
+            elif body.hits >= 2 and body.seen_s - body.since_s >= self._zones[body.zone][0].after_s:
+                said.append(
+                    self._lasting.start(body.number, body.since_s, scene.time_s, body.confidence, measure, body.position)
+                )  # fmt: skip
+        return said
+
+
+def _in(area: Area, track: Track) -> bool:
+    box = track.box_px
+    middle = ((float(box[0]) + float(box[2])) / 2, (float(box[1]) + float(box[3])) / 2)
+    return bool(area.contains([track.foot_px, middle]).any()) if not area.on_map else bool(area.contains([track.foot_px])[0])
+
+
+def _shared(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> float:
+    """Share of the smaller of two boxes that lies in the other."""
+    smaller = min(float(areas_px2(one[None])[0]), float(areas_px2(other[None])[0]))
+    return float(intersections_px2(one[None], other[None])[0, 0]) / max(smaller, 1.0)
+
+
+def _is_part(track: Track, people: list[Track]) -> bool:
+    """True if a box shows only a part of somebody: it lies in a larger person's box."""
+    own = float(areas_px2(track.box_px[None])[0])
+    for other in people:
+        if other is not track and float(areas_px2(other.box_px[None])[0]) >= LARGER * own:
+            inside = float(intersections_px2(track.box_px[None], other.box_px[None])[0, 0]) / max(own, 1.0)
+            if inside >= PART:
+                return True
+    return False

@@ -12,8 +12,10 @@ from parvis_contract import Measure, Phase, Position, Site
 
 from parvis_edge.perception import Judgement
 from parvis_edge.vision.area import Area, Drawn, place
+from parvis_edge.vision.background import Mask
 from parvis_edge.vision.ground_plane import GroundPlane, GroundPlaneError, LocalPlane
 from parvis_edge.vision.sight import Scene
+from parvis_edge.vision.tracker import Track
 
 #: A detector's box ends so far from the feet, 1 sigma, as a share of its height.
 FOOT_ERROR = 0.06
@@ -22,6 +24,12 @@ UPDATE_EVERY_S = 10.0
 #: Height of a standing person, the yardstick where there is no ground plane: the mean of adults (NCD Risk Factor
 #: Collaboration, eLife 2016: 1.71 m for men, 1.59 m for women), with shoes.
 PERSON_M = 1.7
+#: Share of somebody's pixels that must look the same to say that nobody has moved, and by how much, of 255, they may differ.
+SAME_SHARE, SAME_WITHIN = 0.5, 25
+#: Share of a box that differs from the background if what it shows is new here.
+NEW_SHARE = 0.2
+#: Score above which a person who is part of the first picture is believed without having moved.
+SURE_SCORE = 0.6
 
 
 class Analyser(Protocol):
@@ -74,6 +82,34 @@ class View:
         return self.ground.position(((x0 + x1) / 2, y1), (error, error), self._range_m)
 
 
+@dataclass(frozen=True, slots=True)
+class LastLook:
+    """What somebody looked like when last detected, for the seconds until the next detection: only to say that nothing has changed.
+
+    Attributes:
+        mask: ``(h, w)`` bool: the working pixels of the box that differed from the empty scene.
+        look: ``(n, 3)`` uint8: those pixels.
+    """
+
+    mask: Mask
+    look: npt.NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, box_px: npt.ArrayLike, scene: Scene) -> LastLook | None:
+        """Of a box in a scene; None where nothing in it differs from the empty scene."""
+        if scene.change is None:
+            return None
+        x0, y0, x1, y1 = (max(0, round(float(side) / scene.cell_px)) for side in np.asarray(box_px))
+        mask = np.zeros(scene.change.changed.shape, np.bool_)
+        mask[y0:y1, x0:x1] = scene.change.changed[y0:y1, x0:x1]
+        return cls(mask, scene.small[mask]) if mask.any() else None
+
+    def is_seen(self, scene: Scene) -> bool:
+        """True if most of it still looks the same."""
+        difference = np.abs(scene.small[self.mask].astype(np.int16) - self.look).max(axis=1)
+        return float((difference <= SAME_WITHIN).mean()) >= SAME_SHARE
+
+
 @dataclass(slots=True)
 class _Open:
     said_s: float
@@ -100,7 +136,7 @@ class Lasting:
         """Of the open events."""
         return list(self._open)
 
-    def start(
+    def start(  # noqa: PLR0917 - the fields of a judgement
         self, key: Hashable, began_s: float, now_s: float, confidence: float, measure: Measure, position: Position | None
     ) -> Judgement:
         """Opens an event that began at ``began_s`` and is told at ``now_s``."""
@@ -132,3 +168,15 @@ class Lasting:
 
 def _bounded(confidence: float) -> float:
     return min(max(float(confidence), 0.0), 1.0)
+
+
+def is_new(track: Track, scene: Scene) -> bool:
+    """True if a track is not merely a part of the scene that looks like something."""
+    if scene.count == 1:
+        return True
+    if track.hits < 2:
+        return False
+    if scene.changed_share(track.box_px) >= NEW_SHARE or (track.kind == "person" and track.score >= SURE_SCORE):
+        return True
+    first, last = np.array(track.path[0][3:5]), np.array(track.path[-1][3:5])
+    return float(np.linalg.norm(last - first)) > 0.5 * track.height_px

@@ -13,6 +13,8 @@ from .view import PERSON_M, View
 KEPT = 200
 #: Detections of a track, and their score, before it may serve as a measure.
 LEAST_HITS, LEAST_SCORE = 3, 0.5
+#: Where people would be smaller than this share of those seen, the ground is too far away to judge anything on it.
+HORIZON_SHARE = 0.2
 #: A box as upright as this is of somebody who stands, or walks: the width of shoulders and stride against height.
 UPRIGHT = 2.0
 
@@ -59,6 +61,16 @@ class Yardstick:
         slope, start = self._fit
         # Beyond those seen, the line is not followed to the horizon.
         return max(slope * foot_y_px + start, 0.3 * float(np.median(heights)))
+
+    def is_on_ground(self, box_px: npt.NDArray[np.floating]) -> bool:
+        """False for what ends near the horizon or above it, as far as that is known: lamps, screens and signs are not on the ground."""
+        middle, foot = float(box_px[0] + box_px[2]) / 2, float(box_px[3])
+        if self._view.ground is not None:
+            return bool(np.isfinite(self._view.ground.to_ground_m([(middle, foot)])).all())
+        if self.standing_px(foot) is None or self._fit is None:
+            return True
+        slope, start = self._fit
+        return slope == 0 or slope * foot + start > HORIZON_SHARE * float(np.median([height for _, height in self._seen]))
 
     def px_per_m(self, box_px: npt.NDArray[np.floating]) -> float | None:
         """Pixels per metre, upright or across the view, at the foot of a box; None where nothing tells."""

@@ -2,9 +2,10 @@
 
 A person, bicycle or vehicle that is detected inside is present. It stays present while it is tracked there, and, when the detector
 loses somebody who stands still or turns away, for as long as the place where it was last detected looks the same, or something as
-large keeps moving in the zone: a visit interrupted by missed detections is one visit. What has been part of the scene all along (a parked car, a sculpture that
-looks like a person) differs from nothing and has not moved, and is no visit. Presence counts from the first moment inside, and is
-told when it has lasted for the zone's `after_s`. A zone is either empty or not: a second person who joins the first is the same presence.
+large keeps moving in the zone: a visit interrupted by missed detections is one visit. What has been part of the scene all along (a
+parked car, a sculpture that looks like a person) differs from nothing and has not moved, and is no visit. Presence counts from the
+first moment inside, and is told when it has lasted for the zone's `after_s`. A zone is either empty or not: a second person who
+joins the first is the same presence.
 """
 
 from __future__ import annotations
@@ -12,30 +13,24 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from parvis_contract import ClosedZone, ObjectClass, Position, ZoneIntrusion
 
 from parvis_edge.perception import Judgement
 from parvis_edge.vision.area import Area
-from parvis_edge.vision.background import Mask, Picture
 from parvis_edge.vision.sight import Scene
 from parvis_edge.vision.tracker import Track
 
-from .view import Lasting, View
+from .view import Lasting, LastLook, View, is_new
 
 #: Nothing was seen inside for this long: the visit is over. Longer than a detector's gaps, shorter than two visits' distance.
 EMPTY_AFTER_S = 2.0
 #: How long somebody undetected may count as present: while the place looks the same, and while something moves.
 SAME_HELD_S, MOVING_HELD_S = 20.0, 4.0
-#: Share of the visitor's pixels that must look the same, and by how much, of 255, they may differ; share of their number that must move.
-SAME_SHARE, SAME_WITHIN, MOVING_SHARE = 0.5, 25, 0.25
+#: What moves must be this large against the visitor.
+MOVING_SHARE = 0.25
 #: Share of a box that lies in a zone drawn in the picture. What is drawn there may be the ground or what is seen before it.
 INSIDE = 0.5
-#: Share of a box that differs from the background if what it shows is new here.
-NEW_SHARE = 0.2
-#: Score above which a person who is part of the first picture is believed without having moved.
-SURE_SCORE = 0.6
 
 
 @dataclass(slots=True)
@@ -48,8 +43,7 @@ class _Presence:
     classes: Counter[str] = field(default_factory=Counter)
     confidence: float = 0.0
     position: Position | None = None
-    visitor: Mask | None = None
-    look: Picture | None = None
+    last: LastLook | None = None
     visit: int = 0
 
 
@@ -113,7 +107,7 @@ class ZoneIntrusionAnalyser:
                 self._first_inside_s.pop((name, track.number), None)
                 continue
             self._first_inside_s.setdefault((name, track.number), scene.time_s)
-            if _is_new(track, scene):
+            if is_new(track, scene):
                 found.append(track)
         return found
 
@@ -126,7 +120,7 @@ class ZoneIntrusionAnalyser:
         confidence = max(scene.confidence_of(track) for track in inside)
         state.confidence = confidence if state.confidence == 0.0 else 0.8 * state.confidence + 0.2 * confidence
         state.position = self._view.position(best.box_px)
-        state.visitor, state.look = _visitor(best, scene), scene.small
+        state.last = LastLook.of(best.box_px, scene)
 
     @staticmethod
     def _measure(name: str, state: _Presence) -> ZoneIntrusion:
@@ -134,35 +128,12 @@ class ZoneIntrusionAnalyser:
         return ZoneIntrusion(zone=name, object_class=kind, duration_s=max(0.0, state.seen_s - (state.since_s or 0.0)))
 
 
-def _visitor(track: Track, scene: Scene) -> Mask | None:
-    """The working pixels of a track's box that differ from the empty scene."""
-    if scene.change is None:
-        return None
-    x0, y0, x1, y1 = (max(0, round(float(side) / scene.cell_px)) for side in track.box_px)
-    mask = np.zeros(scene.change.changed.shape, np.bool_)
-    mask[y0:y1, x0:x1] = scene.change.changed[y0:y1, x0:x1]
-    return mask
-
-
 def _held(state: _Presence, area: Area, scene: Scene) -> bool:
     """True if the visitor, not detected now, is still there."""
-    if state.visitor is None or state.look is None or scene.change is None or not state.visitor.any():
+    if state.last is None or scene.change is None:
         return False
     for_s = scene.time_s - state.detected_s
-    difference = cv2.absdiff(scene.small[state.visitor], state.look[state.visitor])
-    if for_s <= SAME_HELD_S and float((difference.max(axis=1) <= SAME_WITHIN).mean()) >= SAME_SHARE:
+    if for_s <= SAME_HELD_S and state.last.is_seen(scene):
         return True
     moving = np.count_nonzero(scene.change.moving & scene.change.changed & area.mask)
-    return for_s <= MOVING_HELD_S and moving >= MOVING_SHARE * np.count_nonzero(state.visitor)
-
-
-def _is_new(track: Track, scene: Scene) -> bool:
-    """True if a track is not merely a part of the scene that looks like something."""
-    if scene.count == 1:
-        return True
-    if track.hits < 2:
-        return False
-    if scene.changed_share(track.box_px) >= NEW_SHARE or (track.kind == "person" and track.score >= SURE_SCORE):
-        return True
-    first, last = np.array(track.path[0][3:5]), np.array(track.path[-1][3:5])
-    return float(np.linalg.norm(last - first)) > 0.5 * track.height_px
+    return for_s <= MOVING_HELD_S and bool(moving >= MOVING_SHARE * np.count_nonzero(state.last.mask))

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .ground_plane import GroundPlane
+from .ground_plane import Floats, GroundPlane
 
 
 class Drawn(Protocol):
@@ -107,7 +107,7 @@ def scaled(polygon_px: npt.ArrayLike, from_size: tuple[int, int], to_size: tuple
     return np.asarray(polygon_px, np.float64).reshape(-1, 2) * np.array(to_size, np.float64) / np.array(from_size, np.float64)
 
 
-def polygon_area_m2(corners_m: npt.NDArray[np.float64]) -> float:
+def polygon_area_m2(corners_m: Floats) -> float:
     """Area of a simple polygon, by the shoelace formula; ``(N, 2)`` metres."""
     x, y = corners_m.T
     return float(abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2)
@@ -122,7 +122,7 @@ def _centres(cells: tuple[int, int]) -> npt.NDArray[np.float64]:
     return np.stack([x.ravel() + 0.5, y.ravel() + 0.5], axis=1)
 
 
-def _in_polygon(points: npt.NDArray[np.float64], corners: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+def _in_polygon(points: Floats, corners: Floats) -> npt.NDArray[np.bool_]:
     """Which points lie inside, by the even-odd rule; not-a-number is outside."""
     inside = np.zeros(len(points), np.bool_)
     x, y = points.T

@@ -16,10 +16,10 @@ def areas_px2(boxes: Floats) -> Floats:
 
 def intersections_px2(one: Floats, other: Floats) -> Floats:
     """``(N, M)``: the area that each of ``(N, 4)`` boxes shares with each of ``(M, 4)``."""
-    low = np.maximum(one[:, None, :2], other[None, :, :2])
-    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    sides = np.maximum(high - low, 0)
-    return np.asarray(sides[..., 0] * sides[..., 1])
+    # Side by side rather than as (N, M, 2): several times as fast, and this runs for every frame.
+    across = np.minimum(one[:, None, 2], other[None, :, 2]) - np.maximum(one[:, None, 0], other[None, :, 0])
+    down = np.minimum(one[:, None, 3], other[None, :, 3]) - np.maximum(one[:, None, 1], other[None, :, 1])
+    return np.asarray(np.maximum(across, 0) * np.maximum(down, 0))
 
 
 def ious(one: Floats, other: Floats) -> Floats:

@@ -91,7 +91,7 @@ class GroundPlane:
         self._h = _matrix(fit.x)
         self._covariance = np.linalg.inv(information) * variance
         self._inverse = np.linalg.inv(self._h)
-        self._metres_per_unit = 1 / self._ground_frame[0, 0]
+        self._metres_per_unit = 1 / float(self._ground_frame[0, 0])
         self.residual_m = float(np.sqrt(((_apply(self._h, p) - g) ** 2).sum(axis=1).mean())) * self._metres_per_unit
 
     def to_ground_m(self, pixels: npt.ArrayLike) -> Floats:
@@ -134,7 +134,7 @@ class GroundPlane:
         by_fit = _jacobian_h(self._h, p[0])
         by_pixel = _jacobian_p(self._h, p[0]) * self._pixel_frame[0, 0]
         covariance = by_fit @ self._covariance @ by_fit.T + by_pixel @ np.diag(np.square(error_px)) @ by_pixel.T
-        return math.sqrt(float(np.linalg.eigvalsh(covariance)[-1])) * self._metres_per_unit
+        return math.sqrt(float(np.linalg.eigvalsh(covariance)[-1])) * float(self._metres_per_unit)
 
     def position(self, pixel: tuple[float, float], error_px: tuple[float, float], farthest_m: float) -> Position | None:
         """The place of a pixel on the Earth, or None where the picture does not tell it to within ``farthest_m``."""
@@ -148,7 +148,7 @@ class GroundPlane:
         """Per point, 1 sigma in the ground's frame."""
         pointing = np.array([np.linalg.norm(_jacobian_p(start, point)) / math.sqrt(2) for point in p])
         pointing *= self._pixel_frame[0, 0] * self._px_per_mark
-        return np.hypot(pointing, MAP_ERROR_M * self._ground_frame[0, 0])
+        return np.asarray(np.hypot(pointing, MAP_ERROR_M * self._ground_frame[0, 0]))
 
 
 def _frame(points: Floats) -> Floats:

@@ -57,23 +57,17 @@ def crops(boxes_px: npt.NDArray[np.floating], size_px: tuple[int, int], input_px
         alone if the parts would cover about as much.
     """
     whole = (0, 0, *size_px)
-    groups = [_with_margin(box) for box in boxes_px]
+    groups = np.array([_with_margin(box) for box in boxes_px])
     limit = min(MOST_REDUCED * input_px, 0.8 * max(size_px))
-    joined = True
-    while joined and len(groups) > 1:
-        joined = False
-        for first in range(len(groups)):
-            for second in range(first + 1, len(groups)):
-                union = np.concatenate(
-                    [np.minimum(groups[first][:2], groups[second][:2]), np.maximum(groups[first][2:], groups[second][2:])]
-                )
-                if (union[2:] - union[:2]).max() <= limit:
-                    groups[first] = union
-                    del groups[second]
-                    joined = True
-                    break
-            if joined:
-                break
+    while len(groups) > 1:
+        low, high = np.minimum(groups[:, None, :2], groups[None, :, :2]), np.maximum(groups[:, None, 2:], groups[None, :, 2:])
+        sides = (high - low).max(axis=2)
+        np.fill_diagonal(sides, np.inf)
+        first, second = np.unravel_index(int(sides.argmin()), sides.shape)
+        if sides[first, second] > limit:
+            break
+        groups[first] = np.concatenate([low[first, second], high[first, second]])
+        groups = np.delete(groups, second, axis=0)
     least = input_px / MOST_ENLARGED
     parts = [_square(group, least, size_px) for group in groups]
     covered = sum((part[2] - part[0]) * (part[3] - part[1]) for part in parts)

@@ -34,15 +34,17 @@ KINDS = {
 }
 #: Boxes of one kind but of different classes (a van is a car and a truck) that overlap by more are one thing.
 ONE_THING_IOU = 0.6
-#: Of what differs from the background a weaker score will do: that something is there is known already. As shares of the card's
-#: threshold, and of the box that has to differ.
-FOREGROUND_BONUS, FOREGROUND_SHARE = 0.65, 0.3
-#: Boxes below this share of the lowest threshold are not even followed.
-WEAK = 0.6
+#: Where the background says already that something is there, a weaker score will do to say what: what is
+#: left to be told apart is one thing from another. And the share of the box that has to differ.
+FOREGROUND_SCORE, FOREGROUND_SHARE = 0.23, 0.3
+#: Boxes below this are not even followed.
+LEAST_SCORE = 0.15
 #: A moving region has at least this many working pixels, about 3 by 5.
 LEAST_MOVING_CELLS = 16
 #: At most so many moving regions are told apart; the largest.
 MOST_REGIONS = 12
+#: At most so many still things are looked at again with what moves; those unseen for longest.
+MOST_AGAIN = 3
 #: How often things are looked at again that differ from the background and stand still; and people who are part of it.
 AGAIN_S, AGAIN_STILL_S = 1.0, 4.0
 #: A picture that differs nearly everywhere for this long is a new scene: the camera was turned, or the lights went on.
@@ -116,7 +118,6 @@ class Sight:
     def __init__(self, detector: Detector, thresholds: dict[str, Threshold], size_px: tuple[int, int]) -> None:
         self._detector = detector
         self._by_label = {label: threshold for threshold in thresholds.values() for label in threshold.labels}
-        self._floor = WEAK * min(threshold.score for threshold in thresholds.values())
         self.size_px = size_px
         self._halvings = halvings(*size_px)
         self.cell_px = 2**self._halvings
@@ -185,21 +186,22 @@ class Sight:
             return none, none
         busy = self._moving_boxes(change)
         for track in tracks:
-            if len(busy) and _touches(track.box_px, busy):
-                busy = np.concatenate([busy, track.box_px[None]])
-        again = []
+            # Of somebody who waves, all is looked at.
+            for index in np.flatnonzero(_touch(track.box_px, busy)):
+                busy[index] = np.concatenate([np.minimum(busy[index, :2], track.box_px[:2]), np.maximum(busy[index, 2:], track.box_px[2:])])
+        again: list[tuple[float, npt.NDArray[np.float64]]] = []
         for track in tracks:
             still = _share(change.changed, track.box_px, self.cell_px) < FOREGROUND_SHARE / 2
             if still and track.kind != "person":
                 continue
             if time_s - track.seen_s >= (AGAIN_STILL_S if still else AGAIN_S):
-                again.append(track.box_px)
-        again += [
-            np.array(region.box, np.float64) * self.cell_px
-            for region in self._standing.regions
-            if time_s - self._looked_at_s.get(region.number, -np.inf) >= AGAIN_STILL_S
-        ]
-        return busy, np.asarray(again, np.float64).reshape(-1, 4)
+                again.append((track.seen_s, np.asarray(track.box_px, np.float64)))
+        for region in self._standing.regions:
+            looked_s = self._looked_at_s.get(region.number, -np.inf)
+            if time_s - looked_s >= AGAIN_STILL_S:
+                again.append((looked_s, np.array(region.box, np.float64) * self.cell_px))
+        again.sort(key=lambda entry: entry[0])
+        return busy, np.array([box for _, box in again[:MOST_AGAIN]], np.float64).reshape(-1, 4)
 
     def _moving_boxes(self, change: Change) -> npt.NDArray[np.float64]:
         stirred = change.moving | (change.changed & (change.settled_s < SETTLED_S))
@@ -211,7 +213,7 @@ class Sight:
         kept = [stats[index] for index in range(1, count) if stats[index, cv2.CC_STAT_AREA] >= 4 * LEAST_MOVING_CELLS]
         kept.sort(key=lambda row: -int(row[cv2.CC_STAT_AREA]))
         boxes = [(row[0], row[1], row[0] + row[2], row[1] + row[3]) for row in kept[:MOST_REGIONS]]
-        return np.asarray(boxes, np.float64).reshape(-1, 4) * self.cell_px
+        return np.asarray(np.asarray(boxes, np.float64).reshape(-1, 4) * self.cell_px)
 
     def _note_looks(self, time_s: float, looked: list[Box]) -> None:
         regions = self._standing.regions
@@ -225,7 +227,7 @@ class Sight:
         parts = []
         for part in looked:
             x0, y0, x1, y1 = part
-            found = self._detector.detect(image[y0:y1, x0:x1], self._floor).moved(x0, y0)
+            found = self._detector.detect(image[y0:y1, x0:x1], LEAST_SCORE).moved(x0, y0)
             parts.append(found[_uncut(found.boxes_px, part, self.size_px)])
         found = Detections.joined(parts)
         labels = [self._detector.labels[index] for index in found.classes]
@@ -241,7 +243,7 @@ class Sight:
         limits = np.array([self._by_label[self._detector.labels[index]].score for index in detections.classes], np.float64)
         if change is not None and len(detections):
             differs = np.array([_share(change.changed, box, self.cell_px) >= FOREGROUND_SHARE for box in detections.boxes_px], np.bool_)
-            limits = np.where(differs, limits * FOREGROUND_BONUS, limits)
+            limits = np.where(differs, np.minimum(limits, FOREGROUND_SCORE), limits)
         return np.asarray(detections.scores >= limits, np.bool_)
 
     def _remember(self, time_s: float, small: Picture, change: Change | None, passed_s: float, tracks: list[Track]) -> None:
@@ -285,8 +287,8 @@ def _share(mask: Mask, box_px: npt.NDArray[np.floating], cell_px: int) -> float:
     return float(np.count_nonzero(part)) / part.size if part.size else 0.0
 
 
-def _touches(box: npt.NDArray[np.floating], boxes: npt.NDArray[np.floating]) -> bool:
-    return bool(np.any((box[:2] < boxes[:, 2:]).all(axis=1) & (box[2:] > boxes[:, :2]).all(axis=1)))
+def _touch(box: npt.NDArray[np.floating], boxes: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+    return np.asarray((box[:2] < boxes[:, 2:]).all(axis=1) & (box[2:] > boxes[:, :2]).all(axis=1))
 
 
 def _uncut(boxes: npt.NDArray[np.floating], part: Box, size_px: tuple[int, int]) -> npt.NDArray[np.bool_]:

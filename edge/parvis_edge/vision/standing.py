@@ -180,7 +180,7 @@ def _is_edge_moving(mask: Mask, change: Change) -> bool:
     """True if a region is the plain inside of something that moves: what surrounds it has not settled."""
     ring = cv2.dilate(mask.view(np.uint8), np.ones((7, 7), np.uint8)).view(np.bool_) & ~mask
     stirred = change.moving | (change.changed & (change.settled_s < SETTLED_S / 2))
-    return bool(np.count_nonzero(ring & stirred) > MOVING_EDGE * max(1, np.count_nonzero(ring)))
+    return int(np.count_nonzero(ring & stirred)) > MOVING_EDGE * int(np.count_nonzero(ring))
 
 
 def faintly(small: Picture, background: Picture, gain: Gain) -> Mask:
@@ -230,12 +230,12 @@ def _along_outline(region: Mask, picture: npt.NDArray[np.float32]) -> float:
     across_x, across_y = cv2.Sobel(smooth_mask, cv2.CV_32F, 1, 0), cv2.Sobel(smooth_mask, cv2.CV_32F, 0, 1)
     steep = np.hypot(across_x, across_y)
     smooth = cv2.GaussianBlur(picture, (5, 5), 0)
-    slope = sum(
-        np.abs(cv2.Sobel(smooth[..., colour], cv2.CV_32F, 1, 0) * across_x + cv2.Sobel(smooth[..., colour], cv2.CV_32F, 0, 1) * across_y)
-        for colour in range(3)
-    )
+    slope = np.zeros(region.shape, np.float32)
+    for colour in range(3):
+        down_x, down_y = cv2.Sobel(smooth[..., colour], cv2.CV_32F, 1, 0), cv2.Sobel(smooth[..., colour], cv2.CV_32F, 0, 1)
+        slope += np.abs(down_x * across_x + down_y * across_y)
     # Both slopes multiplied weigh the outline most where the mask is steepest: on it.
-    return float(np.sum(slope) / max(float(steep.sum()), 1e-6))
+    return float(slope.sum()) / max(float(steep.sum()), 1e-6)
 
 
 def _is_light(region: Mask, now: npt.NDArray[np.float32], then: npt.NDArray[np.float32]) -> bool:

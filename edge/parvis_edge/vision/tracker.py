@@ -147,7 +147,7 @@ class Tracker:
         self._passed_s = passed_s
         return self.tracks
 
-    def update(  # noqa: PLR0917 - columns of one table
+    def update(
         self,
         detections: Detections,
         confidences: npt.NDArray[np.float64],
