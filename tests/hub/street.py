@@ -191,12 +191,12 @@ class Street:
         return sorted(self.messages, key=lambda message: (message.time, message.id))
 
 
-def busy_street(seed: int, happenings: int = 12, over_s: float = 400.0, side: int = 4) -> Street:
+def busy_street(seed: int, happenings: int = 12, over_s: float = 400.0, side: int = 4, start_s: float = START_S) -> Street:
     """Things of every kind, here and there."""
     rng = random.Random(seed)
     street = Street(rng, side)
     for _ in range(happenings):
-        at_s = START_S + rng.uniform(0, over_s)
+        at_s = start_s + rng.uniform(0, over_s)
         place = (rng.uniform(0, SPACING_M * (side - 1)), rng.uniform(0, SPACING_M * (side - 1)))
         what = rng.choice(["thing", "thing", "shot", "shot", "alarm", "crowd", "tampered"])
         if what == "tampered":

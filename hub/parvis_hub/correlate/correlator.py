@@ -63,19 +63,19 @@ class Correlator:
             report.take(message, self._plane)
             self._grouping(report).put(report)
             return
-        before, old_key = report.bearing_on_others(), (report.type, report.identity)
-        old = self._groupings[old_key]
-        report.take(message, self._plane)
-        if report.bearing_on_others() == before:
-            self._touched[old_key] = None
-            old.refresh(report)
-        elif (report.type, report.identity) == old_key:
-            self._touched[old_key] = None
-            old.put(report)
-        else:
-            self._touched[old_key] = None
-            old.remove(report)
+        grouping = self._grouping(report)
+        if report.begins_earlier(message):
+            # It moves in the order of decisions, and perhaps to another grouping.
+            grouping.remove(report)
+            report.take(message, self._plane)
             self._grouping(report).put(report)
+            return
+        last, until_us = report.last, report.until_us
+        report.take(message, self._plane)
+        if report.until_us != until_us or (report.moves and report.last != last):
+            grouping.prolong(report, last)
+        else:
+            grouping.refresh(report)
 
     def _grouping(self, report: Report) -> Grouping:
         key = (report.type, report.identity)

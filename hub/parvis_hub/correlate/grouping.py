@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from math import hypot
 
 from .neighbourhood import Cell, Neighbourhood
-from .physics import ARRIVAL_SIGMAS, AUDIBLE_M, MAX_EVENTS, PHYSICS, log_likelihood_ratio
+from .physics import ARRIVAL_SIGMAS, AUDIBLE_M, MAX_EVENTS, PHYSICS, Physics, log_likelihood_ratio
 from .report import Order, Place, Report
 
 
@@ -22,25 +23,46 @@ class Cluster:
     Attributes:
         founder: The one that began first; the incident bears its name.
         reports: All, in order.
+        by_unit: The same, by unit.
     """
 
-    __slots__ = ("founder", "reports")
+    __slots__ = ("by_unit", "founder", "reports")
 
     def __init__(self, founder: Report) -> None:
         self.founder = founder
         self.reports: list[Report] = []
+        self.by_unit: dict[str, list[Report]] = {}
 
-    def before(self, order: Order) -> Sequence[Report]:
-        """Those that stand before an order."""
-        return self.reports[: bisect_left(self.reports, order, key=_order)]
+    def before(self, order: Order) -> int:
+        """How many stand before an order."""
+        return bisect_left(self.reports, order, key=_order)
 
     def add(self, report: Report) -> None:
         """Puts a report where it stands."""
         insort(self.reports, report, key=_order)
+        self.by_unit.setdefault(report.unit, []).append(report)
 
     def remove(self, report: Report) -> None:
         """Takes a report out."""
         self.reports.remove(report)
+        of_unit = self.by_unit[report.unit]
+        of_unit.remove(report)
+        if not of_unit:
+            del self.by_unit[report.unit]
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """How a report stands in the decisions of others.
+
+    Attributes:
+        cells: On the map.
+        until_us, joinable_us: In time.
+    """
+
+    cells: frozenset[Cell]
+    until_us: int
+    joinable_us: int
 
 
 class Grouping:
@@ -51,27 +73,39 @@ class Grouping:
     """
 
     def __init__(self, type: str, sound_m_s: float) -> None:
-        self._physics = PHYSICS[type]
-        self._score = _Impulses(sound_m_s) if type == "sound.impulse" else _Things(type)
-        self._near = Neighbourhood(AUDIBLE_M if type == "sound.impulse" else self._physics.reach_m)
-        #: Of each report, where it stands and until when it can be joined, as the others' decisions have it.
-        self._placed: dict[Report, tuple[Order, frozenset[Cell], int]] = {}
+        physics = PHYSICS[type]
+        self._score: Callable[[Cluster, list[Report], Report], float | None]
+        if type == "sound.impulse":
+            self._score, reach_m = _Impulses(sound_m_s), AUDIBLE_M
+        else:
+            self._score, reach_m = _Things(physics), physics.reach_m
+        self._near = Neighbourhood(reach_m)
+        self._placed: dict[Report, _Placed] = {}
         self.changed: dict[Cluster, None] = {}
 
     def __len__(self) -> int:
         return len(self._placed)
 
     def put(self, report: Report) -> None:
-        """Adds a report, or takes note that one has changed."""
-        again: list[Report] = [report]
-        placed = self._placed.get(report)
-        if placed is not None:
-            again += self._influenced(report)
-            if placed[0] != report.order:
-                self._detach(report)
-            self._near.remove(report, *placed[:2])
-        self._placed[report] = report.order, self._near.add(report), report.joinable_us
-        again += self._influenced(report)
+        """Adds a report."""
+        self._place(report)
+        self._decide_again([report, *self._influenced(report)])
+
+    def prolong(self, report: Report, last: Place) -> None:
+        """Takes note that a report was last seen elsewhere, or has ended, or will be taken to have, at another time than was thought.
+
+        Args:
+            report: As it is now. When it began must not have changed.
+            last: Where it was last seen, as was thought.
+        """
+        placed = self._placed[report]
+        self.changed[report.cluster] = None
+        # Who began before both ends sees no difference, nor who began nearer in time to this one's beginning than to its end.
+        since_us = min(placed.until_us, report.until_us, (report.order[0] + min(last.time_us, report.last.time_us)) // 2)
+        again = self._influenced(report, since_us)
+        self._near.remove(report, placed.cells)
+        self._place(report)
+        again += self._influenced(report, since_us)
         self._decide_again(again)
 
     def refresh(self, report: Report) -> None:
@@ -80,18 +114,19 @@ class Grouping:
 
     def remove(self, report: Report) -> None:
         """Forgets a report as if it had never been."""
-        order, cells, _ = self._placed[report]
-        again = [other for other in self._influenced(report) if other is not report]
+        again = self._influenced(report)
         self._detach(report)
-        self._near.remove(report, order, cells)
-        del self._placed[report]
+        self._near.remove(report, self._placed.pop(report).cells)
         self._decide_again(again)
 
     def forget(self, cluster: Cluster) -> None:
         """Lets go of a cluster that nothing can join any more, without deciding anything again."""
         for report in cluster.reports:
-            self._near.remove(report, *self._placed.pop(report)[:2])
+            self._near.remove(report, self._placed.pop(report).cells)
         self.changed.pop(cluster, None)
+
+    def _place(self, report: Report) -> None:
+        self._placed[report] = _Placed(self._near.add(report), report.until_us, report.joinable_us)
 
     def _detach(self, report: Report) -> None:
         cluster: Cluster = report.cluster
@@ -99,18 +134,23 @@ class Grouping:
         report.cluster = None
         self.changed[cluster] = None
 
-    def _influenced(self, report: Report) -> list[Report]:
-        """The later reports whose decision may depend on this one: those near it, or near another of its cluster."""
-        order, cells, until_us = self._placed[report]
+    def _influenced(self, report: Report, since_us: int = 0) -> list[Report]:
+        """The later reports, begun since a time, whose decision may depend on this one: near it, or near another of its cluster."""
+        placed = self._placed[report]
+        after = max(report.order, (since_us, ""))
+        cells, until_us = placed.cells, placed.joinable_us
         later: list[Report] = []
         if report.cluster is not None:
-            for member in report.cluster.reports:
-                if member.order > order:
-                    later.append(member)
-                cells |= self._placed[member][1]
-                until_us = max(until_us, self._placed[member][2])
-        later += self._near.after(order, cells, until_us)
-        return later
+            of_cluster: Cluster = report.cluster
+            later += of_cluster.reports[of_cluster.before(after) :]
+            for member in of_cluster.reports:
+                other = self._placed[member]
+                if not other.cells <= cells:
+                    cells |= other.cells
+                until_us = max(until_us, other.joinable_us)
+        if after[0] <= until_us:
+            later += self._near.after(after, cells, until_us)
+        return [other for other in later if other is not report]
 
     def _decide_again(self, reports: Iterable[Report]) -> None:
         waiting = {report.order: report for report in reports}
@@ -139,20 +179,17 @@ class Grouping:
 
     def _decide(self, report: Report) -> Cluster:
         """The cluster that a report belongs to, given the earlier reports and where they belong."""
-        candidates: dict[Cluster, None] = {}
+        candidates: dict[Cluster, list[Report]] = {}
         for other in self._near.before(report):
             if other.cluster is not None:
-                candidates[other.cluster] = None
+                candidates.setdefault(other.cluster, []).append(other)
         best: tuple[float, Order] | None = None
         chosen: Cluster | None = None
-        for cluster in candidates:
-            earlier = cluster.before(report.order)
-            if not earlier or len(earlier) >= MAX_EVENTS:
+        for cluster, near in candidates.items():
+            score = self._score(cluster, near, report)
+            if score is None or cluster.before(report.order) >= MAX_EVENTS:
                 continue
-            score = self._score(earlier, report)
-            if score is None:
-                continue
-            rank = (-score, earlier[0].order)
+            rank = (-score, cluster.reports[0].order)
             if best is None or rank < best:
                 best, chosen = rank, cluster
         if chosen is not None:
@@ -164,22 +201,21 @@ class Grouping:
 class _Things:
     """Scores things that are somewhere: the log likelihood ratio of one thing against two, or None where it is two."""
 
-    def __init__(self, type: str) -> None:
-        self._physics = PHYSICS[type]
-        self._one_per_unit = self._physics.identity != "unit"
+    def __init__(self, physics: Physics) -> None:
+        self._physics = physics
 
-    def __call__(self, earlier: Sequence[Report], report: Report) -> float | None:
-        if not self._one_per_unit:
+    def __call__(self, cluster: Cluster, near: list[Report], report: Report) -> float | None:
+        if self._physics.identity == "unit":
             return 0.0
-        began_us = report.anchor.time_us
-        alive = [other for other in earlier if other.joinable_us >= began_us]
+        began_us, order = report.order[0], report.order
         # A unit that reports two things at once has told them apart.
-        if not alive or any(other.unit == report.unit and other.until_us > began_us for other in alive):
+        if any(other.until_us > began_us and other.order < order for other in cluster.by_unit.get(report.unit, ())):
             return None
         if self._physics.speed_m_s:
-            score = max(self._ratio(_nearest(other, began_us), other.extent_m, report) for other in alive)
+            score = max(self._ratio(_nearest(other, began_us), other.extent_m, report) for other in near)
         else:
-            score = self._ratio(_fused(earlier), max(other.extent_m for other in earlier), report)
+            near.sort(key=_order)
+            score = self._ratio(_fused(near), max(other.extent_m for other in near), report)
         return score if score >= 0.0 else None
 
     def _ratio(self, place: Place, extent_m: float, report: Report) -> float:
@@ -196,18 +232,23 @@ class _Impulses:
     def __init__(self, sound_m_s: float) -> None:
         self._sound_m_s = sound_m_s
 
-    def __call__(self, earlier: Sequence[Report], report: Report) -> float | None:
-        for other in earlier:
+    def __call__(self, cluster: Cluster, near: list[Report], report: Report) -> float | None:
+        # Those not near are too far off in place or in time.
+        earlier = cluster.before(report.order)
+        if earlier > len(near):
+            return None
+        here = report.anchor
+        for other in near:
             if other.unit == report.unit:
                 return None
-            distance_m = hypot(report.anchor.east_m - other.anchor.east_m, report.anchor.north_m - other.anchor.north_m)
+            distance_m = hypot(here.east_m - other.anchor.east_m, here.north_m - other.anchor.north_m)
             if distance_m > AUDIBLE_M:
                 return None
             allowed_s = distance_m / self._sound_m_s + ARRIVAL_SIGMAS * hypot(report.sigma_us, other.sigma_us) / 1e6
-            if (report.anchor.time_us - other.anchor.time_us) / 1e6 > allowed_s:
+            if (here.time_us - other.anchor.time_us) / 1e6 > allowed_s:
                 return None
         # Of two sounds that a unit has not heard yet, the earlier reaches it first.
-        return -earlier[0].anchor.time_us / 1e6
+        return -cluster.reports[0].anchor.time_us / 1e6
 
 
 def _order(report: Report) -> Order:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .report import Order, Place, Report
 
@@ -18,7 +18,7 @@ class Neighbourhood:
 
     def __init__(self, reach_m: float) -> None:
         self._reach_m = reach_m
-        self._cells: dict[Cell, list[tuple[Order, Report]]] = {}
+        self._cells: dict[Cell, list[Report]] = {}
         #: For each square, the longest time from a report's beginning to when nothing can join it any more.
         self._longest_us: dict[Cell, int] = {}
 
@@ -38,40 +38,44 @@ class Neighbourhood:
         """Puts a report where it stands; returns its squares, for :meth:`remove`."""
         cells = self.cells_of(report)
         for cell in cells:
-            insort(self._cells.setdefault(cell, []), (report.order, report), key=lambda entry: entry[0])
-            self.lengthen(cell, report)
+            insort(self._cells.setdefault(cell, []), report, key=_order)
+            self._longest_us[cell] = max(self._longest_us.get(cell, 0), report.joinable_us - report.order[0])
         return cells
 
-    def lengthen(self, cell: Cell, report: Report) -> None:
-        """Notes that a report lasts longer than it did."""
-        self._longest_us[cell] = max(self._longest_us.get(cell, 0), report.joinable_us - report.anchor.time_us)
-
-    def remove(self, report: Report, order: Order, cells: frozenset[Cell]) -> None:
-        """Takes a report out of the squares that it was put into, under the order that it had then."""
+    def remove(self, report: Report, cells: frozenset[Cell]) -> None:
+        """Takes a report out of the squares that it was put into. Its order must be what it was then."""
         for cell in cells:
             entries = self._cells[cell]
-            at = bisect_left(entries, order, key=lambda entry: entry[0])
-            if at < len(entries) and entries[at][1] is report:
-                del entries[at]
+            del entries[bisect_left(entries, report.order, key=_order)]
             if not entries:
                 del self._cells[cell]
                 del self._longest_us[cell]
 
-    def before(self, report: Report) -> Iterator[Report]:
-        """The reports near, begun before this one, that it may still be of the same thing as; some come twice."""
+    def before(self, report: Report) -> Iterable[Report]:
+        """The reports near, begun before this one, that it may still be of the same thing as."""
+        found: dict[Report, None] = {}
+        began_us = report.order[0]
         for cell in self.around(frozenset((self._cell(report.anchor),))):
             entries = self._cells[cell]
-            since = bisect_left(entries, report.anchor.time_us - self._longest_us[cell], key=lambda entry: entry[0][0])
-            until = bisect_left(entries, report.order, key=lambda entry: entry[0])
-            for _, other in entries[since:until]:
-                if other.joinable_us >= report.anchor.time_us:
-                    yield other
+            since = bisect_left(entries, began_us - self._longest_us[cell], key=_time_us)
+            until = bisect_left(entries, report.order, key=_order)
+            for other in entries[since:until]:
+                if other.joinable_us >= began_us:
+                    found[other] = None
+        return found
 
     def after(self, order: Order, cells: frozenset[Cell], until_us: int) -> Iterator[Report]:
         """The reports in or beside these squares that come after this order, and began by a time."""
         for cell in self.around(cells):
             entries = self._cells[cell]
-            since = bisect_right(entries, order, key=lambda entry: entry[0])
-            until = bisect_right(entries, until_us, key=lambda entry: entry[0][0])
-            for _, other in entries[since:until]:
-                yield other
+            since = bisect_right(entries, order, key=_order)
+            until = bisect_right(entries, until_us, key=_time_us)
+            yield from entries[since:until]
+
+
+def _order(report: Report) -> Order:
+    return report.order
+
+
+def _time_us(report: Report) -> int:
+    return report.order[0]

@@ -39,6 +39,9 @@ class Report:
         last: Where and when its latest message saw it.
         extent_m: How large its first message says that it is.
         sigma_us: Uncertainty of its first time, of the clock and of the onset.
+        order: Where it stands among all: by when it began.
+        until_us: When it ended, or is taken to have if no more is heard of it.
+        joinable_us: Until when another report may begin and be of the same thing.
     """
 
     __slots__ = (
@@ -51,10 +54,13 @@ class Report:
         "extent_m",
         "id",
         "identity",
+        "joinable_us",
         "last",
+        "order",
         "sigma_us",
         "type",
         "unit",
+        "until_us",
     )
 
     def __init__(self, message: Envelope[Any]) -> None:
@@ -63,15 +69,18 @@ class Report:
         self.unit = message.unit
         self.ended = False
         self.cluster: Any = None
-        self._first: tuple[Any, ...] | None = None
-        self._latest: tuple[Any, ...] | None = None
+        self._first: tuple[int, bool, int, str] | None = None
+        self._latest: tuple[int, bool, int, str] | None = None
+
+    def begins_earlier(self, message: Envelope[Any]) -> bool:
+        """Whether a message of this event tells of an earlier beginning than all before it."""
+        return self._first is not None and _rank(message) < self._first
 
     def take(self, message: Envelope[Any], plane: LocalMap) -> None:
         """Adds a message of this event."""
         data: EventData[Any] = message.data
-        time_us = round(message.time.timestamp() * 1e6)
-        # An end stands last and a start first, even where two messages bear the same time.
-        rank = (time_us, data.phase is Phase.END, data.sequence, str(message.id))
+        rank = _rank(message)
+        time_us = rank[0]
         self.ended = self.ended or data.phase in (Phase.END, Phase.INSTANT)
         if self._first is None or rank < self._first:
             self._first = rank
@@ -80,30 +89,26 @@ class Report:
             onset_ms = getattr(data.measure, "onset_uncertainty_ms", 0.0)
             self.sigma_us = 1e3 * (data.clock.uncertainty_ms**2 + onset_ms**2) ** 0.5
             field = PHYSICS[self.type].identity
+            self.order = (time_us, f"{self.id} {self.unit}")
             self.identity = self.unit if field == "unit" else str(getattr(data.measure, field)) if field else ""
         if self._latest is None or rank > self._latest:
             self._latest = rank
             self.last = _place(time_us, data, plane)
             self.data = data
+        physics = PHYSICS[self.type]
+        self.until_us = self.last.time_us if self.ended else self.last.time_us + int(physics.stale_s * 1e6)
+        self.joinable_us = self.until_us + int(physics.quiet_s * 1e6)
 
     @property
-    def order(self) -> Order:
-        """Where it stands among all: by when it began."""
-        return self.anchor.time_us, f"{self.id} {self.unit}"
+    def moves(self) -> bool:
+        """Whether where it was last tells anything that where it began does not."""
+        return PHYSICS[self.type].speed_m_s > 0.0
 
-    @property
-    def until_us(self) -> int:
-        """When it ended, or is taken to have if no more is heard of it."""
-        return self.last.time_us if self.ended else self.last.time_us + int(PHYSICS[self.type].stale_s * 1e6)
 
-    @property
-    def joinable_us(self) -> int:
-        """Until when another report may begin and be of the same thing."""
-        return self.until_us + int(PHYSICS[self.type].quiet_s * 1e6)
-
-    def bearing_on_others(self) -> tuple[Any, ...]:
-        """All of it that the grouping of others depends on."""
-        return self.anchor, self.last if PHYSICS[self.type].speed_m_s else None, self.until_us, self.extent_m, self.sigma_us, self.identity
+def _rank(message: Envelope[Any]) -> tuple[int, bool, int, str]:
+    """Which message of an event comes first. An end stands last, even where another bears the same time."""
+    data: EventData[Any] = message.data
+    return round(message.time.timestamp() * 1e6), data.phase is Phase.END, data.sequence, str(message.id)
 
 
 def _place(time_us: int, data: EventData[Any], plane: LocalMap) -> Place:
