@@ -17,7 +17,7 @@ export function legendBody() {
     h("ul", { class: "signs" }, HEALTHS.map((health) => entry(unitSign(health, 16), t(`health.${health}`)))),
     h("h3", { text: t("legend.areas") }),
     h("ul", { class: "signs" },
-      entry(swatch("range"), t("legend.range")), entry(swatch("uncertainty"), t("legend.uncertainty")),
+      entry(swatch("range"), t("legend.range")), entry(swatch("heading"), t("legend.heading")), entry(swatch("uncertainty"), t("legend.uncertainty")),
       ZONES.filter((kind) => used.has(kind)).map((kind) => entry(swatch(kind), t(`zone.${kind}`))),
       used.has("lane") && entry(swatch("lane"), t("legend.lane")),
       used.has("walkway") && entry(swatch("walkway"), t("legend.walkway")),

@@ -143,7 +143,7 @@ function unitChanged(unit) {
   const before = state.units.get(unit.name);
   state.units.set(unit.name, unit);
   if (before && health(before) !== health(unit)) {
-    const why = reasons(unit)[0]?.why ?? healthWhy(unit);
+    const why = reasons(unit).find((each) => each.why)?.why ?? healthWhy(unit);
     announce(t("announce.unit", { unit: unit.name, state: healthName(unit), reason: why }));
   }
   changed();
@@ -208,7 +208,8 @@ async function start() {
     const { position } = state.incidents.get(id).incident;
     showOnMap(position, position.uncertainty_m);
   } });
-  startDecide((decided) => {
+  startDecide((decided, verdict, reason) => {
+    announce(t("decide.saved", { verdict: t(`verdict.${verdict}`), reason: t(`verdict_reason.${reason}`) }));
     state.incidents.set(decided.incident.incident, decided);
     state.detail = null;
     readDetail();

@@ -25,6 +25,8 @@ export function renderUnits() {
   const trouble = (unit) => (health(unit) === "alive" ? 1 : 0);
   units.sort((a, b) => trouble(a) - trouble(b) || a.name.localeCompare(b.name));
   arrange($("#unit-list"), units.map(renderUnit));
+  const { title, name } = state.site.profile;
+  setText($("#profile"), t("app.profile", { title: title[document.documentElement.lang] ?? name }));
 }
 
 /** How many units are in each state, for the bar. */
@@ -60,7 +62,7 @@ function renderUnit(unit) {
       h("button", { type: "button", class: "tool square tiny on-map", "aria-label": `${t("card.show_map")}: ${unit.name}`, title: t("card.show_map"), on: { click: () => show(unit.name) } }, icon("place", 16))),
     how !== "alive" && why.length === 0 && h("p", { class: "unit-why", text: healthWhy(unit) }),
     why.length > 0 && h("ul", { class: "reasons" }, why.map(({ who, code, why: words, todo }) =>
-      h("li", { "data-reason": code }, h("span", { class: "reason", text: who ? `${who.charAt(0).toUpperCase()}${who.slice(1)}: ${words}.` : `${words}.` }), " ", h("span", { class: "advice", text: todo })))),
+      h("li", { "data-reason": code }, h("span", { class: "reason", text: `${[who, words].filter(Boolean).join(". ")}.` }), " ", h("span", { class: "advice", text: todo })))),
     unit.missing > 0 && h("p", { class: "unit-why", text: t("unit.missing", { count: number(unit.missing) }) }),
     h("p", { class: "unit-plan quiet", text: details(unit) }));
   return entry;

@@ -7,15 +7,14 @@ import { health, state } from "./state.js";
 
 export const typeName = (type) => t(`type.${type}`);
 
-const LISTED = {
-  change: "change", object_class: "object_class", sound_class: "sound_class", cause: "cause", quantity: "quantity",
-};
+/** Fields of a measure that are of a closed list; each list has its words under the field's name. */
+const LISTED = ["change", "object_class", "sound_class", "cause", "quantity"];
 
 /** One measured value in words; names of zones, lanes and assets stay as the site plan has them. */
 export function value(name, measure) {
   const raw = measure[name];
   if (raw === null || raw === undefined) return t("card.unknown");
-  if (name in LISTED) return t(`${LISTED[name]}.${raw}`);
+  if (LISTED.includes(name)) return t(`${name}.${raw}`);
   if (name === "observed" || name === "expected") return quantity(measure.quantity === "laeq_db" ? "laeq_db" : "count", raw);
   if (name === "count") return number(raw);
   return quantity(name, raw);
@@ -146,15 +145,17 @@ export function criterionWords(criterion, incident) {
 /** A difference of two shares is in points, not in per cent. */
 const gap = (name, amount) => (name === "confidence" ? `${number(amount * 100)}\u00a0points` : quantity(name, amount));
 
-/** Why a unit is as it is: a list of { what, why, todo }. */
+/** Why a unit is as it is: the whole first, then each sense that is not well. @returns {{code: string, who: ?string, why: string, todo: string}[]} */
 export function reasons(unit) {
-  const how = health(unit);
   const list = [];
-  const add = (who, code) => list.push({ who, code, why: t(`reason.${code}`), todo: t(`advice.${code}`) });
+  const add = (who, code) => list.push({ who, code, why: code ? t(`reason.${code}`) : null, todo: code ? t(`advice.${code}`) : null });
   if (unit.reason) add(null, unit.reason);
+  // What a unit said of its senses before it fell silent is no news.
+  if (["lost", "silent", "stopped"].includes(health(unit))) return list;
   for (const sense of ["camera", "microphone"]) {
     const status = unit[sense];
-    if (status?.reason && !["lost", "silent", "stopped"].includes(how) && status.reason !== unit.reason) add(t(`unit.${sense}`), status.reason);
+    if (!status || status.state === "healthy" || (status.reason !== null && status.reason === unit.reason)) continue;
+    add(t("unit.sense_state", { sense: upper(t(`unit.${sense}`)), state: t(`stream.${status.state}`) }), status.reason);
   }
   return list;
 }
