@@ -194,7 +194,7 @@ def test_the_folder_s_page_says_of_each_profile_what_it_allows() -> None:
 
 
 def test_nothing_that_was_seen_is_joined_with_anything_that_was_heard() -> None:
-    """The hub joins reports of one type and identity. The types that both senses can report keep them apart, or say nothing of the street."""
+    """The hub joins reports of one type and identity. Types that both senses can report keep them apart, or say nothing of the street."""
     both = {name for name, entry in EVENT_TYPES.items() if len(entry.senses) > 1}
     assert both == {"unit.tampered", "level.unusual"}
     assert PHYSICS["unit.tampered"].identity == "unit"

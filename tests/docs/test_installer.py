@@ -7,22 +7,25 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any, get_args
 
+import numpy as np
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
-from parvis_contract import Site, Unit, load_site
+from parvis_contract import Site, Unit, load_site, parse_message
 from parvis_contract.channels import CHANNELS
 from parvis_contract.site import Microphone
 from pydantic import BaseModel
 
-from tests.docs.pages import ROOT, Block, blocks
+from tests.docs.pages import ROOT, Block, blocks, commands
 
 PAGE = ROOT / "docs" / "installer.md"
 
@@ -184,3 +187,63 @@ def test_without_a_certificate_nobody_gets_in(site: _Site) -> None:
     finally:
         stranger.disconnect()
         stranger.loop_stop()
+
+
+def _wave(path: Path) -> Path:
+    """Two seconds of faint noise."""
+    noise = np.random.default_rng(1).normal(0.0, 30.0, 32_000).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(noise.tobytes())
+    return path
+
+
+def _call(beginning: str, changes: dict[str, str]) -> list[str]:
+    """A command of the page, with some of its words replaced; run as the module of this environment."""
+    (found,) = [each for each in commands(PAGE) if " ".join(each.words).startswith(beginning)]
+    words = [changes.get(word, word) for word in found.words]
+    module = found.words[0].replace("-", "_")
+    return [sys.executable, "-c", f"from {module}.cli import app; app()", *words[1:]]
+
+
+def test_unit_and_hub_meet_at_the_page_s_broker(site: _Site, plan: Path, tmp_path: Path) -> None:
+    here = {name: str(site.folder / name) for name in ("ca.pem", "hub.pem", "hub.key", "u017.pem", "u017.key")}
+    here |= {"site.yaml": str(plan), "hub.local:8883": f"localhost:{site.port}", "/var/lib/parvis/hub": str(tmp_path / "hub")}
+    sound = str(_wave(tmp_path / "noise.wav"))
+    room, _, came = site.client("hub")
+    room.subscribe("parvis/v1/vieux-port/+/status", qos=1)
+    with (tmp_path / "log").open("wb") as log:
+        hub = subprocess.Popen([*_call("parvis-hub run", here), "--listen", "127.0.0.1:0"], stdout=log, stderr=log)
+        try:
+            unit = _call("parvis-edge watch --site site.yaml --unit u017 --video rtsp", here | {"mic": sound})
+            at = unit.index("--video")
+            unit = [*unit[:at], *unit[at + 2 :], "--data-dir", str(tmp_path / "unit")]
+            done = subprocess.run(unit, capture_output=True, text=True, timeout=120, check=False)
+            assert done.returncode == 0, done.stderr
+            states = []
+            while "stopped" not in states:
+                states.append(parse_message(came.get(timeout=20).payload).data.state)
+            until_s = time.monotonic() + 30
+            while "connected" not in (tmp_path / "log").read_text() and time.monotonic() < until_s:
+                time.sleep(0.1)
+            assert "connected" in (tmp_path / "log").read_text()
+        finally:
+            hub.terminate()
+            assert hub.wait(30) == 0, (tmp_path / "log").read_text()
+            room.disconnect()
+            room.loop_stop()
+
+
+def test_the_recording_of_the_page_is_judged_and_its_messages_are_of_the_contract(plan: Path, tmp_path: Path) -> None:
+    sound = str(_wave(tmp_path / "noise.wav"))
+    here = {"site.yaml": str(plan), "street.mp4": sound}
+    unit = _call("parvis-edge watch --site site.yaml --unit u017 --stdout", here)
+    at = unit.index("--video")
+    done = subprocess.run([*unit[:at], *unit[at + 2 :]], capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    log = tmp_path / "messages.jsonl"
+    log.write_bytes(done.stdout)
+    check = subprocess.run(_call("parvis-contract check", {"messages.jsonl": str(log)}), capture_output=True, text=True, check=False)
+    assert (check.returncode, check.stdout) == (0, "")
