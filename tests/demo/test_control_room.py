@@ -148,7 +148,7 @@ def test_the_table_says_what_where_when_who_how_sure_and_what_was_measured() -> 
     for wanted in (
         "12:00:00",
         "sound.impulse",
-        "43.29600, 5.37000 ± 2.1 m",
+        "43.29600, 5.37000 ± 2.1 m", "by multilateration",
         "u001 u002 u003",
         "0.93",
         "sound class gunshot, lcpeak 117.3 dB",
