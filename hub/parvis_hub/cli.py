@@ -73,17 +73,27 @@ def run(
 def replay(
     site: SitePlan,
     files: Annotated[list[Path], typer.Argument(help="CloudEvents, one per line, in order of arrival.", metavar="FILE.jsonl …")],
+    enrol: Annotated[
+        str | None, typer.Option(help="Tags whose wearers asked for a route; of any other tag nothing is kept.", metavar="1-30,42")
+    ] = None,
 ) -> None:
-    """Make incidents of a log: one CloudEvent per line, final state each, the same bytes for the same input."""
+    """Make incidents of a log, and routes of enrolled tags: one CloudEvent a line, final state each, same bytes for the same input."""
+    from .consent.router import Router
     from .intake.replay import replay as make_incidents
 
     plan = _load(site)
-    replayed = make_incidents(plan, _lines(files), _say_refused)
+    try:
+        router = Router(plan, _tags(enrol)) if enrol is not None else None
+    except (ConfigError, ValueError) as error:
+        _fail(str(error))
+    replayed = make_incidents(plan, _lines(files), _say_refused, router)
     for incident in replayed.incidents:
         sys.stdout.buffer.write(dump_message(incident) + b"\n")
+    for route in replayed.routes:
+        sys.stdout.buffer.write(dump_message(route) + b"\n")
     sys.stdout.buffer.flush()
     said = ", ".join(f"{name} {count}" for name, count in sorted(replayed.counts.items()))
-    sys.stderr.write(f"{len(replayed.incidents)} incidents; {said or 'nothing read'}\n")
+    sys.stderr.write(f"{len(replayed.incidents)} incidents, {len(replayed.routes)} routes; {said or 'nothing read'}\n")
 
 
 def _lines(files: list[Path]) -> Iterator[tuple[str, bytes]]:
@@ -94,6 +104,21 @@ def _lines(files: list[Path]) -> Iterator[tuple[str, bytes]]:
                     yield f"{file}:{number}", line
         except OSError as error:
             _fail(f"{file} cannot be read: {error.strerror}")
+
+
+def _tags(text: str) -> list[int]:
+    """``1-30,42`` → the numbers.
+
+    Raises:
+        ValueError: It is not such a list.
+    """
+    tags: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        if not (first.isdigit() and (last or first).isdigit()) or not 0 <= int(first) <= int(last or first) <= 586:
+            raise ValueError(f"--enrol {text}: expected tags of 0 to 586, such as 1-30 or 1,2,17")
+        tags += range(int(first), int(last or first) + 1)
+    return tags
 
 
 def _say_refused(place: str, refused: Refused) -> None:

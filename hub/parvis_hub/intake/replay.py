@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from parvis_contract import EVENT_TYPES, Envelope, Incident, Refused, Site
+from parvis_contract import EVENT_TYPES, Envelope, Incident, Refused, Route, Site
 
+from parvis_hub.consent.router import Router
 from parvis_hub.correlate import Correlator, Lateness, incident_message, lateness_s
 
 from .gate import Gate
@@ -21,14 +22,16 @@ class Replayed:
 
     Attributes:
         incidents: In their final state, by when they were first observed.
+        routes: Of the enrolled tags that were seen, in order of the tags.
         counts: ``read``, ``duplicates``, ``too_late``, and ``refused.`` with each reason.
     """
 
     incidents: list[Envelope[Incident]] = field(default_factory=list)
+    routes: list[Envelope[Route]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
 
-def replay(site: Site, log: Iterable[tuple[str, bytes]], refused: Callable[[str, Refused], None]) -> Replayed:
+def replay(site: Site, log: Iterable[tuple[str, bytes]], refused: Callable[[str, Refused], None], router: Router | None = None) -> Replayed:
     """Makes incidents of a log. The same log gives the same incidents, byte for byte; nothing is read but the log.
 
     The site's time is that of the log's newest event: what had not been quiet for its time by then is open.
@@ -37,6 +40,7 @@ def replay(site: Site, log: Iterable[tuple[str, bytes]], refused: Callable[[str,
         site: Whose log it is.
         log: Where each line stands, such as ``street.jsonl:7``, and the line; in order of arrival. Empty lines are passed over.
         refused: Told of each line that the gate refuses.
+        router: Of the enrolled tags; without one every sighting is dropped.
     """
     replayed = Replayed()
     counts = replayed.counts
@@ -58,9 +62,13 @@ def replay(site: Site, log: Iterable[tuple[str, bytes]], refused: Callable[[str,
         seen.add(message.id)
         if message.name in EVENT_TYPES:
             _correlate(message, correlator, lateness, counts)
+        elif router is not None:
+            router.add(message)
     final = [change.incident for change in correlator.changes() if change.incident is not None]
     final.sort(key=lambda incident: (incident.first_observed, incident.incident))
     replayed.incidents = [incident_message(site.site, incident) for incident in final]
+    if router is not None:
+        replayed.routes = router.routes()
     return replayed
 
 
