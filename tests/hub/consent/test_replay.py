@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from parvis_contract import (
     Clock,
+    ClockSource,
     Point,
     Position,
     TagSighting,
@@ -33,7 +34,7 @@ def sighting(tag: int, second: int, x_m: float, y_m: float) -> bytes:
         sequence=second,
         tag=tag,
         position=Position(lon=lon, lat=lat, uncertainty_m=0.8),
-        clock=Clock(source="ntp", uncertainty_ms=3.0),
+        clock=Clock(source=ClockSource.NTP, uncertainty_ms=3.0),
     )
     time = to_datetime(START_S + second)
     return dump_message(
