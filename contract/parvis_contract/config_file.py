@@ -14,6 +14,8 @@ from .base import NAME_PATTERN
 
 T = TypeVar("T", bound="FileModel")
 KeyPath = tuple[str | int, ...]
+#: A thousand areas of a hundred corners each are well below it.
+MAX_VALUES = 200_000
 
 
 class FileModel(BaseModel):
@@ -64,6 +66,7 @@ class ConfigFile:
         """
         self.path = path
         self._lines: dict[KeyPath, int] = {}
+        self._scalars = yaml.SafeLoader("")
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -81,6 +84,11 @@ class ConfigFile:
             raise ConfigError([ConfigProblem(path, 1, "", "", f"not YAML: {error}")]) from None
 
     def _construct(self, node: yaml.Node, path: KeyPath) -> Any:
+        if len(self._lines) > MAX_VALUES:
+            # A few lines of aliases to aliases are enough for more than fits in memory.
+            raise ConfigError(
+                [ConfigProblem(self.path, node.start_mark.line + 1, "", "", f"more than {MAX_VALUES:,} values, aliases followed")]
+            )
         self._lines[path] = node.start_mark.line + 1
         if isinstance(node, yaml.MappingNode):
             value: dict[Any, Any] = {}
@@ -102,7 +110,7 @@ class ConfigFile:
 
     def _scalar(self, node: yaml.Node) -> Any:
         try:
-            return yaml.SafeLoader("").construct_object(node, deep=True)
+            return self._scalars.construct_object(node, deep=True)
         except ValueError as error:  # a date such as 2026-13-45
             problem = ConfigProblem(self.path, node.start_mark.line + 1, "", _shown(node.value), f"not YAML: {error}")
             raise ConfigError([problem]) from None
