@@ -28,12 +28,16 @@ from .yardstick import Yardstick
 #: Height against that of standing: below the first, lying; below the second, lying if the box is also as wide as that. Sitting on the
 #: ground leaves 0.52 of stature (Pheasant and Haslegrave, Bodyspace, 3rd ed., sitting height), on a chair three quarters.
 LYING, LYING_WIDE, WIDE = 0.45, 0.62, 1.4
+#: Whoever lies is at least as broad as this, in standing heights, whichever way: shoulders are a quarter of stature (same source).
+BREADTH = 0.22
 #: How far the middle of a lying body's box may move, in standing heights.
 IN_PLACE = 0.3
 #: Share of the box that differs from the empty scene.
 NEW_SHARE = 0.2
 #: Share of the smaller of two low boxes that lies in the other, if they are of the same body.
 SAME_BODY = 0.4
+#: Two low boxes nearer than this, in standing heights, are parts of one body.
+ONE_BODY = 0.7
 #: Share of a box that lies in a larger one of a person, if it shows a part of that person; and how much larger that one is.
 PART, LARGER = 0.7, 1.3
 #: Neither detected nor looking the same for so long: no longer there. And at most so long by its look alone.
@@ -111,6 +115,8 @@ class PersonOnGroundAnalyser:
     def _is_low(track: Track, standing_px: float, scene: Scene) -> bool:
         x0, y0, x1, y1 = (float(side) for side in track.box_px)
         wide = (x1 - x0) / max(y1 - y0, 1.0) >= WIDE
+        if x1 - x0 < BREADTH * standing_px:
+            return False
         cut = y1 >= scene.size_px[1] - 3
         share = (y1 - y0) / standing_px
         return wide and share < LYING_WIDE if cut else share < LYING or (wide and share < LYING_WIDE)
@@ -122,7 +128,7 @@ class PersonOnGroundAnalyser:
         if zone is None:
             return
         confidence = scene.confidence_of(track)
-        body = next((body for body in self._bodies if _shared(body.box_px, box) >= SAME_BODY), None)
+        body = next((body for body in self._bodies if _is_same(body, box)), None)
         if body is None:
             self._count += 1
             body = _Body(
@@ -165,6 +171,12 @@ def _in(area: Area, track: Track) -> bool:
     box = track.box_px
     middle = ((float(box[0]) + float(box[2])) / 2, (float(box[1]) + float(box[3])) / 2)
     return bool(area.contains([track.foot_px, middle]).any()) if not area.on_map else bool(area.contains([track.foot_px])[0])
+
+
+def _is_same(body: _Body, box_px: npt.NDArray[np.float64]) -> bool:
+    """True if a low box is of a body known: it overlaps, or is nearer than that body is long."""
+    apart = float(np.linalg.norm((box_px[:2] + box_px[2:] - body.box_px[:2] - body.box_px[2:]) / 2))
+    return _shared(body.box_px, box_px) >= SAME_BODY or apart < ONE_BODY * body.height_px
 
 
 def _shared(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> float:

@@ -92,6 +92,7 @@ class Background:
         self._limit: Picture = np.zeros_like(first)
         self._set_limit(time_s)
         self._open = np.ones((3, 3), np.uint8)
+        self._doubtful: Mask = np.zeros(first.shape[:2], np.bool_)
 
     @property
     def picture(self) -> Picture:
@@ -111,6 +112,7 @@ class Background:
         moving = self._above(since)
         self._gain = self._brightness(small)
         changed = self._above(cv2.absdiff(small, brightened(self._mean, self._gain)))
+        changed &= ~self._doubtful
         self._calm_s += np.float32(passed_s)
         self._calm_s[moving] = 0.0
         self._settled_s += np.float32(passed_s)
@@ -120,6 +122,17 @@ class Background:
             self._noise += 0.05 * (float(quiet.mean()) - self._noise)
         self._last, self._time_s = small, time_s
         return Change(moving, changed, self._calm_s, self._settled_s, self._gain)
+
+    def doubt(self, where: Mask) -> None:
+        """Marks where the first picture shows people: until they have gone and something else has come to rest, nothing differs there."""
+        self._doubtful = where.copy()
+
+    def settle_doubts(self, change: Change, people: Mask, calm_s: float) -> None:
+        """Adopts, where people were in the first picture, what is seen now that they have gone."""
+        freed = self._doubtful & ~people & (change.calm_s >= calm_s)
+        if freed.any():
+            self.adopt(freed)
+            self._doubtful &= ~freed
 
     def learn(self, change: Change, passed_s: float, keep_out: Mask | None) -> None:
         """Follows the last picture, slowly, where it agrees with the background.

@@ -127,7 +127,6 @@ class Sight:
         self._tracker = Tracker(size_px)
         self._standing = StandingRegions()
         self._background: Background | None = None
-        self._doubtful: Mask = np.zeros(self.cells[::-1], np.bool_)
         self._count = 0
         self._slot: int | None = None
         self._sample: npt.NDArray[np.uint8] | None = None
@@ -256,15 +255,11 @@ class Sight:
             if track.kind == "person":
                 people[_cells(track.box_px, self.cell_px)] = True
         if change is None:
-            self._doubtful = people
+            background.doubt(people)
             return
         background.learn(change, passed_s, people)
         adopt = self._standing.update(time_s, small, background.picture, change, people)
-        # Where people were in the first frame, the background shows them: what is seen after they have gone is the better one.
-        freed = self._doubtful & ~people & (change.calm_s >= SETTLED_S)
-        if freed.any():
-            adopt = freed if adopt is None else adopt | freed
-            self._doubtful &= ~freed
+        background.settle_doubts(change, people, SETTLED_S)
         if change.changed.mean() < NEW_SCENE_SHARE:
             self._other_since_s = None
         elif self._other_since_s is None:
