@@ -157,10 +157,9 @@ class Demo:
                 state = f"{each.state.value} {each.operator.verdict.value}"
                 if shown.get(str(each.incident)) != state:
                     shown[str(each.incident)] = state
+                    where = view.place(each).replace("\n", " ")
                     time_text = each.first_observed.astimezone(zone).strftime("%H:%M:%S")
-                    self._console.print(
-                        f"{time_text} {each.type} {view.place(each).replace(chr(10), ' ')}: {view.measure(each.measure)} ({state})"
-                    )
+                    self._console.print(f"{time_text} {each.type} {where}: {view.measure(each.measure)} ({state})", soft_wrap=True)
             return
         height = max(3, self._console.size.height - 10)
         head = Text.assemble(("Parvis ", "bold"), "  console ", (stage.console_url, "bold cyan"), "   Ctrl-C ends it")
