@@ -11,6 +11,7 @@ let map = null;
 let markers = null;
 let ready = false;
 let lastShapes = "";
+let shapesDrawn = { ranges: 0, uncertain: 0 };
 
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -53,7 +54,8 @@ export async function startMap(choose) {
   map.touchZoomRotate.disableRotation();
   map.keyboard.disableRotation();
   map.addControl(new gl.ScaleControl({ maxWidth: 110, unit: "metric" }), "bottom-right");
-  map.getCanvas().setAttribute("aria-label", t("map.title"));
+  // It takes the arrows and the plus and minus keys for itself, which a screen reader must be told.
+  map.getCanvas().setAttribute("role", "application");
   markers = new Markers(map, gl.Marker, choose);
   addPictures(map, palette());
   map.on("load", () => {
@@ -120,10 +122,14 @@ export function keepInView({ lon, lat }) {
   map.easeTo({ center: [lon, lat], offset: [-covered / 2, 0], animate: !still() });
 }
 
+/** How many areas are drawn: a map is a picture, and a picture answers no other question. */
+export const drawn = () => shapesDrawn;
+
 export function renderMap() {
   if (!map) return;
   markers.units();
   markers.incidents();
+  map.getCanvas().setAttribute("aria-label", t("map.title"));
   if (!ready) return;
   const feature = (ring, properties) => ({ type: "Feature", properties, geometry: { type: "Polygon", coordinates: [ring] } });
   const ranges = [...state.units.values()].map((unit) => feature(ellipse(unit.position, unit.range_m), {}));
@@ -140,6 +146,7 @@ export function renderMap() {
   const sources = [map.getSource("ranges"), map.getSource("uncertain")];
   if (sources.some((source) => !source)) return;
   lastShapes = shapes;
+  shapesDrawn = { ranges: ranges.length, uncertain: uncertain.length };
   sources[0].setData({ type: "FeatureCollection", features: ranges });
   sources[1].setData({ type: "FeatureCollection", features: uncertain });
 }
