@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import sounds
+from .material import BICYCLES, PEDESTRIANS, Recording
 
 SITE = "demo"
 ORIGIN_LON, ORIGIN_LAT = 5.3700, 43.2960
@@ -23,6 +24,8 @@ SCENE_S = 79.5
 
 #: Places of the units, metres east and north. The first is the clip's camera.
 PLACES_M = {"u001": (-28.9, -19.5), "u002": (30.0, -25.0), "u003": (25.0, 35.0), "u004": (-30.0, 40.0)}
+
+CAMERA_UNIT = "u001"
 
 #: Points of the ground and where the pedestrian clip shows them, in pixels of 768 × 576: from the camera calibration that was
 #: published with PETS 2009 (Tsai's model, view 001). Checked on the clip: the people who walk there come out 1.7 to 1.9 m tall.
@@ -101,6 +104,14 @@ _CAMERA_UNIT = """\
 {points}
 """
 
+#: The other clip's camera is not fixed and nothing is known of it: what is judged is judged in the picture alone.
+_UNCALIBRATED_UNIT = """\
+  u001:
+    position: {place}
+    senses: [camera, microphone]
+    range_m: 60
+"""
+
 _MICROPHONE_UNIT = """\
   {unit}:
     position: {place}
@@ -116,8 +127,13 @@ _CAMERA_ZONES = """\
   fire-gate: {kind: closed, unit: u001, image_size: [768, 576], after_s: 1.0,
               polygon_px: [[600, 150], [690, 150], [690, 190], [560, 190]]}
   # Far below the density at which a crowd is dangerous (3.5 and up): few people walk here, and the rule is the same.
-  junction: {kind: crowd, unit: u001, image_size: [768, 576], density_steps_p_m2: [0.05, 3.5, 5.0],
+  junction: {kind: crowd, unit: u001, image_size: [768, 576], density_steps_p_m2: [0.03, 3.5, 5.0],
              polygon_px: [[270, 195], [440, 190], [600, 150], [700, 170], [768, 300], [768, 500], [520, 400], [350, 330]]}
+"""
+
+_BICYCLE_ZONES = """\
+  pavement: {kind: closed, unit: u001, image_size: [640, 272], after_s: 1.0,
+             polygon_px: [[0, 150], [640, 150], [640, 272], [0, 272]]}
 """
 
 _NOISE_ZONE = """\
@@ -125,20 +141,23 @@ _NOISE_ZONE = """\
 """
 
 
-def site_plan(*, camera: bool) -> str:
+def site_plan(clip: Recording | None) -> str:
     """The site plan as a file's text.
 
     Args:
-        camera: Whether the pedestrian clip could be had; without it no unit has a camera.
+        clip: What the first unit's camera shows; None: no unit has a camera.
     """
     text = _HEAD.format(site=SITE, origin=Place.of(0.0, 0.0), temperature_c=TEMPERATURE_C)
     for unit, (east_m, north_m) in PLACES_M.items():
         place = Place.of(east_m, north_m)
-        if unit == "u001" and camera:
+        if unit == CAMERA_UNIT and clip is PEDESTRIANS:
             text += _CAMERA_UNIT.format(place=place, points="\n".join(_points()))
+        elif unit == CAMERA_UNIT and clip is BICYCLES:
+            text += _UNCALIBRATED_UNIT.format(place=place)
         else:
             text += _MICROPHONE_UNIT.format(unit=unit, place=place)
-    return text + "zones:\n" + (_CAMERA_ZONES if camera else "") + _NOISE_ZONE
+    zones = _CAMERA_ZONES if clip is PEDESTRIANS else _BICYCLE_ZONES if clip is BICYCLES else ""
+    return text + "zones:\n" + zones + _NOISE_ZONE
 
 
 def _points() -> Iterable[str]:

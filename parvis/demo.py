@@ -111,9 +111,12 @@ class Demo:
         for each in stage.obtained:
             recording = each.recording
             if each.path is None:
-                self._console.print(f"[yellow]{recording.file} cannot be had ({each.problem}): no camera this time, sound only[/yellow]")
+                self._console.print(f"[yellow]{recording.file} cannot be had: {each.problem}[/yellow]", soft_wrap=True)
             else:
-                self._console.print(f"Picture: {recording.file} from {recording.package}: {recording.shows} ({recording.licence})")
+                origin = f"{recording.file} from {recording.package}: {recording.shows} ({recording.licence})"
+                self._console.print(f"Picture: {origin}", soft_wrap=True)
+        if stage.video is None:
+            self._console.print("[yellow]No picture this time: the units have microphones only[/yellow]")
         self._console.print("Sound: made from physical models by this program; nothing recorded")
         return stage
 

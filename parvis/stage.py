@@ -13,7 +13,7 @@ from parvis_contract import format_time
 
 from . import corner, sounds
 from .broker import HOST, BrokerPorts, free_ports
-from .material import PEDESTRIANS, Obtained, cache_folder, obtain
+from .material import RECORDINGS, Obtained, cache_folder, obtain
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class Stage:
         site: The site plan's file.
         ports: The broker's.
         console_port: The hub's.
-        video: The pedestrian clip; None where it could not be had.
+        video: What the camera shows; None where no clip could be had.
         audio: Each unit's sound.
-        obtained: What came of asking for each recording.
+        obtained: What came of asking for recordings, in the order in which they were tried.
     """
 
     folder: Path
@@ -59,7 +59,7 @@ class Stage:
             paced: True plays at the recording's own speed, False as fast as it is judged.
         """
         command = [*_program("parvis_edge"), "watch", "--site", str(self.site), "--unit", unit]
-        if unit == "u001" and self.video is not None:
+        if unit == corner.CAMERA_UNIT and self.video is not None:
             command += ["--video", str(self.video)]
         command += ["--audio", str(self.audio[unit]), "--start", format_time(start)]
         command += ["--broker", f"{HOST}:{self.ports.mqtt5}", "--data-dir", str(self.folder / unit)]
@@ -80,11 +80,11 @@ def set_up(folder: Path, say: Callable[[str], None], console_port: int | None = 
         console_port: Where the console is to be; None takes a free one.
     """
     cache = cache_folder()
-    obtained = tuple(obtain((PEDESTRIANS,), cache, say))
-    video = obtained[0].path
+    obtained = tuple(obtain(RECORDINGS, cache, say))
+    video = obtained[-1].path
     audio = _sounds(cache, say)
     site = folder / "site.yaml"
-    site.write_text(corner.site_plan(camera=video is not None))
+    site.write_text(corner.site_plan(obtained[-1].recording if video else None))
     ports = free_ports(3)
     return Stage(folder, site, BrokerPorts(*ports[:2]), console_port or ports[2], video, audio, obtained)
 

@@ -142,13 +142,14 @@ def test_a_quantity_reads_with_its_unit(name: str, value: object, reads: str) ->
 
 
 def test_the_table_says_what_where_when_who_how_sure_and_what_was_measured() -> None:
-    console = Console(width=200, record=True, file=io.StringIO())
+    console = Console(width=240, record=True, file=io.StringIO())
     console.print(view.incidents_table([incident([new_id()])], UTC))
     text = console.export_text()
     for wanted in (
         "12:00:00",
         "sound.impulse",
-        "43.29600, 5.37000 ± 2.1 m", "by multilateration",
+        "43.29600, 5.37000 ± 2.1 m",
+        "by multilateration",
         "u001 u002 u003",
         "0.93",
         "sound class gunshot, lcpeak 117.3 dB",

@@ -10,21 +10,23 @@ from parvis_contract import load_site
 from pyproj import Geod
 
 from parvis import corner
+from parvis.material import BICYCLES, PEDESTRIANS, Recording
 
 
-@pytest.mark.parametrize("camera", [True, False])
-def test_the_plan_is_read_with_and_without_a_camera(tmp_path: Path, camera: bool) -> None:
+@pytest.mark.parametrize("clip", [PEDESTRIANS, BICYCLES, None])
+def test_the_plan_is_read_whatever_could_be_had(tmp_path: Path, clip: Recording | None) -> None:
     path = tmp_path / "site.yaml"
-    path.write_text(corner.site_plan(camera=camera))
+    path.write_text(corner.site_plan(clip))
     site = load_site(path)
     assert set(site.units) == set(corner.PLACES_M)
-    assert ("camera" in site.units["u001"].senses) is camera
+    assert ("camera" in site.units["u001"].senses) is (clip is not None)
+    assert (site.units["u001"].ground_plane is not None) is (clip is PEDESTRIANS)
     assert all("microphone" in unit.senses for unit in site.units.values())
 
 
 def test_units_stand_as_far_apart_on_the_globe_as_in_the_scene(tmp_path: Path) -> None:
     path = tmp_path / "site.yaml"
-    path.write_text(corner.site_plan(camera=True))
+    path.write_text(corner.site_plan(PEDESTRIANS))
     units, globe = load_site(path).units, Geod(ellps="WGS84")
     for name, place_m in corner.PLACES_M.items():
         for other, other_m in corner.PLACES_M.items():

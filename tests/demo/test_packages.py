@@ -182,3 +182,12 @@ def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path, only: Path) -> N
     [obtained] = obtain([recording(CONTENT)], tmp_path / "cache", lambda _: None)
     assert obtained.path is None
     assert "cache" in obtained.problem
+
+
+def test_the_first_that_can_be_had_is_taken(tmp_path: Path, only: Path) -> None:
+    (tmp_path / "store.deb").write_bytes(deb_of(("data.tar.gz", tar_of("clip.avi", CONTENT, "w:gz"))))
+    program(only, "apt-get", f"cp {tmp_path}/store.deb one_1_all.deb")
+    missing = replace(recording(CONTENT), file="other.avi")
+    tried = obtain([missing, recording(CONTENT), recording(CONTENT)], tmp_path / "cache", lambda _: None)
+    assert [each.path is not None for each in tried] == [False, True]
+    assert "no other.avi" in tried[0].problem

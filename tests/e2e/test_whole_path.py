@@ -54,7 +54,7 @@ class Installation:
     def __init__(self, folder: Path, broker: BrokerUnderTest, family: Family) -> None:
         self.folder, self.broker, self.family = folder, broker, family
         self.site = folder / "site.yaml"
-        self.site.write_text(corner.site_plan(camera=False))
+        self.site.write_text(corner.site_plan(None))
         [port] = free_ports(1)
         self.console = httpx.Client(base_url=f"http://{HOST}:{port}", timeout=20.0, trust_env=False)
         wait_for_port(family.start("broker", broker.command()), HOST, broker.port, 30.0)
