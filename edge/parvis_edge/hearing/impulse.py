@@ -35,14 +35,15 @@ class Shape:
     Attributes:
         attack_ms: From the onset until the level is within 3 dB of its peak of the first 50 ms.
         half_energy_ms: From the onset until half of the energy of the next second has come.
-        tail_db: Energy from 50 to 100 ms after the onset over the loudest 5 ms before, above 300 Hz; 0 where the sound ends too early.
+        tail_db: Energy from 50 to 100 ms after the onset over the loudest 5 ms before, above 300 Hz; None where the
+            sound ends before.
         low_fraction: Share of the energy of the first half second that lies below 250 Hz, in [0, 1].
         lcpeak_db: Highest C-weighted instantaneous level of the first 0.2 s, dB re 20 µPa.
     """
 
     attack_ms: float
     half_energy_ms: float
-    tail_db: float
+    tail_db: float | None
     low_fraction: float
     lcpeak_db: float
 
@@ -91,7 +92,7 @@ def measure_shape(samples: Floats, rate_hz: int, full_scale_db: float) -> Shape:
     """
     lcpeak_db = c_peak_db(samples[: round(_PEAK_S * rate_hz)], rate_hz, full_scale_db)
     if samples.size < 2:
-        return Shape(0.0, 0.0, 0.0, 0.0, lcpeak_db)
+        return Shape(0.0, 0.0, None, 0.0, lcpeak_db)
     squared = np.square(samples.astype(np.float64) - float(samples.mean()))
     total = np.cumsum(squared)
     first = samples[: round(0.5 * rate_hz)].astype(np.float64)
@@ -115,11 +116,11 @@ def _attack_ms(squared: npt.NDArray[np.float64], rate_hz: int) -> float:
     return 1000.0 * int(np.argmax(energy >= 0.5 * energy.max())) * step / rate_hz
 
 
-def _tail_db(samples: Floats, rate_hz: int) -> float:
+def _tail_db(samples: Floats, rate_hz: int) -> float | None:
     step = max(1, round(5 * _STEP_S * rate_hz))
     attack, end = round(_ATTACK_S * rate_hz) // step, round(_TAIL_S * rate_hz) // step
     if samples.size < end * step:
-        return 0.0
+        return None
     sections = high_pass(rate_hz)
     filtered = signal.sosfilt(sections, samples[: end * step] - samples[0])
     energy = np.square(filtered).reshape(end, step).mean(axis=1)
