@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 from parvis_contract import EVENT_TYPES, ConfigError, Profile, load_profile, load_site, profiles_folder
 from parvis_contract.profile import Sense, Source
+from parvis_edge.analysers.microphone import MicrophoneSense
+from parvis_edge.bundle import load_bundle
+from parvis_edge.perception import AudioBlock
 from parvis_hub.correlate.physics import PHYSICS
 
 SHIPPED = sorted(path.stem for path in profiles_folder().glob("*.yaml"))
@@ -200,3 +204,24 @@ def test_nothing_that_was_seen_is_joined_with_anything_that_was_heard() -> None:
     assert PHYSICS["unit.tampered"].identity == "unit"
     # Counts are seen and levels are heard: no quantity is both.
     assert PHYSICS["level.unusual"].identity == "quantity"
+
+
+def test_where_only_levels_are_allowed_no_sound_is_classified(tmp_path: Path) -> None:
+    """Two loud seconds through the unit's own hearing: the classifier runs under the laboratory's profile, and not under the road's."""
+    plan = tmp_path / "site.yaml"
+    runs = {}
+    for name in ("lab", "fr-voie-publique"):
+        plan.write_text(
+            f"site: a\nprofile: {name}\norigin: {{lon: 0, lat: 0}}\nunits: {{u1: {{position: {{lon: 0, lat: 0}}, senses: [microphone]}}}}\n"
+            "zones: {terrace: {kind: noise, unit: u1, limit_db: 60, period_s: 1}}\n",
+            encoding="utf-8",
+        )
+        site = load_site(plan)
+        allowed = site.law.permitted("microphone", on=TODAY, recorded=True)
+        sense = MicrophoneSense(site, "u1", allowed, load_bundle("yamnet"))
+        noise = np.random.default_rng(1).normal(0.0, 0.2, 32_000).astype(np.float32)
+        said = [*sense.process(AudioBlock(samples=noise, rate_hz=16_000, time_s=1_800_000_000.0)), *sense.finish()]
+        assert "sound.level" in {judgement.type for judgement in said}
+        runs[name] = sense.analysed
+    assert runs["lab"] > 0
+    assert runs["fr-voie-publique"] == 0

@@ -20,7 +20,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
-from parvis_contract import Site, Unit, load_site, parse_message
+from parvis_contract import EVENT_TYPES, Site, Unit, load_site, parse_message
 from parvis_contract.channels import CHANNELS
 from parvis_contract.site import Microphone
 from pydantic import BaseModel
@@ -80,6 +80,16 @@ def test_every_key_of_a_site_plan_is_on_the_page() -> None:
     text = PAGE.read_text(encoding="utf-8")
     missing = {key for key in _keys(Site, set()) if f"`{key}`" not in text and not re.search(rf"[{{ ]{key}: ", text)}
     assert missing == set()
+
+
+def test_the_page_says_which_types_a_unit_judges() -> None:
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
+    (judged,) = re.findall(r"It judges ([^;]+);", text)
+    (others,) = re.findall(r"; (`[^;]+) are not built yet", text)
+    analysers = {path.stem for path in (ROOT / "edge" / "parvis_edge" / "analysers").glob("*.py")}
+    built = {name for name in EVENT_TYPES if name.replace(".", "_") in analysers}
+    assert set(re.findall(r"`([\w.]+)`", judged)) == built
+    assert set(re.findall(r"`([\w.]+)`", others)) == set(EVENT_TYPES) - built
 
 
 def test_the_defaults_of_the_page_are_those_of_the_models() -> None:
