@@ -11,10 +11,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 #: Names under which a hub on loopback is called. Under any other name a page of somebody else's could speak to it (DNS rebinding).
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
-#: Nothing comes from elsewhere, nothing is run that is not a file of the console, nothing frames it.
+#: Nothing comes from elsewhere, nothing is run that is not a file of the console, no string becomes markup or code, nothing frames it.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; worker-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types default"
 )
 
 HEADERS = {

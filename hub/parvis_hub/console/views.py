@@ -67,8 +67,8 @@ def _rules(site: Site) -> Mapping[str, Any]:
 
 
 def incident_view(row: IncidentRow) -> View:
-    """An incident as it stands, for the list and the map."""
-    return {"incident": _plain(row.message.data), "revision": row.revision}
+    """An incident as it stands, for the list and the map: without the ids of its events and its course, which may be thousands."""
+    return {"incident": row.message.data.model_dump(mode="json", exclude={"events", "course"}), "revision": row.revision}
 
 
 def detail_view(detail: IncidentDetail, site: Site, cards: Cards) -> View:
@@ -77,6 +77,7 @@ def detail_view(detail: IncidentDetail, site: Site, cards: Cards) -> View:
     said = [message for message in detail.events if isinstance(message.data, EventData)]
     models = list(dict.fromkeys(message.data.model for message in said))
     return incident_view(detail.row) | {
+        "course": [_plain(point) for point in incident.course or ()],
         "criteria": [asdict(criterion) for criterion in criteria(incident, site, models, cards)],
         "models": [_model_view(model, incident, cards) for model in models],
         "messages": [{"unit": unit, "count": count} for unit, count in sorted(Counter(message.unit for message in said).items())],

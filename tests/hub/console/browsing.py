@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Self
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from parvis_contract import ObjectUnattended
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
+
+from tests.hub.console.hub import Hub, before_camera
 
 _QUIET = [
     "--no-sandbox",
@@ -20,6 +23,23 @@ _QUIET = [
 _DRAWING = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 _NOT_DRAWING = ["--disable-3d-apis"]
 _PATIENCE_MS = 20_000
+
+LEFT = ObjectUnattended(dwell_s=61.0, area_m2=0.21, nearest_person_m=9.5)
+
+expect.set_options(timeout=15_000)
+
+
+def left(hub: Hub, right_m: float = 1.0, ago_s: float = 5.0) -> str:
+    return hub.report("u011", "object.unattended", LEFT, place_m=before_camera(18, right_m), ago_s=ago_s)
+
+
+def row(page: Page, id_: str) -> Locator:
+    return page.locator(f"#incidents button[data-incident='{id_}']")
+
+
+def choose(page: Page, id_: str) -> None:
+    page.locator(f"#incidents button[data-incident='{id_}']").click()
+    expect(page.locator("#card .gauge, #card .figures-list").first).to_be_visible()
 
 
 class Browsers:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page
 
+from tests.hub.console.browsing import Browsers
 from tests.hub.console.hub import Hub
 
 
@@ -30,3 +32,17 @@ def make_hub(tmp_path: Path) -> Iterator[Callable[..., Hub]]:
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture(scope="module")
+def browsers(chromium: Path) -> Iterator[Browsers]:
+    with Browsers(chromium) as made:
+        yield made
+
+
+@pytest.fixture
+def open_page(browsers: Browsers, hub: Hub) -> Iterator[Callable[..., Page]]:
+    """Opens the console of the hub, which is then served; at the end the pages are found to have kept to it."""
+    hub.serve()
+    yield lambda **more: browsers.open(hub.url, **more)
+    browsers.check(hub.url)

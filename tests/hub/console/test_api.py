@@ -188,6 +188,8 @@ def test_every_answer_keeps_foreign_code_out(refusing: tuple[Hub, TestClient, st
 def test_the_policy_allows_nothing_inline_and_nothing_from_elsewhere() -> None:
     rules = dict(rule.split(" ", 1) for rule in CONTENT_SECURITY_POLICY.split("; "))
     assert rules["default-src"] == "'none'"
+    assert rules.pop("require-trusted-types-for") == "'script'"
+    assert rules.pop("trusted-types") == "default"
     assert set(rules.values()) == {"'none'", "'self'"}
 
 

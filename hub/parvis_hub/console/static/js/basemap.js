@@ -28,6 +28,7 @@ export function mapStyle(basemap, colours) {
       site: { type: "geojson", data: basemap },
       ranges: { type: "geojson", data: EMPTY },
       uncertain: { type: "geojson", data: EMPTY },
+      course: { type: "geojson", data: EMPTY },
     },
     layers: [
       { id: "ground", type: "background", paint: { "background-color": colours.ground } },
@@ -45,6 +46,8 @@ export function mapStyle(basemap, colours) {
       { id: "uncertain", type: "fill", source: "uncertain", paint: { "fill-color": colours.uncertain, "fill-opacity": ["case", ["get", "selected"], 0.2, 0.08] } },
       { id: "uncertain-line", type: "line", source: "uncertain", filter: ["!", ["get", "range"]], paint: { "line-color": colours.uncertain, "line-width": ["case", ["get", "selected"], 2, 1] } },
       { id: "uncertain-range", type: "line", source: "uncertain", filter: ["get", "range"], paint: { "line-color": colours.uncertain, "line-width": ["case", ["get", "selected"], 2, 1], "line-dasharray": [3, 2] } },
+      { id: "course", type: "line", source: "course", layout: { "line-cap": "round", "line-join": "round" }, paint: { "line-color": colours.uncertain, "line-width": 2.5, "line-opacity": 0.8 } },
+      { id: "course-points", type: "circle", source: "course", paint: { "circle-radius": 3, "circle-color": colours.ground, "circle-stroke-color": colours.uncertain, "circle-stroke-width": 1.5 } },
       { id: "zone-names", type: "symbol", source: "site", filter: zone, minzoom: 15, layout: { "text-field": ["get", "name"], ...text(12) }, paint: ink },
       { id: "lane-names", type: "symbol", source: "site", filter: ["==", ["get", "layer"], "lane-name"], minzoom: 16, layout: { "text-field": ["get", "name"], ...text(11) }, paint: ink },
       { id: "asset-names", type: "symbol", source: "site", filter: ["==", ["get", "layer"], "asset"], minzoom: 18, layout: { "text-field": ["get", "name"], "text-anchor": "top", "text-offset": [0, 0.6], ...text(11) }, paint: ink },

@@ -24,6 +24,9 @@ export async function readDetail() {
   try {
     const detail = await api.incident(id);
     if (state.selected !== id) return;
+    const known = state.incidents.get(detail.incident.incident);
+    // Two answers may overtake one another.
+    if (known && known.revision > detail.revision) return;
     state.detail = detail;
     state.incidents.set(detail.incident.incident, detail);
     if (detail.incident.incident !== id) {
@@ -90,6 +93,7 @@ function contents(view, detail) {
       plates(detail),
       section(t("card.where"),
         whereInFull(incident).map((line, index) => h("p", { class: index === 0 ? "strong" : null, text: line })),
+        detail?.course.length > 1 && h("p", { text: t("where.course", { count: detail.course.length }) }),
         h("p", { class: "quiet figures" }, coordinates(incident.position), " ",
           h("button", { type: "button", class: "link on-map", "data-key": "map", text: t("card.show_map"), on: { click: () => actions.showMap(incident.incident) } }))),
       when(incident),

@@ -163,7 +163,30 @@ function live() {
   changed();
 }
 
-const resync = () => readAll().catch(() => lost(Date.now()));
+/** Reads everything again, however often it takes. A hub with another plan, or another page, is begun anew. */
+async function resync() {
+  for (;;) {
+    try {
+      const { profile, ...plan } = await api.site();
+      const { profile: _, ...known } = state.site;
+      if (JSON.stringify(plan) !== JSON.stringify(known)) return location.reload();
+      state.site.profile = profile;
+      return await readAll();
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+    }
+  }
+}
+
+/** A page may be open for weeks, and a profile come into force or end meanwhile. */
+async function readProfile() {
+  try {
+    state.site.profile = (await api.site()).profile;
+    changed();
+  } catch {
+    // The stream says so if the hub is gone.
+  }
+}
 
 // --- start --------------------------------------------------------------------------------------------------------------------
 
@@ -240,6 +263,7 @@ async function start() {
       state.clockOffset_ms = Date.parse(time) - Date.now();
     } });
   setInterval(render, 1_000);
+  setInterval(readProfile, 600_000);
 }
 
 function showNoMap(failed) {

@@ -11,9 +11,17 @@ let map = null;
 let markers = null;
 let ready = false;
 let lastShapes = "";
-let shapesDrawn = { ranges: 0, uncertain: 0 };
+let shapesDrawn = { ranges: 0, uncertain: 0, course: 0 };
 
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+/** The page's policy lets no string become code; the one that may is the address of the map's own worker. */
+function trustWorker() {
+  const worker = new URL("../vendor/maplibre-gl/maplibre-gl-worker.mjs", import.meta.url);
+  globalThis.trustedTypes?.createPolicy("default", {
+    createScriptURL: (url) => (url.split("?")[0] === worker.href ? url : null),
+  });
+}
 
 /** Whether this browser draws with WebGL 2, which the map needs. */
 export function canDraw() {
@@ -32,6 +40,7 @@ export async function startMap(choose) {
   if (!canDraw()) return false;
   let gl;
   try {
+    trustWorker();
     gl = await import("../vendor/maplibre-gl/maplibre-gl.mjs");
     map = new gl.Map({
       container: "map",
@@ -141,12 +150,15 @@ export function renderMap() {
     return feature(ring, { selected: incident.incident === state.selected, range: incident.located_by === "unit" });
     // A unit's whole range is drawn for the selected incident alone: ten of them would hide the map.
   }).filter(({ properties }) => !properties.range || properties.selected);
-  const shapes = JSON.stringify([ranges, uncertain]);
+  const way = state.detail?.incident.incident === state.selected ? state.detail.course.map(({ position }) => [position.lon, position.lat]) : [];
+  const course = way.length > 1 ? [{ type: "Feature", properties: {}, geometry: { type: "LineString", coordinates: way } }] : [];
+  const shapes = JSON.stringify([ranges, uncertain, course]);
   if (shapes === lastShapes) return;
-  const sources = [map.getSource("ranges"), map.getSource("uncertain")];
+  const sources = [map.getSource("ranges"), map.getSource("uncertain"), map.getSource("course")];
   if (sources.some((source) => !source)) return;
   lastShapes = shapes;
-  shapesDrawn = { ranges: ranges.length, uncertain: uncertain.length };
+  shapesDrawn = { ranges: ranges.length, uncertain: uncertain.length, course: way.length };
   sources[0].setData({ type: "FeatureCollection", features: ranges });
   sources[1].setData({ type: "FeatureCollection", features: uncertain });
+  sources[2].setData({ type: "FeatureCollection", features: course });
 }
