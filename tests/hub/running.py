@@ -81,7 +81,7 @@ class Publishing:
         self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id=f"units-{port}", protocol=paho.MQTTv5)
         self._client.max_inflight_messages_set(500)
         self._connected = threading.Event()
-        self._client.on_connect = lambda client, userdata, flags, reason, more: self._connected.set()
+        self._client.on_connect = lambda *_: self._connected.set()
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
         assert self._connected.wait(10)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +92,7 @@ class Street:
     sequences: dict[str, int] = field(default_factory=dict)
     happened: int = 0
 
-    def say(
+    def say(  # noqa: PLR0917
         self,
         unit: str,
         name: str,
@@ -154,7 +153,9 @@ class Street:
         for index in self._seen_by(place_m, within_m):
             distance_m = math.dist(unit_place(index, self.side), place_m)
             heard_s = at_s + distance_m / 340.27 + self.rng.gauss(0, 0.002)
-            measure = SoundImpulse(sound_class=sound, lcpeak_db=round(150 - 20 * math.log10(max(1.0, distance_m)), 1), onset_uncertainty_ms=1.0)
+            measure = SoundImpulse(
+                sound_class=sound, lcpeak_db=round(150 - 20 * math.log10(max(1.0, distance_m)), 1), onset_uncertainty_ms=1.0
+            )
             self.say(unit_name(index), "sound.impulse", Phase.INSTANT, heard_s, measure, unit_place(index, self.side), sigma_m=60.0)
 
     def alarm(self, at_s: float, place_m: tuple[float, float], lasts_s: float = 20.0) -> None:

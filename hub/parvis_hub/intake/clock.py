@@ -16,8 +16,9 @@ class EventClock:
         self._reached_us = newest_us
 
     def see(self, time_us: int, received_us: int) -> None:
-        """Takes note of an event."""
-        if self._newest_us is None or time_us > self._newest_us:
+        """Takes note of an event: it sets the clock forward if it is ahead of it."""
+        reached_us = self.at(received_us)
+        if reached_us is None or time_us > reached_us:
             self._newest_us, self._received_us = time_us, received_us
 
     def at(self, wall_us: int) -> int | None:

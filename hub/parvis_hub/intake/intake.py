@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
+from collections.abc import Iterable
 from collections.abc import Sequence as Several
 from dataclasses import dataclass, field
 from typing import Any
 
 from parvis_contract import EVENT_TYPES, Envelope, Refused, Rejected, Site, UnitState
 
-from parvis_hub.correlate import Correlator, Lateness, lateness_s
+from parvis_hub.correlate import Change, Correlator, Lateness, lateness_s
 from parvis_hub.correlate.physics import PHYSICS
 from parvis_hub.store import Arrived, Batch, Seen, Store
 
@@ -56,8 +58,9 @@ class Intake:
         self._allowance, self._allowed_us = ANNOUNCED_PER_S, 0
         #: What an event from before this may belong to may have been forgotten; it is in the store.
         self._since_us = (restart.clock_us or 0) - int(self._bound_s * 1e6)
-        for message in store.history(since_us=self._since_us - _SPAN_US):
-            self._correlator.add(message)
+        #: What was made of messages from the store: mostly what the store has already.
+        self._recalled: dict[uuid.UUID, Change] = {}
+        self._recall(store.history(since_us=self._since_us - _SPAN_US), restart.clock_us or 0)
 
     def prepare(self, deliveries: Several[Delivery], now_us: int) -> Prepared:
         """Takes what came, and says what is to be kept.
@@ -165,14 +168,22 @@ class Intake:
         reached_us = self._clock.at(now_us)
         if reached_us is not None:
             self._correlator.advance(reached_us)
-        batch.incidents = self._correlator.changes()
+        changes = self._recalled | {change.id: change for change in self._correlator.changes()}
+        self._recalled = {}
+        batch.incidents = list(changes.values())
 
     def _remember(self, oldest_us: int) -> None:
         """Fetches back from the store what a message of this time may belong to, if it has been forgotten."""
         if oldest_us < self._since_us:
-            for message in self._store.history(since_us=oldest_us - _SPAN_US, until_us=self._since_us):
-                self._correlator.add(message)
+            self._recall(self._store.history(since_us=oldest_us - _SPAN_US, until_us=self._since_us), self._correlator.clock_us or 0)
             self._since_us = oldest_us
+
+    def _recall(self, messages: Iterable[Envelope[Any]], clock_us: int) -> None:
+        """Adds messages from the store, and makes the correlator say what comes of them alone, so that it knows what has been said."""
+        for message in messages:
+            self._correlator.add(message)
+        self._correlator.advance(clock_us)
+        self._recalled |= {change.id: change for change in self._correlator.changes()}
 
     def forget(self, now_us: int) -> int:
         """Lets go of what no message in due time can change any more; returns how many events.

@@ -1,0 +1,216 @@
+"""The correlator's laws: the order of arrival, repetition and interruption make no difference; and what it says of known streets."""
+
+from __future__ import annotations
+
+import math
+import random
+import tempfile
+import uuid
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from parvis_contract import (
+    Envelope,
+    ImpulseClass,
+    Incident,
+    IncidentState,
+    LocatedBy,
+    LocatedImpulse,
+    ObjectUnattended,
+    Phase,
+    Site,
+    SoundImpulse,
+)
+from parvis_hub.correlate import Change, Correlator
+
+from tests.hub.street import START_S, Street, b_cubed, busy_street, unit_name, unit_place, write_site
+
+
+@cache
+def site() -> Site:
+    with tempfile.TemporaryDirectory() as folder:
+        return write_site(Path(folder) / "site.yaml")
+
+
+def follow(said: dict[uuid.UUID, Incident], changes: Iterable[Change]) -> None:
+    for change in changes:
+        if change.incident is None:
+            del said[change.id]
+        else:
+            assert said.get(change.id) != change.incident, "said again what was said before"
+            said[change.id] = change.incident
+
+
+def incidents(messages: list[Envelope[Any]], *, every: int = 1) -> dict[uuid.UUID, Incident]:
+    """What is said in the end, asked after so many messages each time."""
+    correlator = Correlator(site())
+    said: dict[uuid.UUID, Incident] = {}
+    for number, message in enumerate(messages):
+        correlator.add(message)
+        if number % every == 0:
+            follow(said, correlator.changes())
+    correlator.advance(round(max(message.time for message in messages).timestamp() * 1e6))
+    follow(said, correlator.changes())
+    return said
+
+
+def of(street: Street) -> list[Incident]:
+    return sorted(incidents(street.sorted()).values(), key=lambda incident: incident.first_observed)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 10_000), shuffle=st.integers(0, 10_000), every=st.integers(1, 40))
+def test_neither_order_nor_repetition_makes_a_difference(seed: int, shuffle: int, every: int) -> None:
+    messages = busy_street(seed).sorted()
+    rng = random.Random(shuffle)
+    others = messages + rng.choices(messages, k=len(messages) // 3)
+    rng.shuffle(others)
+    assert incidents(others, every=every) == incidents(messages)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 10_000), shuffle=st.integers(0, 10_000), sigma_s=st.sampled_from([0.1, 3.0, 60.0]))
+def test_messages_that_are_a_little_late_make_no_difference(seed: int, shuffle: int, sigma_s: float) -> None:
+    messages = busy_street(seed, happenings=20, over_s=120.0).sorted()
+    rng = random.Random(shuffle)
+    late = sorted(messages, key=lambda message: message.time.timestamp() + rng.expovariate(1 / sigma_s))
+    assert incidents(late) == incidents(messages)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 10_000), share=st.floats(0, 1))
+def test_one_that_begins_again_from_what_was_kept_says_the_same(seed: int, share: float) -> None:
+    messages = busy_street(seed).sorted()
+    cut = int(share * len(messages))
+    kept = messages[:cut]
+    random.Random(seed).shuffle(kept)
+    assert incidents(kept + messages[cut:], every=7) == incidents(messages)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_happened_is_told_apart(seed: int) -> None:
+    """Things far enough apart in space or time for anybody to tell apart."""
+    rng = random.Random(seed)
+    street = Street(rng)
+    for number in range(12):
+        place = (40.0 + 80.0 * (number % 3) + rng.uniform(-15, 15), 40.0 + 80.0 * (number // 3 % 3) + rng.uniform(-15, 15))
+        street.thing(START_S + rng.uniform(0, 20) + 400 * (number // 9), place)
+        street.shot(START_S + 7.0 * number, place)
+    precision, recall = b_cubed(street.truth, [[str(event) for event in incident.events] for incident in of(street)])
+    assert precision > 0.98
+    assert recall > 0.98
+
+
+def test_all_phases_of_an_event_are_one_event() -> None:
+    street = Street()
+    street.thing(START_S, (40.0, 40.0), lasts_s=300.0)
+    (incident,) = of(street)
+    assert len(incident.units) == 4
+    assert set(map(str, incident.events)) == set(street.truth)
+    assert incident.state is IncidentState.OPEN
+    assert incident.located_by is LocatedBy.GROUND_PLANE
+    # Four who each know the place to 1.4 m know it together to half of that.
+    assert incident.position.uncertainty_m == pytest.approx(0.7, abs=0.3)
+    assert incident.confidence == pytest.approx(1 - 0.2**4)
+    assert incident.measure.dwell_s == 300.0  # type: ignore[union-attr]
+
+
+def test_an_incident_closes_when_it_has_ended_and_been_quiet() -> None:
+    street = Street()
+    street.alarm(START_S, (40.0, 40.0), lasts_s=20.0)
+    correlator = Correlator(site())
+    said: dict[uuid.UUID, Incident] = {}
+    for message in street.sorted():
+        correlator.add(message)
+    last_us = round(max(message.time for message in street.messages).timestamp() * 1e6)
+    for after_s, state in ((0, IncidentState.OPEN), (29, IncidentState.OPEN), (31, IncidentState.CLOSED)):
+        correlator.advance(last_us + after_s * 1_000_000)
+        follow(said, correlator.changes())
+        assert [incident.state for incident in said.values()] == [state]
+
+
+def test_an_event_whose_end_never_comes_does_not_stay_open_for_ever() -> None:
+    street = Street()
+    street.thing(START_S, (40.0, 40.0), ends=False)
+    correlator = Correlator(site())
+    said: dict[uuid.UUID, Incident] = {}
+    for message in street.messages:
+        correlator.add(message)
+    correlator.advance(round((START_S + 86_400) * 1e6))
+    follow(said, correlator.changes())
+    assert [incident.state for incident in said.values()] == [IncidentState.CLOSED]
+
+
+def test_an_earlier_event_that_comes_late_gives_its_name_and_says_what_became_of_the_other() -> None:
+    street = Street()
+    street.shot(START_S, (40.0, 40.0))
+    first, *rest = street.sorted()
+    correlator = Correlator(site())
+    for message in rest:
+        correlator.add(message)
+    (before,) = correlator.changes()
+    correlator.add(first)
+    after = {change.id: change for change in correlator.changes()}
+    (new,) = [change for change in after.values() if change.incident is not None]
+    assert after[before.id].incident is None
+    assert after[before.id].superseded_by == new.id
+    assert new.incident is not None
+    assert new.incident.events[0] == first.id
+
+
+def test_one_unit_that_sees_two_things_at_once_has_told_them_apart() -> None:
+    street = Street()
+    for place in ((40.0, 40.0), (41.5, 40.0)):
+        street.thing(START_S, place)
+    assert len(of(street)) >= 2
+
+
+def test_units_that_know_no_more_than_their_range_do_not_make_two_things_one() -> None:
+    street = Street()
+    for index in (0, 1):
+        place = (80.0 * index, 0.0)
+        measure = ObjectUnattended(dwell_s=60.0, area_m2=None, nearest_person_m=None)
+        street.say(f"u00{index}", "object.unattended", Phase.START, START_S + index, measure, place, sigma_m=60.0)
+    assert [incident.located_by for incident in of(street)] == [LocatedBy.UNIT, LocatedBy.UNIT]
+
+
+def test_classes_are_pooled_and_the_level_is_the_loudest() -> None:
+    street = Street()
+    for index, sound, confidence, level_db in ((0, "firework", 0.9, 120.0), (1, "gunshot", 0.8, 131.0), (4, "gunshot", 0.7, 118.0)):
+        measure = SoundImpulse(sound_class=ImpulseClass(sound), lcpeak_db=level_db, onset_uncertainty_ms=1.0)
+        place = unit_place(index)
+        heard_s = START_S + math.dist(place, (30.0, 30.0)) / 340.0
+        street.say(unit_name(index), "sound.impulse", Phase.INSTANT, heard_s, measure, place, sigma_m=60.0, confidence=confidence)
+    (incident,) = of(street)
+    assert incident.measure == LocatedImpulse(sound_class=ImpulseClass.GUNSHOT, lcpeak_db=131.0)
+    assert incident.confidence == pytest.approx(1 - 0.1 * 0.2 * 0.3)
+
+
+def test_a_tampered_unit_is_an_incident_of_its_own() -> None:
+    street = Street()
+    street.tampered(START_S, 0)
+    street.tampered(START_S, 1)
+    assert [incident.units for incident in of(street)] == [("u000",), ("u001",)]
+
+
+def test_what_is_forgotten_is_closed_and_makes_no_difference_to_what_comes() -> None:
+    early, late = busy_street(3), busy_street(4, start_s=START_S + 20_000)
+    whole = incidents(early.sorted() + late.sorted())
+    correlator = Correlator(site())
+    said: dict[uuid.UUID, Incident] = {}
+    for message in early.sorted():
+        correlator.add(message)
+    correlator.advance(round((START_S + 15_000) * 1e6))
+    follow(said, correlator.changes())
+    assert correlator.forget(round((START_S + 15_000) * 1e6)) == len(early.truth)
+    assert len(correlator) == 0
+    for message in late.sorted():
+        correlator.add(message)
+        correlator.advance(round(message.time.timestamp() * 1e6))
+        follow(said, correlator.changes())
+    assert said == whole
