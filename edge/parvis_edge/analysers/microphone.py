@@ -47,6 +47,7 @@ class MicrophoneSense:
             tags=self._alarms is not None,
             impulses=self._impulses is not None,
             levels=self._alarms is not None or bool(self._levels),
+            peaks=bool(self._levels),
         )
 
     @property

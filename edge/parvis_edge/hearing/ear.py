@@ -19,8 +19,8 @@ from .tagger import Tagger
 
 Floats = npt.NDArray[np.float32]
 
-#: Sound is worked on in equal pieces of this length.
-CHUNK_S = 0.1
+#: Sound is worked on in equal pieces of this length: what follows from it is said so much later, and longer pieces cost less each second.
+CHUNK_S = 0.25
 #: A time that jumps by more than this is a gap: a clock that is being set right moves less between two blocks.
 GAP_S = 0.05
 #: Two rises closer than this are one attack: the crack and its ground reflection, the first shards.
@@ -91,14 +91,17 @@ class Ear:
         tags: Score patches.
         impulses: Look for impulsive sounds.
         levels: Measure levels.
+        peaks: Measure the highest levels too, not only the mean.
     """
 
-    def __init__(self, tagger: Tagger, full_scale_db: float, *, tags: bool = True, impulses: bool = True, levels: bool = True) -> None:
+    def __init__(
+        self, tagger: Tagger, full_scale_db: float, *, tags: bool = True, impulses: bool = True, levels: bool = True, peaks: bool = True
+    ) -> None:
         self._tagger = tagger
         self._log_mel = LogMel(tagger.parameters)
         self._hop = max(1, round(tagger.parameters.patch_hop_s / tagger.parameters.hop_s))
         self._full_scale_db = full_scale_db
-        self._tags, self._impulses, self._levels = tags, impulses, levels
+        self._tags, self._impulses, self._levels, self._peaks = tags, impulses, levels, peaks
         self._rate_hz = 0
         self._expected_s: float | None = None
         #: Rises of energy whose surroundings are not complete yet.
@@ -147,7 +150,7 @@ class Ear:
         self._stretch = Stretch(rate_hz, _KEEP_S)
         self._resampler = Resampler(rate_hz, self._log_mel.rate_hz)
         self._finder = RiseFinder(rate_hz, APART_S)
-        self._meter = LevelMeter(rate_hz, self._full_scale_db) if self._levels else None
+        self._meter = LevelMeter(rate_hz, self._full_scale_db, peaks=self._peaks) if self._levels else None
         self._opening = self._impulses
         self._sound: Floats = np.empty(0, np.float32)
         self._frames: Floats = np.empty((0, self._log_mel.bands), np.float32)

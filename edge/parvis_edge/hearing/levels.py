@@ -68,13 +68,15 @@ class LevelMeter:
     Args:
         rate_hz: Samples per second.
         full_scale_db: Level of the pressure that a sample of 1 stands for, dB re 20 µPa.
+        peaks: Measure L_AFmax and L_Cpeak too; without, they stay at `FLOOR_DB`, at half of the cost.
 
     Raises:
         ValueError: The rate is too low for the weightings.
     """
 
-    def __init__(self, rate_hz: int, full_scale_db: float) -> None:
+    def __init__(self, rate_hz: int, full_scale_db: float, *, peaks: bool = True) -> None:
         self._rate_hz = rate_hz
+        self._peaks = peaks
         self._scale = 10.0 ** (full_scale_db / 10.0)
         self._a, self._c = sections("A", rate_hz), sections("C", rate_hz)
         self._a_state = np.zeros((len(self._a), 2))
@@ -96,8 +98,11 @@ class LevelMeter:
         if not samples.size:
             return LevelSlice(0.0, 0.0, FLOOR_DB, FLOOR_DB)
         a_weighted, self._a_state = signal.sosfilt(self._a, samples, zi=self._a_state)
-        c_weighted, self._c_state = signal.sosfilt(self._c, samples, zi=self._c_state)
         squared = np.square(a_weighted)
+        duration_s, exposure = samples.size / self._rate_hz, self._scale * float(squared.sum()) / self._rate_hz
+        if not self._peaks:
+            return LevelSlice(duration_s, exposure, FLOOR_DB, FLOOR_DB)
+        c_weighted, self._c_state = signal.sosfilt(self._c, samples, zi=self._c_state)
         self._waiting = np.concatenate([self._waiting, squared])
         steps = self._waiting.size // self._step
         means = self._waiting[: steps * self._step].reshape(steps, self._step).mean(axis=1)
@@ -106,8 +111,8 @@ class LevelMeter:
         # The exponential average of IEC 61672-1, 3.9, step by step.
         fast, self._fast = signal.lfilter([1.0 - self._keep], [1.0, -self._keep], means, zi=self._fast) if steps else (means, self._fast)
         return LevelSlice(
-            duration_s=samples.size / self._rate_hz,
-            exposure=self._scale * float(squared.sum()) / self._rate_hz,
+            duration_s=duration_s,
+            exposure=exposure,
             lafmax_db=to_db(self._scale * float(fast.max() if steps else before)),
             lcpeak_db=to_db(self._scale * float(np.square(c_weighted).max())),
         )
