@@ -42,7 +42,9 @@ CLASSES = {
     "gunshot": ("Gunshot, gunfire", "Machine gun", "Fusillade", "Artillery fire", "Cap gun"),
     "explosion": ("Explosion", "Eruption", "Boom", "Burst, pop"),
     "glass_breaking": ("Shatter", "Glass", "Breaking"),
-    "siren": ("Siren", "Police car (siren)", "Ambulance (siren)", "Fire engine, fire truck (siren)", "Civil defense siren", "Emergency vehicle"),
+    "siren": (
+        "Siren", "Police car (siren)", "Ambulance (siren)", "Fire engine, fire truck (siren)", "Civil defense siren", "Emergency vehicle",
+    ),
     "vehicle_horn": ("Vehicle horn, car horn, honking", "Toot", "Air horn, truck horn"),
 }  # fmt: skip
 #: Names in the material, and ours.
@@ -121,7 +123,7 @@ class Heard:
 
     @property
     def events_of_speech(self) -> int:
-        return sum(len(events) for name, events in self.events.items() if "speech" in name)
+        return sum(len(events) for name, events in self.events.items() if name.startswith("speech"))
 
     def recall(self, sound_class: str) -> tuple[int, int]:
         """Files of the class in which it was heard, and all files of it."""
@@ -148,13 +150,22 @@ class Heard:
         return [name for name, (truth, open_to) in self.truth.items() if truth not in kin and sound_class not in open_to]
 
 
-def listen(bundle: Bundle, folder: Path = DEVELOPMENT) -> Heard:
-    """Feeds all of the material to a sense and to the bare tagger."""
+def listen(bundle: Bundle, folder: Path = DEVELOPMENT, *, gain: float = 1.0, before_s: float = 0.0) -> Heard:
+    """Feeds all of the material to a sense and to the bare tagger.
+
+    Args:
+        bundle: The tagger.
+        folder: Of the material.
+        gain: Every sample is multiplied by it.
+        before_s: So much faint noise, 80 dB below full scale, is put before and after each sound.
+    """
     heard = Heard()
     tagger = Tagger(bundle)
     columns = {name: [bundle.card.labels.index(label) for label in labels] for name, labels in CLASSES.items()}
     for path in sounds(folder):
         sound, rate_hz = read(path)
+        pad = np.random.default_rng(1).normal(0.0, 1e-4, round(before_s * rate_hz)).astype(np.float32)
+        sound = np.concatenate([pad, np.float32(gain) * sound, pad])
         name = str(path.relative_to(folder))
         heard.truth[name] = truth_of(path)
         heard.seconds[name] = sound.size / rate_hz
