@@ -227,11 +227,11 @@ class Deliverer(threading.Thread):
 
     def _hold(self, message: Waiting, reason: str) -> None:
         """Lets a topic wait that nobody takes from now: an event that nobody hears is not delivered."""
+        if message.topic not in self._held:
+            _log.warning("not delivered, is said again until somebody takes it", topic=message.topic, reason=reason)
         backoff, until_s = self._held.get(message.topic) or (Backoff(HELD_FIRST_S, HELD_MOST_S, random.random), 0.0)
         if until_s <= time.monotonic():
-            delay_s = backoff.next_s()
-            self._held[message.topic] = (backoff, time.monotonic() + delay_s)
-            _log.warning("not delivered, will be said again", topic=message.topic, reason=reason, again_in_s=round(delay_s, 2))
+            self._held[message.topic] = (backoff, time.monotonic() + backoff.next_s())
 
     def _refused(self, message: Waiting, reason: str) -> None:
         _log.error("the broker refuses a message; it is kept apart", topic=message.topic, sequence=message.sequence, reason=reason)
