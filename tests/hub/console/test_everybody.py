@@ -72,6 +72,20 @@ def test_the_map_shows_units_and_incidents_as_they_come(hub: Hub, open_page: Cal
     expect(sign).to_have_count(0)
 
 
+def test_a_map_of_many_incidents_says_how_many_are_where(hub: Hub, open_page: Callable[..., Page]) -> None:
+    page = open_page(webgl=True, viewport={"width": 1200, "height": 700})
+    for step in range(49):
+        hub.put(incident("object.unattended", place_m=(2.0 * step - 50.0, 30.0 * (step % 2))))
+    expect(page.locator("#incidents li")).to_have_count(49)
+    assert page.locator(".flag-sign").count() > 10
+    hub.put(incident("object.unattended", place_m=(0.0, 0.0)))
+    expect(page.locator("#incidents li")).to_have_count(50)
+    expect(page.locator(".flag-sign")).to_have_count(page.locator(".flag").count())
+    rest = sum(int(words.removeprefix("+")) for words in page.locator(".flag-more").all_inner_texts())
+    assert page.locator(".flag-sign").count() + rest == 50
+    expect(page.get_by_role("button", name="more here").first).to_be_visible()
+
+
 def test_without_webgl_the_list_is_the_whole_interface(hub: Hub, open_page: Callable[..., Page]) -> None:
     id_ = left(hub)
     page = open_page()
@@ -134,7 +148,11 @@ def test_a_screen_reader_finds_landmarks_names_and_headings(hub: Hub, open_page:
     page = open_page(webgl=True, reduced_motion="reduce", viewport={"width": 1200, "height": 700})
     choose(page, id_)
     expect(page.locator(".flag")).to_be_visible()
-    assert page.evaluate("getComputedStyle(document.querySelector('.flag')).animationName") == "none"
+    page.locator(".flag").evaluate("flag => flag.classList.add('arriving')")
+    arriving = "flag => getComputedStyle(flag).animationName"
+    assert page.locator(".flag").evaluate(arriving) == "none"
+    page.emulate_media(reduced_motion="no-preference")
+    assert page.locator(".flag").evaluate(arriving) == "arrive"
     for role, name in (("banner", None), ("main", None), ("region", "Incidents"), ("region", "Map of the site"), ("region", "Units")):
         expect(page.get_by_role(role, name=name, exact=True) if name else page.get_by_role(role)).to_be_visible()  # type: ignore[arg-type]
     expect(page.get_by_role("list", name="Incidents").get_by_role("listitem")).to_have_count(1)

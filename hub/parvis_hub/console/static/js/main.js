@@ -262,7 +262,9 @@ async function start() {
     heartbeat: ({ time }) => {
       state.clockOffset_ms = Date.parse(time) - Date.now();
     } });
-  setInterval(render, 1_000);
+  setInterval(renderBar, 1_000);
+  // How long ago things were; it is told in steps of five seconds.
+  setInterval(render, 5_000);
   setInterval(readProfile, 600_000);
 }
 

@@ -72,7 +72,7 @@ export async function startMap(choose) {
     lastShapes = "";
     renderMap();
   });
-  map.on("zoom", () => markers.incidents());
+  for (const event of ["zoom", "moveend"]) map.on(event, () => markers.incidents());
   $("#zoom-in").addEventListener("click", () => map.zoomIn({ animate: !still() }));
   $("#zoom-out").addEventListener("click", () => map.zoomOut({ animate: !still() }));
   $("#fit").addEventListener("click", fitSite);

@@ -7,10 +7,10 @@ import { icon, unitSign } from "./icons.js";
 import { health, listed, now, state } from "./state.js";
 import { healthName, typeName } from "./words.js";
 
-/** Incidents nearer to one another than this on the screen share one flag, in pixels. */
-const NEAR_PX = 34;
-/** So many signs fit in one flag; the rest is a number. */
-const MAX_SIGNS = 4;
+/** Incidents nearer to one another than `near_px` on the screen share one flag; `signs` fit in it, the rest is a number. */
+const ROOM = { near_px: 34, signs: 4 };
+/** Where so many are in view that flags would hide the map and one another. */
+const CROWDED = { near_px: 80, signs: 1, from: 50 };
 
 /** The incidents that the map shows: what goes on or waits for a decision, and what is selected. */
 export const onMap = () =>
@@ -29,6 +29,7 @@ export class Markers {
   #choose;
   #units = new Map();
   #flags = [];
+  #seen = new Set();
   #drawn = "";
 
   constructor(map, Marker, choose) {
@@ -60,27 +61,35 @@ export class Markers {
   /** Puts incidents that would cover one another into one flag. */
   incidents() {
     const groups = [];
-    for (const view of onMap()) {
+    const { clientWidth: width, clientHeight: height } = this.#map.getContainer();
+    const placed = onMap().map((view) => {
       const { lon, lat } = view.incident.position;
-      const at = this.#map.project([lon, lat]);
-      const group = groups.find((each) => Math.hypot(each.at.x - at.x, each.at.y - at.y) < NEAR_PX);
+      return { view, lon, lat, at: this.#map.project([lon, lat]) };
+    });
+    const inView = placed.filter(({ at }) => at.x >= 0 && at.y >= 0 && at.x <= width && at.y <= height).length;
+    const { near_px, signs } = inView >= CROWDED.from ? CROWDED : ROOM;
+    // The selected one first: its flag stands where it is.
+    placed.sort((a, b) => (b.view.incident.incident === state.selected) - (a.view.incident.incident === state.selected));
+    for (const { view, lon, lat, at } of placed) {
+      const group = groups.find((each) => Math.hypot(each.at.x - at.x, each.at.y - at.y) < near_px);
       if (group) group.views.push(view);
       else groups.push({ at, lngLat: [lon, lat], views: [view] });
     }
-    const key = JSON.stringify([document.documentElement.lang, state.selected,
+    const key = JSON.stringify([document.documentElement.lang, state.selected, signs,
       groups.map(({ lngLat, views }) => [lngLat, views.map(({ incident }) => [incident.incident, incident.state, incident.operator.verdict])])]);
     if (key === this.#drawn) return;
     this.#drawn = key;
     for (const flag of this.#flags) flag.remove();
-    this.#flags = groups.map((group) => new this.#Marker({ element: this.#flag(group), anchor: "bottom", offset: [0, -12] }).setLngLat(group.lngLat).addTo(this.#map));
+    this.#flags = groups.map((group) => new this.#Marker({ element: this.#flag(group, signs), anchor: "bottom", offset: [0, -12] }).setLngLat(group.lngLat).addTo(this.#map));
+    for (const { views } of groups) for (const { incident } of views) this.#seen.add(incident.incident);
   }
 
-  #flag({ views, lngLat }) {
-    // The selected one is always seen.
-    const order = [...views].sort((a, b) => (b.incident.incident === state.selected) - (a.incident.incident === state.selected));
-    const shown = order.length > MAX_SIGNS ? order.slice(0, MAX_SIGNS - 1) : order;
-    const rest = order.length - shown.length;
-    return h("div", { class: "flag", "data-selected": String(views.some(({ incident }) => incident.incident === state.selected)) },
+  #flag({ views, lngLat }, signs) {
+    const shown = views.length > signs ? views.slice(0, Math.max(1, signs - 1)) : views;
+    const rest = views.length - shown.length;
+    // What is new comes softly; what has only been grouped anew stands where it stands.
+    const fresh = views.some(({ incident }) => !this.#seen.has(incident.incident));
+    return h("div", { class: fresh ? "flag arriving" : "flag", "data-selected": String(views.some(({ incident }) => incident.incident === state.selected)) },
       shown.map(({ incident }) => {
         const label = t("map.incident", { type: typeName(incident.type), time: moment(new Date(incident.first_observed), now()), verdict: t(`verdict.${incident.operator.verdict}`) });
         return h("button", { type: "button", class: "flag-sign", tabindex: "-1", "data-incident": incident.incident, "data-verdict": incident.operator.verdict, "data-state": incident.state,
@@ -89,13 +98,13 @@ export class Markers {
         incident.operator.verdict !== "unconfirmed" && h("span", { class: "flag-mark" }, icon(incident.operator.verdict, 10)));
       }),
       rest > 0 && h("button", { type: "button", class: "flag-more", tabindex: "-1", "aria-label": t("map.more", { count: rest }), title: t("map.more", { count: rest }),
-        on: { click: () => this.#open(order, lngLat) }, text: `+${rest}` }));
+        on: { click: () => this.#open(views, lngLat, shown.length) }, text: `+${rest}` }));
   }
 
   /** Comes nearer where that parts them; else goes through them one after another. */
-  #open(order, lngLat) {
-    const apart = order.some(({ incident }) => Math.abs(incident.position.lon - lngLat[0]) > 1e-6 || Math.abs(incident.position.lat - lngLat[1]) > 1e-6);
+  #open(views, lngLat, shown) {
+    const apart = views.some(({ incident }) => Math.abs(incident.position.lon - lngLat[0]) > 1e-6 || Math.abs(incident.position.lat - lngLat[1]) > 1e-6);
     if (apart && this.#map.getZoom() < this.#map.getMaxZoom() - 0.5) this.#map.easeTo({ center: lngLat, zoom: this.#map.getZoom() + 2 });
-    else this.#choose(order[MAX_SIGNS - 1].incident.incident);
+    else this.#choose(views[shown].incident.incident);
   }
 }

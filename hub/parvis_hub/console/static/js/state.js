@@ -27,14 +27,17 @@ export const now = () => new Date(Date.now() + state.clockOffset_ms);
 
 export const onChange = (listener) => listeners.add(listener);
 
-/** Tells everybody, once per turn of the browser however many changes there were. */
+/** Changes that come so close together are shown at once: a burst of fifty need not draw the page fifty times. */
+const TOGETHER_MS = 40;
+
+/** Tells everybody, once however many changes there were. */
 export function changed() {
   if (waiting) return;
   waiting = true;
-  queueMicrotask(() => {
+  setTimeout(() => {
     waiting = false;
     for (const listener of listeners) listener(state);
-  });
+  }, TOGETHER_MS);
 }
 
 const undecided = (view) => view.incident.operator.verdict === "unconfirmed";
