@@ -48,6 +48,7 @@ class CrowdDensityAnalyser:
         self._zones = zones
         self._view = view
         self._lasting = Lasting("crowd.density", view.model)
+        self._boxes_px = {name: area.box_px for name, (_, area) in zones.items()}
         self._crowds = {name: _Crowd() for name in zones}
 
     def judge(self, scene: Scene) -> list[Judgement]:
@@ -62,7 +63,7 @@ class CrowdDensityAnalyser:
         zone, area = self._zones[name]
         crowd = self._crowds[name]
         area_m2 = zone.area_m2 or area.area_m2
-        if not area_m2 or not _shown(area, scene):
+        if not area_m2 or not _shown(self._boxes_px[name], area, scene):
             return []
         crowd.counts = [entry for entry in crowd.counts if scene.time_s - entry[0] <= SMOOTHED_S]
         crowd.counts.append((scene.time_s, *_count(area, scene)))
@@ -94,11 +95,9 @@ class CrowdDensityAnalyser:
         return self._view.position((x, y, x, y))
 
 
-def _shown(area: Area, scene: Scene) -> bool:
+def _shown(box_px: tuple[float, float, float, float], area: Area, scene: Scene) -> bool:
     """True if the detector has been shown all of the zone in this frame."""
-    rows, columns = np.nonzero(area.mask)
-    x, y = area.px_per_cell
-    left, top, right, bottom = columns.min() * x, rows.min() * y, (columns.max() + 1) * x, (rows.max() + 1) * y
+    (left, top, right, bottom), (x, y) = box_px, area.px_per_cell
     return any(x0 <= left and y0 <= top and right <= x1 + x and bottom <= y1 + y for x0, y0, x1, y1 in scene.looked_px)
 
 

@@ -91,6 +91,7 @@ class UnattendedObjectAnalyser:
         """Takes the next scene."""
         self._yardstick.learn(scene)
         self._follow(scene)
+        people = [track for track in scene.of_kind("person") if track.missed_s == 0 and is_new(track, scene)]
         said: list[Judgement] = []
         for thing in list(self._things):
             if scene.time_s - thing.seen_s > VANISHED_S:
@@ -99,7 +100,7 @@ class UnattendedObjectAnalyser:
                     said.append(self._lasting.end(thing.number, thing.seen_s))
                 continue
             if scene.change is not None:
-                said += self._judge_thing(thing, scene)
+                said += self._judge_thing(thing, people, scene)
         return said
 
     def finish(self, time_s: float) -> list[Judgement]:
@@ -127,9 +128,9 @@ class UnattendedObjectAnalyser:
                 alone_s = max(region.since_s, scene.time_s - SETTLED_S)
                 self._things.append(_Thing(self._count, zone, region, box, alone_s, scene.time_s, box))
 
-    def _judge_thing(self, thing: _Thing, scene: Scene) -> list[Judgement]:
+    def _judge_thing(self, thing: _Thing, people: list[Track], scene: Scene) -> list[Judgement]:
         self._look(thing, scene)
-        nearest_m, attended = self._people(thing, scene)
+        nearest_m, attended = self._people(thing, people, scene)
         if not attended:
             thing.attended_since_s = None
         elif thing.attended_since_s is None:
@@ -184,14 +185,12 @@ class UnattendedObjectAnalyser:
         others = sum(other for _, _, other in thing.looks) / len(thing.looks)
         return people >= TAKEN_FOR_SHARE or (others > 0.5 and thing.named == 0.0)
 
-    def _people(self, thing: _Thing, scene: Scene) -> tuple[float | None, bool]:
+    def _people(self, thing: _Thing, people: list[Track], scene: Scene) -> tuple[float | None, bool]:
         """Distance of the nearest person, where metres are known, and whether somebody attends the thing."""
         scale = self._yardstick.px_per_m(thing.box_px)
         near_px = NEAR_M * scale if scale else NEAR_SHARE * scene.size_px[1]
         nearest_px, attended = np.inf, False
-        for track in scene.of_kind("person"):
-            if track.missed_s > 0 or not is_new(track, scene):
-                continue
+        for track in people:
             gap = _gap_px(track.box_px, thing.box_px)
             if gap > min(nearest_px, 4 * near_px) and gap > near_px:
                 continue

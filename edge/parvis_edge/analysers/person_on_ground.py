@@ -86,7 +86,7 @@ class PersonOnGroundAnalyser:
         upright = []
         people = [track for track in scene.of_kind("person") if track.missed_s == 0]
         for track in people:
-            if scene.changed_share(track.box_px) < NEW_SHARE or _is_part(track, people):
+            if track.changed_share < NEW_SHARE or _is_part(track, people):
                 continue
             standing_px = self._standing_px(track)
             if standing_px is None:

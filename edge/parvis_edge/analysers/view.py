@@ -176,7 +176,7 @@ def is_new(track: Track, scene: Scene) -> bool:
         return True
     if track.hits < 2:
         return False
-    if scene.changed_share(track.box_px) >= NEW_SHARE or (track.kind == "person" and track.score >= SURE_SCORE):
+    if track.changed_share >= NEW_SHARE or (track.kind == "person" and track.score >= SURE_SCORE):
         return True
     first, last = np.array(track.path[0][3:5]), np.array(track.path[-1][3:5])
     return float(np.linalg.norm(last - first)) > 0.5 * track.height_px

@@ -15,6 +15,8 @@ KEPT = 200
 LEAST_HITS, LEAST_SCORE = 3, 0.5
 #: Where people would be smaller than this share of those seen, the ground is too far away to judge anything on it.
 HORIZON_SHARE = 0.2
+#: The line through those seen is drawn anew this often.
+REFIT_S = 1.0
 #: A box as upright as this is of somebody who stands, or walks: the width of shoulders and stride against height.
 UPRIGHT = 2.0
 
@@ -33,10 +35,15 @@ class Yardstick:
         self._view = view
         self._seen: list[tuple[float, float]] = []
         self._fit: tuple[float, float] | None = None
+        self._middle_px = 0.0
+        self._learned = False
+        self._fitted_s = -np.inf
 
     def learn(self, scene: Scene) -> None:
         """Takes the measure of whoever stands in a scene."""
         width, height = scene.size_px
+        if scene.time_s - self._fitted_s >= REFIT_S and self._learned:
+            self._fit, self._learned, self._fitted_s = None, False, scene.time_s
         for track in scene.of_kind("person"):
             x0, y0, x1, y1 = track.box_px
             whole = x0 > 2 and y0 > 2 and x1 < width - 2 and y1 < height - 2
@@ -45,22 +52,23 @@ class Yardstick:
             if y1 - y0 < UPRIGHT * (x1 - x0):
                 continue
             self._seen = [*self._seen[-(KEPT - 1) :], (float(y1), float(y1 - y0))]
-            self._fit = None
+            self._learned = True
 
     def standing_px(self, foot_y_px: float) -> float | None:
         """Height that somebody who stands there would have; None where nobody has stood in the picture yet."""
         if not self._seen:
             return None
-        feet, heights = np.array(self._seen).T
         if self._fit is None:
-            self._fit = (0.0, float(np.median(heights)))
-            if len(feet) >= 8 and np.ptp(feet) > 0.5 * float(np.median(heights)):
+            feet, heights = np.array(self._seen).T
+            self._middle_px = float(np.median(heights))
+            self._fit = (0.0, self._middle_px)
+            if len(feet) >= 8 and np.ptp(feet) > 0.5 * self._middle_px:
                 slope, start = np.polyfit(feet, heights, 1)
                 if slope > 0:
                     self._fit = (float(slope), float(start))
         slope, start = self._fit
         # Beyond those seen, the line is not followed to the horizon.
-        return max(slope * foot_y_px + start, 0.3 * float(np.median(heights)))
+        return max(slope * foot_y_px + start, 0.3 * self._middle_px)
 
     def is_on_ground(self, box_px: npt.NDArray[np.floating]) -> bool:
         """False for what ends near the horizon or above it, as far as that is known: lamps, screens and signs are not on the ground."""
@@ -70,7 +78,7 @@ class Yardstick:
         if self.standing_px(foot) is None or self._fit is None:
             return True
         slope, start = self._fit
-        return slope == 0 or slope * foot + start > HORIZON_SHARE * float(np.median([height for _, height in self._seen]))
+        return slope == 0 or slope * foot + start > HORIZON_SHARE * self._middle_px
 
     def px_per_m(self, box_px: npt.NDArray[np.floating]) -> float | None:
         """Pixels per metre, upright or across the view, at the foot of a box; None where nothing tells."""

@@ -48,6 +48,13 @@ class Area:
     area_m2: float | None
     on_map: bool
 
+    @property
+    def box_px(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom of what is seen of it, in pixels of the stream."""
+        rows, columns = np.flatnonzero(self.mask.any(axis=1)), np.flatnonzero(self.mask.any(axis=0))
+        x, y = self.px_per_cell
+        return float(columns[0] * x), float(rows[0] * y), float((columns[-1] + 1) * x), float((rows[-1] + 1) * y)
+
     def contains(self, points_px: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """``(N,)`` bool: which of ``(N, 2)`` points of the stream's picture lie in it.
 

@@ -99,7 +99,7 @@ class Scene:
         The detector's probability, and the background's as a second witness: half of the doubt goes where all of the box differs
         from the empty scene. Half, because something being there does not say what it is.
         """
-        return 1.0 - (1.0 - track.confidence) * (1.0 - 0.5 * self.changed_share(track.box_px))
+        return 1.0 - (1.0 - track.confidence) * (1.0 - 0.5 * track.changed_share)
 
     def of_kind(self, *kinds: str) -> list[Track]:
         """The tracks of some kinds."""
@@ -159,6 +159,8 @@ class Sight:
         strong = self._strong(detections, change)
         moving = np.array([index for index, kind in enumerate(kinds) if kind != "bag"], np.int64)
         tracks = self._tracker.update(detections[moving], confidences[moving], [kinds[index] for index in moving], strong[moving], looked)
+        for track in tracks:
+            track.changed_share = 0.0 if change is None else _share(change.changed, track.box_px, self.cell_px)
         self._remember(time_s, small, change, passed_s, tracks)
         return Scene(
             time_s=time_s,
@@ -190,7 +192,7 @@ class Sight:
                 busy[index] = np.concatenate([np.minimum(busy[index, :2], track.box_px[:2]), np.maximum(busy[index, 2:], track.box_px[2:])])
         again: list[tuple[float, npt.NDArray[np.float64]]] = []
         for track in tracks:
-            still = _share(change.changed, track.box_px, self.cell_px) < FOREGROUND_SHARE / 2
+            still = track.changed_share < FOREGROUND_SHARE / 2
             if still and track.kind != "person":
                 continue
             if time_s - track.seen_s >= (AGAIN_STILL_S if still else AGAIN_S):

@@ -119,14 +119,20 @@ class StandingRegions:
         adopt = self._reconsidered(time_s, small, background, change, people)
         if np.count_nonzero(fresh) < LEAST_CELLS or change.changed.mean() > MOST_CHANGED:
             return adopt
-        faint = faintly(small, background, change.gain) & ~people
+        faint: Mask | None = None
         count, labels, stats, _ = cv2.connectedComponentsWithStats(fresh.view(np.uint8), connectivity=8)
         for index in range(1, count):
             if stats[index, cv2.CC_STAT_AREA] < LEAST_CELLS:
                 continue
-            mask = _grown(np.asarray(labels == index), faint)
+            x, y, width, height, _ = stats[index]
+            corner = (slice(y, y + height), slice(x, x + width))
+            mask = np.zeros(fresh.shape, np.bool_)
+            mask[corner] = labels[corner] == index
             if _is_edge_moving(mask, change):
                 continue
+            if faint is None:
+                faint = faintly(small, background, change.gain) & ~people
+            mask = _grown(mask, faint)
             since_s = time_s - float(np.median(change.settled_s[mask]))
             near = cv2.dilate(mask.view(np.uint8), np.ones((7, 7), np.uint8)).view(np.bool_)
             parts = [region for region in self._regions if (region.mask & near).any()]
@@ -178,15 +184,19 @@ class StandingRegions:
 
 def _is_edge_moving(mask: Mask, change: Change) -> bool:
     """True if a region is the plain inside of something that moves: what surrounds it has not settled."""
-    ring = cv2.dilate(mask.view(np.uint8), np.ones((7, 7), np.uint8)).view(np.bool_) & ~mask
-    stirred = change.moving | (change.changed & (change.settled_s < SETTLED_S / 2))
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    near = (slice(max(0, y - 4), y + height + 4), slice(max(0, x - 4), x + width + 4))
+    own = mask[near]
+    ring = cv2.dilate(np.ascontiguousarray(own).view(np.uint8), np.ones((7, 7), np.uint8)).view(np.bool_) & ~own
+    stirred = change.moving[near] | (change.changed[near] & (change.settled_s[near] < SETTLED_S / 2))
     return int(np.count_nonzero(ring & stirred)) > MOVING_EDGE * int(np.count_nonzero(ring))
 
 
 def faintly(small: Picture, background: Picture, gain: Gain) -> Mask:
     """Where a picture differs from the background even a little: the parts of a dark thing that lie before something dark."""
     difference = cv2.absdiff(small, brightened(background, gain))
-    return np.asarray(difference.max(axis=2) > FAINT)
+    channels = cv2.threshold(difference, FAINT, 255, cv2.THRESH_BINARY)[1]
+    return np.asarray(cv2.cvtColor(channels, cv2.COLOR_BGR2GRAY) > 0)
 
 
 def _grown(mask: Mask, faint: Mask) -> Mask:
