@@ -6,49 +6,38 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import structlog
-from parvis_contract import (
-    ModelRef,
-    Position,
-    SenseStatus,
-    Site,
-    StatusReason,
-    StreamState,
-    UnitState,
-    UnitStatus,
-    UnitTelemetry,
-    UnitTopic,
-)
+from parvis_contract import ModelRef, Position, StatusReason, StreamState
 
 from .capture.container import READ_TIMEOUT_S
 from .capture.feed import Pace, camera_feed, microphone_feed
-from .capture.source import SenseName, Source
+from .capture.source import SenseName
 from .capture.timeline import WallClock
 from .delivery.clock import GIVEN, PRETENDED, UNKEPT, read_clock
-from .delivery.connection import Broker
-from .delivery.deliverer import Announcer, Deliverer
-from .delivery.health import memory_bytes, temperature_c
+from .delivery.deliverer import Deliverer
+from .delivery.health import temperature_c
 from .delivery.messages import Messenger, Speaker, ended
-from .delivery.outbox import Outbox
-from .delivery.report import OVERHEATED_C, body_of, unit_state
+from .delivery.outbox import Outbox, OutboxError
+from .delivery.report import OVERHEATED_C
 from .delivery.speech import InOrder, Kept, Sink, Speech, StandardOutput
 from .law import Permission, permission, today
 from .perceive import Perceiver
 from .perception import Sense
+from .plan import CannotStart, SenseMaker, Watch, check, default_makers
+from .reporter import Reporter
+
+__all__ = ["CannotStart", "Watch", "private_standard_output", "run"]
 
 _log = structlog.get_logger()
 
-#: Makes a sense from the site plan, the unit's name and what it may report.
-SenseMaker = Callable[[Site, str, frozenset[str]], Sense[Any]]
 #: States are looked at so often: a unit says within five seconds what is wrong.
 _LOOK_S = 0.25
 #: The law is asked again so often: a profile can run out while a unit runs.
@@ -59,104 +48,6 @@ _REPORTED_S = 60.0
 _CLOCK_S = 5.0
 #: How long a person who stops a unit is made to wait for the broker.
 STOP_DRAIN_S = 5.0
-
-
-class CannotStart(Exception):
-    """Something that was asked for cannot be done; the message says what, and what to do. Nothing was opened."""
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """What a unit is to do.
-
-    Attributes:
-        site: The site plan.
-        unit: Which of its units this is.
-        sources: What each sense is fed from.
-        start_s: POSIX seconds at which recordings begin; None: now.
-        standard_output: True prints messages, False publishes them.
-        real_pace: True plays recordings at their own speed.
-        broker: Where to publish.
-        data_dir: Where the outbox is.
-        telemetry_s: How often telemetry is sent.
-        drain_s: How long, after a recording's end, to wait until everything has been delivered.
-    """
-
-    site: Site
-    unit: str
-    sources: Mapping[SenseName, Source]
-    start_s: float | None = None
-    standard_output: bool = False
-    real_pace: bool = True
-    broker: Broker = field(default_factory=Broker)
-    data_dir: Path = Path("/var/lib/parvis")
-    telemetry_s: float = 10.0
-    drain_s: float = 30.0
-
-    @property
-    def recorded(self) -> bool:
-        """True if nothing that it watches is live."""
-        return all(source.recorded for source in self.sources.values())
-
-    @property
-    def outbox(self) -> Path:
-        """The outbox's file: one per unit."""
-        return self.data_dir / self.site.site / f"{self.unit}.outbox.sqlite"
-
-
-def default_makers() -> dict[SenseName, SenseMaker]:
-    """The senses that a unit has; their models are loaded once, when first needed."""
-    # onnxruntime takes half a second to import: a refusal should not wait for it.
-    from .bundle import Bundle, load_bundle
-
-    bundles: dict[str, Bundle] = {}
-
-    def bundle(name: str) -> Bundle:
-        if name not in bundles:
-            bundles[name] = load_bundle(name)
-        return bundles[name]
-
-    def camera(site: Site, unit: str, allowed: frozenset[str]) -> Sense[Any]:
-        from .analysers.camera import CameraSense
-
-        return CameraSense(site, unit, allowed, bundle("nanodet-g-416"))
-
-    def microphone(site: Site, unit: str, allowed: frozenset[str]) -> Sense[Any]:
-        from .analysers.microphone import MicrophoneSense
-
-        return MicrophoneSense(site, unit, allowed, bundle("yamnet"))
-
-    return {"camera": camera, "microphone": microphone}
-
-
-def check(watch: Watch) -> dict[SenseName, Permission]:
-    """Everything that can be refused before a source is opened.
-
-    Returns:
-        What each sense may report.
-
-    Raises:
-        CannotStart: The unit is not in the plan, has not the sense, or the law allows it nothing.
-    """
-    if watch.unit not in watch.site.units:
-        raise CannotStart(f"{watch.site.path}: units: no unit {watch.unit}; there are {', '.join(sorted(watch.site.units))}")
-    if not watch.sources:
-        raise CannotStart("nothing to watch: give --video, --audio or both")
-    senses = watch.site.units[watch.unit].senses
-    permissions: dict[SenseName, Permission] = {}
-    for sense, source in watch.sources.items():
-        if sense not in senses:
-            raise CannotStart(f"{watch.site.path}: units.{watch.unit}.senses is [{', '.join(senses)}]: this unit has no {sense}")
-        if watch.start_s is not None and not source.recorded:
-            raise CannotStart(f"{source}: --start is for recordings; what is live has the time at which it arrives")
-        found = permission(watch.site, sense, recorded=source.recorded, on=today(watch.site, datetime.now(UTC)))
-        if not found.allowed:
-            raise CannotStart("\n".join([f"the law allows this {sense} nothing, so it is not opened:", *found.reasons]))
-        permissions[sense] = found
-    for sense, found in permissions.items():
-        for name, refusal in found.refusals.items():
-            _log.warning("not started: the legal profile does not permit it", sense=sense, type=name, profile=str(refusal))
-    return permissions
 
 
 def run(watch: Watch, makers: Mapping[SenseName, SenseMaker] | None = None, *, descriptor: int = 1) -> int:
@@ -187,7 +78,6 @@ class _Looks:
     clock_s: float = 0.0
     steps: int = 0
     step_s: float = float("-inf")
-    analysed: dict[str, tuple[float, int]] = field(default_factory=dict)
 
 
 class _Running:
@@ -208,19 +98,18 @@ class _Running:
         for sense, each in made.items():
             for line in getattr(each, "unjudged", ()):
                 _log.warning("cannot be judged", sense=sense, why=line)
-        self._models = tuple({each.model.name: each.model for each in made.values()}.values())
+        models = {each.model.name: each.model for each in made.values()}
         program = ModelRef(name="parvis-edge", version=version("parvis-edge"))
-        self._software = program.version
-        self._speaker = Speaker(watch.site.site, watch.unit, self._position(), program, self._recording())
-        messenger = Messenger(self._speaker, {model.name: model for model in self._models})
+        messenger = Messenger(Speaker(watch.site.site, watch.unit, self._position(), program, self._recording()), models)
+        self._reporter = Reporter(watch.site.site, watch.unit, program.version, list(models.values()))
         self._outbox: Outbox | None = None
         self._kept: Kept | None = None
         self._deliverer: Deliverer | None = None
-        self._announcer: Announcer | None = None
         sink = self._printing(descriptor) if watch.standard_output else self._publishing()
         self._speech = Speech(messenger, sink, lambda: self._clock, InOrder(made) if watch.recorded else None)
         pace = Pace(self._start_s, self._stop, real=watch.real_pace)
         self._perceivers = [self._perceiver(sense, makers[sense], permissions[sense], pace, made[sense]) for sense in made]
+        self._reporter.about(self._perceivers)
 
     # --- putting together -----------------------------------------------------------------------------------------------------
 
@@ -251,15 +140,8 @@ class _Running:
         if orphans:
             _log.warning("the last run was cut short; its open events are ended", events=len(orphans))
             self._kept.say([ended(last) for last in orphans])
-        site, unit = watch.site.site, watch.unit
-        self._announcer = Announcer(
-            topic=str(UnitTopic.of(site, unit, "unit.status")),
-            will=lambda: body_of("unit.status", site, unit, time.time(), UnitStatus(state=UnitState.LOST, software=self._software)),
-            telemetry_topic=str(UnitTopic.of(site, unit, "unit.telemetry")),
-            telemetry=self._telemetry,
-            every_s=watch.telemetry_s,
-        )
-        self._deliverer = Deliverer(self._outbox, watch.broker, f"parvis-{site}-{unit}", self._announcer)
+        announcer = self._reporter.announcer(self._outbox, self._kept, lambda: self._clock, watch.telemetry_s)
+        self._deliverer = Deliverer(self._outbox, watch.broker, f"parvis-{watch.site.site}-{watch.unit}", announcer)
         return self._kept
 
     def _perceiver(self, sense: SenseName, maker: SenseMaker, found: Permission, pace: Pace, made: Sense[Any]) -> Perceiver:
@@ -289,10 +171,9 @@ class _Running:
                 _log.info("watching", sense=perceiver.sense_name, source=str(self._watch.sources[perceiver.sense_name]))  # type: ignore[index]
                 perceiver.start()
                 perceiver.feed.start()
-            state = None
             while not self._stop.is_set() and any(perceiver.is_alive() for perceiver in self._perceivers):
                 self._look()
-                state = self._say_state(state)
+                self._reporter.look(self._wrong())
                 self._wait()
             for perceiver in self._perceivers:
                 perceiver.feed.stop()
@@ -341,10 +222,6 @@ class _Running:
                 perceiver.feed.stop()
                 self._failed = True
 
-    def _senses(self) -> dict[str, SenseStatus]:
-        now_s = time.monotonic()
-        return {perceiver.sense_name: perceiver.feed.liveness.status(now_s) for perceiver in self._perceivers}
-
     def _wrong(self) -> list[StatusReason]:
         """What is wrong beside the senses, the worst first."""
         wrong: list[StatusReason | None] = []
@@ -359,85 +236,21 @@ class _Running:
             wrong.append(StatusReason.CLOCK_UNSYNCHRONISED)
         return [reason for reason in wrong if reason]
 
-    def _say_state(self, before: UnitStatus | None) -> UnitStatus:
-        """Tells the status where it changed: to the log, and to the broker."""
-        senses = self._senses()
-        state, reason = unit_state(senses, self._wrong(), started=all(each.feed.liveness.started for each in self._perceivers))
-        status = UnitStatus(
-            state=state,
-            reason=reason,
-            camera=senses.get("camera"),
-            microphone=senses.get("microphone"),
-            software=self._software,
-            models=self._models,
-        )
-        if status != before:
-            told = {name: f"{each.state}{f' ({each.reason})' if each.reason else ''}" for name, each in senses.items()}
-            _log.info("state", state=state, reason=reason, **told)
-            self._announce(status)
-        return status
-
-    def _announce(self, status: UnitStatus) -> None:
-        if self._announcer:
-            self._announcer.status(body_of("unit.status", self._watch.site.site, self._watch.unit, time.time(), status))
-
     def _end_delivery(self, *, failed: bool) -> None:
         if not self._deliverer or not self._outbox or not self._kept:
             return
         self._kept.retry()
-        senses = self._senses()
-        stopped = UnitStatus(
-            state=UnitState.FAILED if failed else UnitState.STOPPED,
-            reason=next((each.reason for each in senses.values() if each.state is StreamState.FAILED), None) if failed else None,
-            camera=senses.get("camera"),
-            microphone=senses.get("microphone"),
-            software=self._software,
-            models=self._models,
-        )
-        self._announce(stopped)
+        self._reporter.stopped(failed=failed)
         self._deliverer.stop(STOP_DRAIN_S if self._stop.is_set() else self._watch.drain_s)
         self._deliverer.join()
-        left = self._outbox.fill().messages
+        try:
+            left = self._outbox.fill().messages
+        except OutboxError as error:
+            _log.error("the outbox cannot be read", detail=str(error))
+            left = 0
         if left:
             _log.warning("not everything is delivered; the next run will go on with it", left=left, outbox=str(self._outbox.path))
         self._outbox.close()
-
-    # --- telemetry ------------------------------------------------------------------------------------------------------------
-
-    def _telemetry(self) -> bytes:
-        by_name = {perceiver.sense_name: perceiver for perceiver in self._perceivers}
-        camera, microphone = by_name.get("camera"), by_name.get("microphone")
-        outbox, kept = self._outbox, self._kept
-        if outbox is None or kept is None:
-            raise RuntimeError("telemetry is published, never printed")
-        fill = outbox.fill()
-        data = UnitTelemetry(
-            uptime_s=round(time.monotonic() - self._begun_s, 3),
-            captured_fps=round(min(camera.rate_hz(), 1_000.0), 2) if camera else None,
-            analysed_fps=self._analysed_fps(camera) if camera else None,
-            vision_inference_ms=_rounded(camera.inference_ms) if camera else None,
-            hearing_inference_ms=_rounded(microphone.inference_ms) if microphone else None,
-            queue_frames=len(camera.queue) if camera else 0,
-            dropped_frames=camera.queue.dropped if camera else 0,
-            outbox_messages=fill.messages,
-            outbox_oldest_s=round(fill.oldest_s, 3),
-            outbox_shed=fill.shed + kept.shed,
-            memory_bytes=memory_bytes(),
-            temperature_c=temperature_c(),
-            clock=self._clock,
-        )
-        return body_of("unit.telemetry", self._watch.site.site, self._watch.unit, time.time(), data)
-
-    def _analysed_fps(self, perceiver: Perceiver) -> float:
-        """Since the last telemetry."""
-        now_s, analysed = time.monotonic(), perceiver.analysed
-        then_s, before = self._looks.analysed.get(perceiver.sense_name, (self._begun_s, 0))
-        self._looks.analysed[perceiver.sense_name] = (now_s, analysed)
-        return round(min((analysed - before) / max(now_s - then_s, 1e-3), 1_000.0), 2)
-
-
-def _rounded(value_ms: float | None) -> float | None:
-    return None if value_ms is None else round(value_ms, 3)
 
 
 @contextmanager

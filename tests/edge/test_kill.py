@@ -16,7 +16,7 @@ from tests.broker import Broker, Subscriber
 from .clips import blinking, write_film
 from .program import finish, start, write_plan
 
-KILLS = 5
+KILLS = 3
 
 
 def one_by_one(subscriber: Subscriber) -> Iterator[Any]:

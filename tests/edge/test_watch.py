@@ -148,9 +148,8 @@ def test_what_the_profile_does_not_name_is_not_started_and_said(tmp_path: Path, 
     assert "unit.tampered" not in refused
 
 
-@pytest.mark.parametrize("content", [b"", b"not a film at all" * 1000, os.urandom(100_000), b"\x00\x00\x00\x18ftypmp42" + bytes(500)])
-@pytest.mark.parametrize("option", ["--video", "--audio"])
-def test_what_is_no_recording_is_said_to_be_none(plan: Path, tmp_path: Path, content: bytes, option: str) -> None:
+@pytest.mark.parametrize(("option", "content"), [("--video", b""), ("--audio", b"no sound at all" * 1_000)])
+def test_what_is_no_recording_is_said_to_be_none(plan: Path, tmp_path: Path, option: str, content: bytes) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(content)
     code, messages, error = watch(plan, option, broken, "--stdout")

@@ -1,0 +1,120 @@
+"""What a unit is asked to do, and whether it may: everything that can be refused before a source is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+from parvis_contract import Site
+
+from .capture.source import SenseName, Source
+from .delivery.connection import Broker
+from .law import Permission, permission, today
+from .perception import Sense
+
+_log = structlog.get_logger()
+
+#: Makes a sense from the site plan, the unit's name and what it may report.
+SenseMaker = Callable[[Site, str, frozenset[str]], Sense[Any]]
+
+
+class CannotStart(Exception):
+    """Something that was asked for cannot be done; the message says what, and what to do. Nothing was opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a unit is to do.
+
+    Attributes:
+        site: The site plan.
+        unit: Which of its units this is.
+        sources: What each sense is fed from.
+        start_s: POSIX seconds at which recordings begin; None: now.
+        standard_output: True prints messages, False publishes them.
+        real_pace: True plays recordings at their own speed.
+        broker: Where to publish.
+        data_dir: Where the outbox is.
+        telemetry_s: How often telemetry is sent.
+        drain_s: How long, after a recording's end, to wait until everything has been delivered.
+    """
+
+    site: Site
+    unit: str
+    sources: Mapping[SenseName, Source]
+    start_s: float | None = None
+    standard_output: bool = False
+    real_pace: bool = True
+    broker: Broker = field(default_factory=Broker)
+    data_dir: Path = Path("/var/lib/parvis")
+    telemetry_s: float = 10.0
+    drain_s: float = 30.0
+
+    @property
+    def recorded(self) -> bool:
+        """True if nothing that it watches is live."""
+        return all(source.recorded for source in self.sources.values())
+
+    @property
+    def outbox(self) -> Path:
+        """The outbox's file: one per unit."""
+        return self.data_dir / self.site.site / f"{self.unit}.outbox.sqlite"
+
+
+def default_makers() -> dict[SenseName, SenseMaker]:
+    """The senses that a unit has; their models are loaded once, when first needed."""
+    # onnxruntime takes half a second to import: a refusal should not wait for it.
+    from .bundle import Bundle, load_bundle
+
+    bundles: dict[str, Bundle] = {}
+
+    def bundle(name: str) -> Bundle:
+        if name not in bundles:
+            bundles[name] = load_bundle(name)
+        return bundles[name]
+
+    def camera(site: Site, unit: str, allowed: frozenset[str]) -> Sense[Any]:
+        from .analysers.camera import CameraSense
+
+        return CameraSense(site, unit, allowed, bundle("nanodet-g-416"))
+
+    def microphone(site: Site, unit: str, allowed: frozenset[str]) -> Sense[Any]:
+        from .analysers.microphone import MicrophoneSense
+
+        return MicrophoneSense(site, unit, allowed, bundle("yamnet"))
+
+    return {"camera": camera, "microphone": microphone}
+
+
+def check(watch: Watch) -> dict[SenseName, Permission]:
+    """Everything that can be refused before a source is opened.
+
+    Returns:
+        What each sense may report.
+
+    Raises:
+        CannotStart: The unit is not in the plan, has not the sense, or the law allows it nothing.
+    """
+    if watch.unit not in watch.site.units:
+        raise CannotStart(f"{watch.site.path}: units: no unit {watch.unit}; there are {', '.join(sorted(watch.site.units))}")
+    if not watch.sources:
+        raise CannotStart("nothing to watch: give --video, --audio or both")
+    senses = watch.site.units[watch.unit].senses
+    permissions: dict[SenseName, Permission] = {}
+    for sense, source in watch.sources.items():
+        if sense not in senses:
+            raise CannotStart(f"{watch.site.path}: units.{watch.unit}.senses is [{', '.join(senses)}]: this unit has no {sense}")
+        if watch.start_s is not None and not source.recorded:
+            raise CannotStart(f"{source}: --start is for recordings; what is live has the time at which it arrives")
+        found = permission(watch.site, sense, recorded=source.recorded, on=today(watch.site, datetime.now(UTC)))
+        if not found.allowed:
+            raise CannotStart("\n".join([f"the law allows this {sense} nothing, so it is not opened:", *found.reasons]))
+        permissions[sense] = found
+    for sense, found in permissions.items():
+        for name, refusal in found.refusals.items():
+            _log.warning("not started: the legal profile does not permit it", sense=sense, type=name, profile=str(refusal))
+    return permissions
