@@ -87,10 +87,12 @@ class LastLook:
     """What somebody looked like when last detected, for the seconds until the next detection: only to say that nothing has changed.
 
     Attributes:
-        mask: ``(h, w)`` bool: the working pixels of the box that differed from the empty scene.
-        look: ``(n, 3)`` uint8: those pixels.
+        where: Rows and columns of the box, in working pixels.
+        mask: ``(rows, columns)`` bool: those of its pixels that differed from the empty scene.
+        look: ``(n, 3)`` uint8: what they showed.
     """
 
+    where: tuple[slice, slice]
     mask: Mask
     look: npt.NDArray[np.uint8]
 
@@ -100,13 +102,13 @@ class LastLook:
         if scene.change is None:
             return None
         x0, y0, x1, y1 = (max(0, round(float(side) / scene.cell_px)) for side in np.asarray(box_px))
-        mask = np.zeros(scene.change.changed.shape, np.bool_)
-        mask[y0:y1, x0:x1] = scene.change.changed[y0:y1, x0:x1]
-        return cls(mask, scene.small[mask]) if mask.any() else None
+        where = (slice(y0, y1), slice(x0, x1))
+        mask = scene.change.changed[where].copy()
+        return cls(where, mask, scene.small[where][mask]) if mask.any() else None
 
     def is_seen(self, scene: Scene) -> bool:
         """True if most of it still looks the same."""
-        difference = np.abs(scene.small[self.mask].astype(np.int16) - self.look).max(axis=1)
+        difference = np.abs(scene.small[self.where][self.mask].astype(np.int16) - self.look).max(axis=1)
         return float((difference <= SAME_WITHIN).mean()) >= SAME_SHARE
 
 

@@ -23,6 +23,8 @@ Gain = npt.NDArray[np.float32]
 LEAST_CELLS = 32_000
 #: How fast the background follows slow changes of light, as a time constant. Dusk halves the light in some ten minutes.
 LEARNING_S = 20.0
+#: How often it follows them.
+LEARN_EVERY_S = 0.8
 #: Least difference that counts, of 255: what lossy compression leaves after a few pixels are averaged.
 LEAST_CHANGE = 12.0
 #: A mast in the wind moves the picture by up to half a working pixel; a difference that such a shift explains is none.
@@ -83,7 +85,7 @@ class Background:
     def __init__(self, first: Picture, time_s: float) -> None:
         self._mean = first.astype(np.float32)
         self._last = first
-        self._time_s = time_s
+        self._time_s = self._learned_s = time_s
         self._noise = 1.0
         self._calm_s = np.zeros(first.shape[:2], np.float32)
         self._settled_s = np.zeros(first.shape[:2], np.float32)
@@ -134,15 +136,18 @@ class Background:
             self.adopt(freed)
             self._doubtful &= ~freed
 
-    def learn(self, change: Change, passed_s: float, keep_out: Mask | None) -> None:
+    def learn(self, change: Change, keep_out: Mask | None) -> None:
         """Follows the last picture, slowly, where it agrees with the background.
 
         Args:
             change: What :meth:`compare` said of it.
-            passed_s: Since the background last learned.
             keep_out: ``(h, w)`` bool: where people are or were; nothing is learned there.
         """
-        share = 1.0 - float(np.exp(-passed_s / LEARNING_S))
+        passed_s = self._time_s - self._learned_s
+        if 0.0 <= passed_s < LEARN_EVERY_S:
+            return
+        self._learned_s = self._time_s
+        share = 1.0 - float(np.exp(-max(passed_s, 0.0) / LEARNING_S))
         agrees = ~(change.changed | change.moving)
         if keep_out is not None:
             agrees &= ~keep_out
@@ -162,8 +167,8 @@ class Background:
 
     def _brightness(self, small: Picture) -> Gain:
         """The camera's exposure against the background's: the median ratio, over pixels that are neither black nor clipped."""
-        now = small[::6, ::6].reshape(-1, 3).astype(np.float32)
-        then = self._mean[::6, ::6].reshape(-1, 3)
+        now = small[::8, ::8].reshape(-1, 3).astype(np.float32)
+        then = self._mean[::8, ::8].reshape(-1, 3)
         usable = ((now > 20) & (now < 235) & (then > 20) & (then < 235)).all(axis=1)
         if np.count_nonzero(usable) < 0.1 * len(now):
             return np.ones(3, np.float32)

@@ -115,6 +115,8 @@ class Detector:
         wanted = card.thresholds if classes is None else {name: card.thresholds[name] for name in classes}
         names = {label for threshold in wanted.values() for label in threshold.labels}
         self._columns = np.array([index for index, label in enumerate(card.labels) if label in names], np.int64)
+        self._tensor = np.zeros((1, 3, height, width), np.float32)
+        self._padded: tuple[int, int] | None = None
         self.runs = 0
         self.inference_ms: float | None = None
 
@@ -143,20 +145,26 @@ class Detector:
         width, height = self._size
         rows, columns = image.shape[:2]
         if self._input.fit == "letterbox":
-            factor = min(width / columns, height / rows)
-            size = (max(1, min(width, round(columns * factor))), max(1, min(height, round(rows * factor))))
+            scale = min(width / columns, height / rows)
+            size = (max(1, min(width, round(columns * scale))), max(1, min(height, round(rows * scale))))
         else:
             size = self._size
         # Averaging, where more than two pixels become one: a plain interpolation would leave some of them out.
         how = cv2.INTER_AREA if size[0] * 2 < columns else cv2.INTER_LINEAR
         resized = image if size == (columns, rows) else cv2.resize(image, size, interpolation=how)
         left, top = (width - size[0]) // 2, (height - size[1]) // 2
-        tensor = np.full((1, 3, height, width), self._input.pad_value, np.float32)
-        tensor[0, :, top : top + size[1], left : left + size[0]] = resized.transpose(2, 0, 1)
         low, high = self._input.value_range
+        factor, shift = np.float32((high - low) / 255.0), np.float32(low)
+        if self._padded != size:
+            self._tensor[:] = self._input.pad_value * factor + shift
+            self._padded = size
+        for channel, plane in enumerate(cv2.split(resized)):
+            self._tensor[0, channel, top : top + size[1], left : left + size[0]] = plane
+        inside = self._tensor[0, :, top : top + size[1], left : left + size[0]]
         if (low, high) != (0.0, 255.0):
-            tensor = tensor * np.float32((high - low) / 255.0) + np.float32(low)
-        return tensor, np.array([size[0] / columns, size[1] / rows], np.float32), left, top
+            inside *= factor
+            inside += shift
+        return self._tensor, np.array([size[0] / columns, size[1] / rows], np.float32), left, top
 
     def _decode(self, scores: npt.NDArray[np.float32], distances: npt.NDArray[np.float32], floor: float) -> Detections:
         """Cells to boxes in pixels of the model's input, after non-maximum suppression within each class."""

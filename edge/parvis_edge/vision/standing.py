@@ -111,11 +111,10 @@ class StandingRegions:
             What the background should adopt (gone things, other light), or None.
         """
         self._regions = [region for region in self._regions if self._still_there(region, time_s, small, change)]
-        known = np.zeros(change.changed.shape, np.bool_)
+        fresh = (change.settled_s >= SETTLED_S) & ~people
         for region in self._regions:
-            known |= region.mask
-        settled = change.settled_s >= SETTLED_S
-        fresh = settled & ~known & ~people
+            x0, y0, x1, y1 = region.box
+            fresh[y0:y1, x0:x1] &= ~region.mask[y0:y1, x0:x1]
         adopt = self._reconsidered(time_s, small, background, change, people)
         if np.count_nonzero(fresh) < LEAST_CELLS or change.changed.mean() > MOST_CHANGED:
             return adopt
@@ -166,18 +165,20 @@ class StandingRegions:
 
     @staticmethod
     def _still_there(region: Standing, time_s: float, small: Picture, change: Change) -> bool:
-        mask = region.mask
-        inside = small[mask].astype(np.float32)
-        then = region.look[mask].astype(np.float32) * (change.gain / region.gain)
+        x0, y0, x1, y1 = region.box
+        where = (slice(y0, y1), slice(x0, x1))
+        mask = region.mask[where]
+        inside = small[where][mask].astype(np.float32)
+        then = region.look[where][mask].astype(np.float32) * (change.gain / region.gain)
         # A quarter of the range is a change that neither noise nor a sway of the camera makes.
         same = float((np.abs(inside - then).max(axis=1) < 40.0).mean())
-        back = 1.0 - float(change.changed[mask].mean())
+        back = 1.0 - float(change.changed[where][mask].mean())
         if same >= SAME and back < SAME:
             region.seen_s = time_s
             return True
         if back >= SAME:
             return False
-        calm = float((change.settled_s[mask] >= SETTLED_S).mean())
+        calm = float((change.settled_s[where][mask] >= SETTLED_S).mean())
         # Something else stands there now: it becomes a region of its own.
         return calm < SAME and time_s - region.seen_s <= HIDDEN_S
 
