@@ -91,7 +91,7 @@ export async function startMap(choose) {
 
 const padding = () => Math.min(60, Math.max(24, $("#map").clientWidth * 0.08));
 
-/** Everything of the plan, and the units' ranges. */
+/** Everything of the plan, and enough around each unit to see what is before it; whole ranges would make the middle small. */
 function bounds() {
   let west = 180, south = 90, east = -180, north = -90;
   const grow = ([lon, lat]) => {
@@ -100,7 +100,7 @@ function bounds() {
     south = Math.min(south, lat);
     north = Math.max(north, lat);
   };
-  for (const unit of state.site.units) ellipse(unit.position, unit.range_m, unit.range_m, 0, 8).forEach(grow);
+  for (const unit of state.site.units) ellipse(unit.position, Math.max(15, unit.range_m * 0.4), undefined, 0, 8).forEach(grow);
   for (const { geometry } of state.site.basemap.features) {
     const points = geometry.type === "Point" ? [geometry.coordinates] : geometry.type === "Polygon" ? geometry.coordinates[0] : geometry.coordinates;
     points.forEach(grow);

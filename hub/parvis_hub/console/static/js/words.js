@@ -108,7 +108,8 @@ export function whereInFull(incident) {
   lines.push(fromUnit(incident));
   if (incident.located_by === "unit") {
     const unit = nearestUnit(incident)?.unit.name ?? incident.units[0];
-    lines.push(t(incident.type.startsWith("sound.") ? "where.hearing" : "where.range", { unit, radius: metres(position.uncertainty_m) }));
+    const how = incident.type === "sound.level" ? "where.measured_at" : incident.type.startsWith("sound.") ? "where.hearing" : "where.range";
+    lines.push(t(how, { unit, radius: metres(position.uncertainty_m) }));
   } else if (position.ellipse) {
     const { semi_major_m, semi_minor_m, bearing_deg: along } = position.ellipse;
     lines.push(t("where.ellipse", { major: metres(semi_major_m), minor: metres(semi_minor_m), bearing: t(`direction.long.${axis(along)}`) }));
