@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from parvis_contract.card import ImageInput
 from parvis_edge.analysers.camera import CameraSense
 from parvis_edge.bundle import Bundle, load_bundle
 from parvis_edge.perception import Frame
+
+from tests.bench.report import Row
 
 Clip = list[tuple[float, npt.NDArray[np.uint8]]]
 
@@ -163,6 +165,16 @@ def _rendered(seconds: float, walkers: int, rate_hz: float = 25.0, size: Sequenc
         noise = random.integers(-3, 4, image.shape)
         clip.append((1.7e9 + index / rate_hz, np.clip(image + noise, 0, 255).astype(np.uint8)))
     return clip
+
+
+def rows() -> Iterator[Row]:
+    """Measures, for `make bench`."""
+    folder = Path(__file__).resolve().parents[3] / "shared" / "data" / "dev"
+    cost = measure(folder if folder.is_dir() else None)
+    street, empty = f"street clip, per analysed frame ({cost.analysed} of them)", "empty scene, per captured frame"
+    model = "the bare INT8 model"
+    yield Row(street, cost.street_ms, "ms", model, cost.street_ms / cost.street_ratio, "at most 1.5", cost.street_ratio <= 1.5)
+    yield Row(empty, cost.empty_ms, "ms", model, cost.empty_ms / cost.empty_ratio, "at most 0.1", cost.empty_ratio <= 0.1)
 
 
 def main() -> None:
