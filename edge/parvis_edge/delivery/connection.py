@@ -140,8 +140,12 @@ class Connection:
 
     def turn(self, wait_s: float) -> list[Acknowledgement]:
         """Reads and writes what there is to, waiting at most so long; gives what was acknowledged."""
-        if self.alive and self._client.loop(wait_s) != paho.MQTT_ERR_SUCCESS:
-            self.alive = False
+        before = -1
+        # One turn of the client reads one packet; what has arrived together is taken together.
+        while self.alive and before < len(self._acknowledgements) < self.window:
+            before = len(self._acknowledgements)
+            if self._client.loop(wait_s if before == 0 else 0.0) != paho.MQTT_ERR_SUCCESS:
+                self.alive = False
         answers = list(self._acknowledgements)
         self._acknowledgements.clear()
         return answers

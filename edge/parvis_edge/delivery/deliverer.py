@@ -31,6 +31,8 @@ REFUSED_RETRY_S = 600.0
 GOOD_AFTER_S = 5.0
 #: At the end, nobody waits longer than this for a subscriber.
 NOBODY_DRAIN_S = 10.0
+#: Acknowledgements are written down together: each writing costs the disk a turn, and one that is lost only means a repetition.
+_WRITE_S = 0.1
 #: The longest that a new message waits to be noticed.
 _TURN_S = 0.05
 #: MQTT 5 (2.4): no matching subscribers; and what may pass: unspecified, implementation, server busy, quota, rate, packet id.
@@ -100,6 +102,8 @@ class Deliverer(threading.Thread):
         self._stopped_s = 0.0
         self._drain_until_s = 0.0
         self._under_way: dict[int, Waiting] = {}
+        self._taken: list[int] = []
+        self._written_s = 0.0
         self._held: dict[str, tuple[Backoff, float]] = {}
         self._cursor = -1
         self.reason: StatusReason | None = StatusReason.CONNECTION_LOST
@@ -163,12 +167,13 @@ class Deliverer(threading.Thread):
         self._announcer.said(None)
         self._under_way.clear()
         self._held.clear()
-        self._outbox.retry()
+        self._write_taken()
+        self._tried(self._outbox.retry)
         self._cursor = -1
         status_packets: dict[int, bytes] = {}
         telemetry_due_s, forget_due_s = time.monotonic(), time.monotonic() + KEPT_S / 4
         retry_due_s = time.monotonic() + REFUSED_RETRY_S
-        while connection.alive and not self._done():
+        while connection.alive and not (self._stopping.is_set() and self._finished()):
             self._answers(connection.turn(_TURN_S), status_packets)
             self._send(connection)
             status = self._announcer.unsaid()
@@ -182,23 +187,27 @@ class Deliverer(threading.Thread):
                 connection.publish(self._announcer.telemetry_topic, self._announcer.telemetry(), qos=0)
             if now_s >= forget_due_s:
                 forget_due_s = now_s + KEPT_S / 4
-                self._outbox.forget(KEPT_S)
+                self._tried(lambda: self._outbox.forget(KEPT_S))
             if now_s >= retry_due_s:
                 retry_due_s = now_s + REFUSED_RETRY_S
-                self._outbox.retry_refused()
+                self._write_taken()
+                self._tried(self._outbox.retry_refused)
                 self._cursor = -1
 
     def _send(self, connection: Connection) -> None:
         """Fills the window with the next messages, in order."""
         room = connection.window - len(self._under_way)
-        if room <= 0:
+        if room <= 0 or (self._under_way and room < connection.window // 2):
             return
         now_s = time.monotonic()
         held = [topic for topic, (_, until_s) in self._held.items() if until_s > now_s]
         if len(held) < len(self._held) and not self._under_way:
+            self._write_taken()
             self._cursor = -1
         for message in self._outbox.waiting(self._cursor, room, held):
             self._cursor = message.sequence
+            if message.sequence in self._taken:
+                continue
             if connection.max_bytes is not None and len(message.body) + len(message.topic) + 100 > connection.max_bytes:
                 self._refused(message, "larger than the broker takes")
                 continue
@@ -208,7 +217,6 @@ class Deliverer(threading.Thread):
             self._under_way[packet] = message
 
     def _answers(self, answers: list[Acknowledgement], status_packets: dict[int, bytes]) -> None:
-        taken = []
         for answer in answers:
             if answer.packet in status_packets:
                 self._announcer.said(status_packets.pop(answer.packet))
@@ -222,8 +230,33 @@ class Deliverer(threading.Thread):
                 self._refused(message, answer.reason)
             else:
                 self._held.pop(message.topic, None)
-                taken.append(message.sequence)
-        self._outbox.acknowledged(taken)
+                self._taken.append(message.sequence)
+        if time.monotonic() - self._written_s > _WRITE_S:
+            self._write_taken()
+
+    def _write_taken(self) -> None:
+        """Writes down what the broker has taken."""
+        self._written_s = time.monotonic()
+        if self._tried(lambda: self._outbox.acknowledged(self._taken)):
+            self._taken = []
+
+    def _tried(self, write: Callable[[], None]) -> bool:
+        """Writes something down; a disk that takes nothing does not keep what is on it from being sent."""
+        try:
+            write()
+        except OutboxError as error:
+            if self.reason is not StatusReason.DISK_FULL:
+                _log.error("the outbox takes no note of what is sent; some will be said twice", detail=str(error))
+            self.reason = StatusReason.DISK_FULL
+            return False
+        if self.reason is StatusReason.DISK_FULL:
+            self.reason = None
+        return True
+
+    def _finished(self) -> bool:
+        """As :meth:`_done`, with everything written down that is known."""
+        self._write_taken()
+        return self._done()
 
     def _hold(self, message: Waiting, reason: str) -> None:
         """Lets a topic wait that nobody takes from now: an event that nobody hears is not delivered."""
@@ -235,5 +268,5 @@ class Deliverer(threading.Thread):
 
     def _refused(self, message: Waiting, reason: str) -> None:
         _log.error("the broker refuses a message; it is kept apart", topic=message.topic, sequence=message.sequence, reason=reason)
+        self._tried(lambda: self._outbox.refused(message.sequence, reason))
         self.reason = StatusReason.BROKER_REFUSES
-        self._outbox.refused(message.sequence, reason)

@@ -10,7 +10,7 @@ from parvis_contract import StatusReason, UnitState, UnitStatus, UnitTelemetry, 
 from parvis_edge.delivery.clock import GIVEN
 from parvis_edge.delivery.connection import Broker as Address
 from parvis_edge.delivery.deliverer import Announcer, Deliverer
-from parvis_edge.delivery.outbox import Outbox
+from parvis_edge.delivery.outbox import Outbox, OutboxError
 from parvis_edge.delivery.report import body_of
 
 from tests.broker import Broker, Subscriber, free_port
@@ -148,3 +148,20 @@ def test_a_broker_that_will_not_have_us_is_told_from_one_that_is_not_there(mosqu
     with delivering(outbox, free_port()) as deliverer:
         time.sleep(0.3)
         assert deliverer.reason is StatusReason.CONNECTION_LOST
+
+
+def test_a_full_disk_does_not_keep_what_is_on_it_from_being_sent(mosquitto: Path, outbox: Outbox) -> None:
+    outbox.put([event() for _ in range(50)])
+    real, full = outbox._write, OutboxError("database or disk is full")
+
+    def write(*_: object) -> None:
+        raise full
+
+    outbox._write = write  # type: ignore[method-assign]
+    with Broker(mosquitto) as broker, Subscriber(broker.port) as subscriber, delivering(outbox, broker.port) as deliverer:
+        assert events(subscriber, 50) == list(range(50))
+        until(lambda: deliverer.reason is StatusReason.DISK_FULL)
+        assert outbox.fill().messages == 50
+        outbox._write = real  # type: ignore[method-assign]
+        until(lambda: outbox.fill().messages == 0)
+        until(lambda: deliverer.reason is None)
