@@ -17,6 +17,8 @@ import numpy.typing as npt
 from scipy.special import log_ndtr, logsumexp
 from scipy.stats import norm, qmc
 
+from .physics import speed_of_sound_m_s
+
 Array = npt.NDArray[np.float64]
 
 #: Shares of arrivals that are an echo, and whose clock is not what it says. Assumed, not tuned: street canyons hide one source in ten.
@@ -87,11 +89,6 @@ class Place:
         minor, major = (float(np.sqrt(max(value, 0.0))) * TWO_SIGMA_95 for value in values)
         east, north = vectors[:, 1]
         return major, minor, float(np.degrees(np.arctan2(east, north))) % 180.0
-
-
-def speed_of_sound_m_s(temperature_c: float) -> float:
-    """In dry air: 331.3 m/s times the root of the absolute temperature over 273.15 K (ideal gas)."""
-    return float(331.3 * np.sqrt(1.0 + temperature_c / 273.15))
 
 
 def multilaterate(arrivals: Sequence[Arrival], *, temperature_c: float, range_m: float = 400.0) -> list[Place]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from parvis_contract import (
+    Ellipse,
     ImpulseClass,
     Incident,
     IncidentPosition,
@@ -23,6 +24,7 @@ from parvis_contract import (
 
 from .geometry import LocalMap
 from .grouping import Cluster
+from .locating import Located, locate
 from .physics import PHYSICS
 from .report import Place, Report
 
@@ -49,14 +51,15 @@ def incident_of(cluster: Cluster, site: Site, plane: LocalMap, clock_us: int) ->
     reports = cluster.reports
     kind = cluster.founder.type
     used, place = _where(kind, reports)
+    located = locate(reports, site) if kind == "sound.impulse" else None
     return Incident(
         incident=incident_id(site.site, cluster),
         type=kind,  # type: ignore[arg-type]  # a report's type is one of the closed list
         state=IncidentState.CLOSED if closes_us(cluster) <= clock_us else IncidentState.OPEN,
         first_observed=to_datetime(reports[0].anchor.time_us / 1e6),
         last_observed=to_datetime(max(report.last.time_us for report in reports) / 1e6),
-        position=_position(place, plane),
-        located_by=_located_by(kind, used, site),
+        position=_located(located, plane) if located else _position(place, plane),
+        located_by=LocatedBy.MULTILATERATION if located else _located_by(kind, used, site),
         units=tuple(sorted({report.unit for report in reports})),
         events=tuple(dict.fromkeys(report.id for report in reports)),
         confidence=_pooled(reports),
@@ -116,7 +119,7 @@ def _where(type: str, reports: Sequence[Report]) -> tuple[list[Report], Place]:
     """The reports that a place rests on, and the place."""
     physics = PHYSICS[type]
     if type == "sound.impulse":
-        # Sound reaches the nearest first: the place is somewhere in the range of the unit that heard it first.
+        # Unless it can be located: sound reaches the nearest first, so it is somewhere in the range of the unit that heard it first.
         return [reports[0]], reports[0].anchor
     if physics.heard:
         loudest = max(reversed(reports), key=lambda report: float(report.data.measure.laeq_db))
@@ -157,6 +160,14 @@ def _position(place: Place, plane: LocalMap) -> IncidentPosition:
     """Rounded to what means something: a centimetre."""
     lon_deg, lat_deg = plane.to_deg(place.east_m, place.north_m)
     return IncidentPosition(lon=round(lon_deg, 7), lat=round(lat_deg, 7), uncertainty_m=round(place.sigma_m, 2))
+
+
+def _located(located: Located, plane: LocalMap) -> IncidentPosition:
+    lon_deg, lat_deg = plane.to_deg(located.east_m, located.north_m)
+    major_m, minor_m = round(located.semi_major_m, 2), round(located.semi_minor_m, 2)
+    bearing_deg = round(located.bearing_deg, 1) % 180.0
+    ellipse = Ellipse(semi_major_m=major_m, semi_minor_m=minor_m, bearing_deg=bearing_deg)
+    return IncidentPosition(lon=round(lon_deg, 7), lat=round(lat_deg, 7), uncertainty_m=major_m, ellipse=ellipse)
 
 
 def _located_by(type: str, used: Sequence[Report], site: Site) -> LocatedBy:

@@ -38,9 +38,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_small_logs_give_what_they_gave(folder: Path) -> None:
-    """A shot heard by four, an object seen by two and a covered unit, with an echo of a message and one that is far too late."""
+    """A shot heard by four, an object seen by two and a covered unit; among them a message twice and one that is far too late."""
     incidents, said = replay(folder, GOLDEN / "corner.jsonl")
-    assert incidents == (GOLDEN / "corner.incidents.jsonl").read_bytes()
+    found = [json.loads(line) for line in incidents.splitlines()]
+    golden = [json.loads(line) for line in (GOLDEN / "corner.incidents.jsonl").read_bytes().splitlines()]
+    for each, expected in zip(found, golden, strict=True):
+        # The last digit of a located sound, and so the id that is derived from it, may differ from one processor to another.
+        position, wanted = each["data"].pop("position"), expected["data"].pop("position")
+        assert [position["lon"], position["lat"]] == pytest.approx([wanted["lon"], wanted["lat"]], abs=3e-7)
+        assert position["ellipse"] == pytest.approx(wanted["ellipse"], abs=0.1)
+        assert each | {"id": ""} == expected | {"id": ""}
     assert "duplicates 1" in said
     assert "too_late 1" in said
     assert "refused.unknown_unit 1" in said

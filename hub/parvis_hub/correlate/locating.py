@@ -1,0 +1,79 @@
+"""Whether an impulse can be located from what several units heard, and where; remembered, since it is costly and often asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from parvis_contract import Site
+
+from .report import Report
+
+#: Fewer arrivals leave a curve, not a place.
+_FEWEST = 3
+#: More than these, the earliest, make no place better and every place slower.
+_MOST = 12
+#: An onset is never known better than a few samples.
+_LEAST_SIGMA_S = 1e-4
+
+_Heard = tuple[float, float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A place with a 1-sigma ellipse: metres on the site's map, the long axis' bearing clockwise from north in [0, 180)."""
+
+    east_m: float
+    north_m: float
+    semi_major_m: float
+    semi_minor_m: float
+    bearing_deg: float
+
+
+def locate(reports: Sequence[Report], site: Site) -> Located | None:
+    """Locates an impulse.
+
+    Args:
+        reports: Its arrivals, one per unit, in order.
+        site: With the units' heights and the air's temperature.
+
+    Returns:
+        None where it cannot be located: fewer than three heard it, or what they say leaves it as uncertain as the range of the unit
+        that heard it first. That includes two places far apart which explain the arrivals about equally well.
+    """
+    if len(reports) < _FEWEST:
+        return None
+    heard = tuple(
+        (
+            report.anchor.east_m,
+            report.anchor.north_m,
+            site.units[report.unit].height_m if report.unit in site.units else 4.0,
+            report.anchor.time_us / 1e6,
+            max(report.sigma_us / 1e6, _LEAST_SIGMA_S),
+        )
+        for report in reports[:_MOST]
+    )
+    located = _locate(heard, site.temperature_c)
+    return located if located is not None and located.semi_major_m < reports[0].anchor.sigma_m else None
+
+
+@lru_cache(maxsize=4_096)
+def _locate(heard: tuple[_Heard, ...], temperature_c: float) -> Located | None:
+    # Its imports take a second, which a hub that hears nothing need not wait.
+    from .multilateration import Arrival, multilaterate
+
+    places = multilaterate([Arrival(*each) for each in heard], temperature_c=temperature_c)
+    if not places:
+        return None
+    best = places[0]
+    # About the most probable place, how far off the sound may be: the other places' share of doubt included.
+    xx = xy = yy = 0.0
+    for place in places:
+        (own_xx, own_xy), (_, own_yy) = place.covariance_m2
+        dx, dy = place.x_m - best.x_m, place.y_m - best.y_m
+        xx += place.share * (own_xx + dx * dx)
+        xy += place.share * (own_xy + dx * dy)
+        yy += place.share * (own_yy + dy * dy)
+    major_m, minor_m, bearing_deg = replace(best, covariance_m2=((xx, xy), (xy, yy))).ellipse()
+    return Located(best.x_m, best.y_m, major_m, minor_m, bearing_deg)
