@@ -246,7 +246,7 @@ async function start() {
     c: selected((id) => decide(id, "confirmed")), d: selected((id) => decide(id, "dismissed")), w: selected(withdraw),
     l: () => view("list"), m: () => view("map"), u: () => view("units"),
     f: () => setFilter(FILTERS[(FILTERS.indexOf(state.filter) + 1) % FILTERS.length]),
-    0: fitSite, h: showHelp,
+    0: () => fitSite(), h: showHelp,
     escape: () => state.selected !== null && close(),
   });
   const drawn = canDraw();

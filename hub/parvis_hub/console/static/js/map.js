@@ -11,6 +11,8 @@ let map = null;
 let markers = null;
 let ready = false;
 let lastShapes = "";
+/** Whether the map still shows the whole site, as nobody has moved it. */
+let whole = true;
 let shapesDrawn = { ranges: 0, uncertain: 0, course: 0 };
 
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -73,9 +75,9 @@ export async function startMap(choose) {
     renderMap();
   });
   for (const event of ["zoom", "moveend"]) map.on(event, () => markers.incidents());
-  $("#zoom-in").addEventListener("click", () => map.zoomIn({ animate: !still() }));
-  $("#zoom-out").addEventListener("click", () => map.zoomOut({ animate: !still() }));
-  $("#fit").addEventListener("click", fitSite);
+  $("#zoom-in").addEventListener("click", () => zoom(1));
+  $("#zoom-out").addEventListener("click", () => zoom(-1));
+  $("#fit").addEventListener("click", () => fitSite());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     const colours = palette();
     map.setStyle(mapStyle(state.site.basemap, colours));
@@ -85,7 +87,13 @@ export async function startMap(choose) {
       renderMap();
     });
   });
-  new ResizeObserver(() => map.resize()).observe($("#map"));
+  map.on("movestart", (event) => {
+    if (event.originalEvent) whole = false;
+  });
+  new ResizeObserver(() => {
+    map.resize();
+    if (whole) fitSite({ animate: false });
+  }).observe($("#map"));
   return true;
 }
 
@@ -108,8 +116,14 @@ function bounds() {
   return [[west, south], [east, north]];
 }
 
-export function fitSite() {
-  map?.fitBounds(bounds(), { padding: padding(), animate: !still() });
+export function fitSite({ animate = !still() } = {}) {
+  whole = true;
+  map?.fitBounds(bounds(), { padding: padding(), animate });
+}
+
+function zoom(by) {
+  whole = false;
+  map.zoomTo(map.getZoom() + by, { animate: !still() });
 }
 
 /** Brings a place into view, near enough to see what is around it. */
@@ -117,6 +131,7 @@ export function showPlace({ lon, lat }, radius_m = 30) {
   if (!map) return;
   const ring = ellipse({ lon, lat }, Math.max(radius_m * 1.6, 25), undefined, 0, 4);
   const fit = [[Math.min(...ring.map((p) => p[0])), Math.min(...ring.map((p) => p[1]))], [Math.max(...ring.map((p) => p[0])), Math.max(...ring.map((p) => p[1]))]];
+  whole = false;
   map.fitBounds(fit, { padding: padding() + 20, maxZoom: 19.5, animate: !still() });
 }
 
@@ -127,7 +142,8 @@ export function keepInView({ lon, lat }) {
   const card = $("#card").getBoundingClientRect();
   const covered = card.width > 0 && card.width < width && card.left < right - 1 ? right - card.left : 0;
   const at = map.project([lon, lat]);
-  if (at.x > 30 && at.y > 60 && at.x < width - covered - 30 && at.y < height - 30) return;
+  if (at.x > 40 && at.y > 60 && at.x < width - covered - 80 && at.y < height - 30) return;
+  whole = false;
   map.easeTo({ center: [lon, lat], offset: [-covered / 2, 0], animate: !still() });
 }
 
