@@ -16,7 +16,7 @@ import uvicorn
 from parvis_contract import Site
 from sqlalchemy.exc import SQLAlchemyError
 
-from .intake import Broker, BrokerAddress, Delivery, Intake
+from .intake import Broker, BrokerAddress, Delivery, Intake, SteadyClock
 from .publish import Publisher
 from .store import Database, Desk, Notice, Notices, Store
 
@@ -55,7 +55,7 @@ class Options:
 class Hub:
     """One site's hub."""
 
-    def __init__(self, site: Site, options: Options, *, now_us: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
+    def __init__(self, site: Site, options: Options) -> None:
         """Opens the store and makes everything ready; nothing runs yet.
 
         Raises:
@@ -63,12 +63,12 @@ class Hub:
             OSError: The console's address is taken, or a file of the broker's TLS cannot be read.
             ConfigError: A file that the site plan names cannot be used.
         """
-        self._site, self._options, self._now_us = site, options, now_us
+        self._site, self._options, self._now_us = site, options, SteadyClock().now_us
         self._database = Database(options.store, site.site)
-        self._store = Store(self._database, site, now_us)
+        self._store = Store(self._database, site, self._now_us)
         self._changes = Notices()
         self._desk = Desk(self._store, site, self._changes)
-        self._broker = Broker(options.broker, site.site, now_us=now_us)
+        self._broker = Broker(options.broker, site.site, now_us=self._now_us)
         self._publisher = Publisher(site.site, self._store, self._broker)
         self._stopping = threading.Event()
         self._failed: BaseException | None = None

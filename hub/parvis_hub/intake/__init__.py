@@ -1,8 +1,8 @@
 """Receives: from the broker through the gate to one batch for the store; nothing is acknowledged that is not kept."""
 
 from .broker import Broker, BrokerAddress, Delivery, TlsFiles
-from .clock import EventClock
+from .clock import EventClock, SteadyClock
 from .gate import Gate
 from .intake import Intake
 
-__all__ = ["Broker", "BrokerAddress", "Delivery", "EventClock", "Gate", "Intake", "TlsFiles"]
+__all__ = ["Broker", "BrokerAddress", "Delivery", "EventClock", "Gate", "Intake", "SteadyClock", "TlsFiles"]

@@ -2,6 +2,25 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
+
+class SteadyClock:
+    """The wall clock, but where it is set back this one goes on: a clock that is an hour slow would refuse what is true as too early."""
+
+    def __init__(self, wall_ns: Callable[[], int] = time.time_ns, monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        """Args: the machine's clocks."""
+        self._wall_ns, self._monotonic_ns = wall_ns, monotonic_ns
+        self._at_ns = wall_ns(), monotonic_ns()
+
+    def now_us(self) -> int:
+        """Microseconds since 1970."""
+        wall_ns, monotonic_ns = self._wall_ns(), self._monotonic_ns()
+        now_ns = max(wall_ns, self._at_ns[0] + monotonic_ns - self._at_ns[1])
+        self._at_ns = now_ns, monotonic_ns
+        return now_ns // 1000
+
 
 class EventClock:
     """Goes on when units fall silent, so that what has ended is closed. It never goes back.
@@ -16,7 +35,8 @@ class EventClock:
         self._reached_us = newest_us
 
     def see(self, time_us: int, received_us: int) -> None:
-        """Takes note of an event: it sets the clock forward if it is ahead of it."""
+        """Takes note of an event: it sets the clock forward if it is ahead of it, but not beyond the wall's: a unit's clock may be fast."""
+        time_us = min(time_us, received_us)
         reached_us = self.at(received_us)
         if reached_us is None or time_us > reached_us:
             self._newest_us, self._received_us = time_us, received_us

@@ -24,7 +24,7 @@ from .sequence import Sequence
 ANNOUNCED_PER_S = 20.0
 #: An incident can still be joined so long after its last message, at most.
 _SPAN_US = int(max(physics.stale_s + physics.quiet_s for physics in PHYSICS.values()) * 1e6)
-#: A unit that has said nothing for so long holds nothing in memory.
+#: A unit that has reported nothing for so long holds nothing in memory.
 _ACTIVE_US = 600_000_000
 
 
@@ -46,6 +46,8 @@ class Intake:
         """Goes on where the store ends."""
         restart = store.restart()
         self._store = store
+        #: Tags whose wearers asked for a route. Of any other, nothing is kept. Under another law a site plan allows none.
+        self._allowed = frozenset(site.tags.allow if site.tags is not None and site.law.name == "lab" else ())
         self._gate = Gate(site)
         self._correlator = Correlator(site)
         self._bound_s = lateness_s(site)
@@ -54,7 +56,8 @@ class Intake:
         )
         self._sequences = {name: Sequence(seen.next_sequence, seen.gaps) for name, seen in restart.units.items()}
         self._clock = EventClock(restart.clock_us, restart.clock_received_us)
-        self._heard_us: dict[str, int] = {}
+        #: When the last event of each unit came.
+        self._reported_us: dict[str, int] = {}
         self._allowance, self._allowed_us = ANNOUNCED_PER_S, 0
         #: What an event from before this may belong to may have been forgotten; it is in the store.
         self._since_us = (restart.clock_us or 0) - int(self._bound_s * 1e6)
@@ -90,6 +93,9 @@ class Intake:
                 batch.counts["duplicates"] += 1
                 continue
             known.add(message.id)
+            if message.name == "tag.sighting" and message.data.tag not in self._allowed:
+                batch.counts["not_enrolled"] += 1
+                continue
             batch.counts["stored"] += 1
             batch.arrived.append(self._arrived(batch, delivery, message))
         self._advance(batch, now_us)
@@ -125,7 +131,6 @@ class Intake:
         # A retained status was said some time ago, and a last will by the broker: neither is a sign of life.
         if not lost and not delivery.retained:
             seen.last_seen_us = max(seen.last_seen_us or 0, delivery.received_us)
-            self._heard_us[message.unit] = delivery.received_us
         if message.name == "unit.status":
             seen.status = delivery.payload.decode()
         elif message.name == "unit.telemetry":
@@ -151,6 +156,7 @@ class Intake:
             else:
                 self._correlator.add(message)
                 self._clock.see(_us(message), delivery.received_us)
+                self._reported_us[message.unit] = delivery.received_us
         return Arrived(message, delivery.payload.decode(), delivery.received_us, too_late)
 
     def _known(self, messages: Several[Envelope[Any]]) -> set[Any]:
@@ -193,11 +199,7 @@ class Intake:
         reached_us = self._clock.at(now_us)
         if reached_us is None:
             return 0
-        active = (
-            self._lateness.newest_us[name]
-            for name, heard_us in self._heard_us.items()
-            if now_us - heard_us < _ACTIVE_US and name in self._lateness.newest_us
-        )
+        active = (self._lateness.newest_us[name] for name, reported_us in self._reported_us.items() if now_us - reported_us < _ACTIVE_US)
         since_us = min((reached_us, *active)) - int(self._bound_s * 1e6)
         self._since_us = max(self._since_us, since_us)
         return self._correlator.forget(self._since_us)

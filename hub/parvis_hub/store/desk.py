@@ -172,6 +172,7 @@ class Desk:
             too_late=values.get("too_late", 0),
             stored=values.get("stored", 0),
             not_announced=values.get("not_announced", 0),
+            not_enrolled=values.get("not_enrolled", 0),
         )
 
     def too_late(self, *, limit: int = 200) -> list[Envelope[Any]]:

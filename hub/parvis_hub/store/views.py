@@ -130,6 +130,7 @@ class Counters:
         too_late: Events older than the bounded lateness allows: stored and listed, and part of no incident.
         stored: Messages that were new and were kept.
         not_announced: Refusals that were counted, but not published, because too many came at once.
+        not_enrolled: Sightings of tags that nobody is enrolled with; nothing of them was kept.
     """
 
     received: int
@@ -138,3 +139,4 @@ class Counters:
     too_late: int
     stored: int
     not_announced: int
+    not_enrolled: int = 0
