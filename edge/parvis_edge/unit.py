@@ -175,6 +175,8 @@ class _Running:
                 self._look()
                 self._reporter.look(self._wrong())
                 self._wait()
+            if self._stop.is_set():
+                _log.info("stopping")
             for perceiver in self._perceivers:
                 perceiver.feed.stop()
             for perceiver in self._perceivers:
@@ -261,8 +263,8 @@ def _signals(stop: threading.Event) -> Iterator[None]:
         return
 
     def handle(number: int, frame: FrameType | None) -> None:
+        # Nothing is logged here: the program may be in the middle of writing a line.
         del frame
-        _log.info("stopping", signal=signal.Signals(number).name)
         stop.set()
         signal.signal(number, signal.SIG_DFL)
 

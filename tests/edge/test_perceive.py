@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -40,7 +40,7 @@ class Broken(Darkness):
         return super().process(item)
 
 
-def run(frames: list[Frame], kind: type[Darkness] = Darkness) -> tuple[Perceiver, Listener]:
+def run(frames: Iterable[Frame], kind: type[Darkness] = Darkness) -> tuple[Perceiver, Listener]:
     queue: BoundedQueue[Frame] = BoundedQueue(4, drop_oldest=False)
     stop = threading.Event()
 
@@ -90,4 +90,15 @@ def test_a_sense_that_breaks_down_says_so_and_holds_nobody_up() -> None:
     assert perceiver.failed
     assert listener.ends == [True]
     assert [phase for _, phase in listener.said] == [Phase.START, Phase.UPDATE]
+    assert perceiver.feed.liveness.status(0.0).state is StreamState.FAILED
+
+
+def test_a_source_that_breaks_in_an_unexpected_way_is_a_failure_and_not_an_end() -> None:
+    def frames() -> Iterator[Frame]:
+        yield dark(0.0)
+        raise MemoryError
+
+    perceiver, listener = run(frames())
+    assert [phase for _, phase in listener.said] == [Phase.START, Phase.END]
+    assert "MemoryError" in str(perceiver.feed.failure)
     assert perceiver.feed.liveness.status(0.0).state is StreamState.FAILED

@@ -127,8 +127,10 @@ class Feed(threading.Thread, Generic[Item]):
                 self._take(item)
                 if self._stopping.is_set():
                     return
-        except SourceError as error:
-            self.failure = error
+        except Closed:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a library makes of a broken file
+            self.failure = error = self._explained(error)
             self.liveness.ended(StreamState.FAILED, error.reason)
             _log.error("source failed", sense=self._sense, reason=error.reason, detail=str(error))
             return
@@ -149,8 +151,10 @@ class Feed(threading.Thread, Generic[Item]):
                     if self._stopping.is_set():
                         return
                 problem = SourceError(f"{self._source}: the stream ended", StatusReason.SOURCE_ENDED)
-            except SourceError as error:
-                problem = error
+            except Closed:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a library makes of a broken stream
+                problem = self._explained(error)
             if self._tally.items > before:
                 backoff.reset()
             self.liveness.broken(problem.reason, time.monotonic())
@@ -158,6 +162,12 @@ class Feed(threading.Thread, Generic[Item]):
             _log.warning("source lost", sense=self._sense, reason=problem.reason, detail=str(problem), again_in_s=round(delay_s, 1))
             self._stopping.wait(delay_s)
             self.liveness.reconnecting()
+
+    def _explained(self, error: Exception) -> SourceError:
+        if isinstance(error, SourceError):
+            return error
+        _log.error("a source broke in a way that nobody expected", sense=self._sense, exc_info=error)
+        return SourceError(f"{self._source}: cannot be read ({type(error).__name__})", StatusReason.SOURCE_UNREADABLE)
 
     def _take(self, item: Item) -> None:
         self._queue.put(item)
