@@ -128,13 +128,21 @@ class GroundPlane:
         Returns:
             Infinity at and above the horizon.
         """
+        covariance = self.covariance_m2(pixel, error_px)
+        return math.inf if covariance is None else math.sqrt(float(np.linalg.eigvalsh(covariance)[-1]))
+
+    def covariance_m2(self, pixel: tuple[float, float], error_px: tuple[float, float]) -> Floats | None:
+        """``(2, 2)``: how wrong the place of a pixel may be, east and north, in square metres; arguments as of :meth:`uncertainty_m`.
+
+        None at and above the horizon.
+        """
         p = _apply(self._pixel_frame, np.array([pixel], np.float64))
         if _apply_w(self._h, p)[0] <= 1e-6:
-            return math.inf
+            return None
         by_fit = _jacobian_h(self._h, p[0])
         by_pixel = _jacobian_p(self._h, p[0]) * self._pixel_frame[0, 0]
         covariance = by_fit @ self._covariance @ by_fit.T + by_pixel @ np.diag(np.square(error_px)) @ by_pixel.T
-        return math.sqrt(float(np.linalg.eigvalsh(covariance)[-1])) * float(self._metres_per_unit)
+        return np.asarray(covariance * float(self._metres_per_unit) ** 2)
 
     def position(self, pixel: tuple[float, float], error_px: tuple[float, float], farthest_m: float) -> Position | None:
         """The place of a pixel on the Earth, or None where the picture does not tell it to within ``farthest_m``."""

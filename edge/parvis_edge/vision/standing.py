@@ -37,8 +37,8 @@ MOST_CHANGED = 0.5
 MOVING_EDGE = 0.2
 #: One side's outline must be this much stronger for a decision between added and gone.
 CLEARLY = 1.25
-#: Least correlation with the background's texture under another light.
-TEXTURE_KEPT = 0.85
+#: Least correlation with the background's texture under another light; and least texture, of 255, that can be compared.
+TEXTURE_KEPT, FINE = 0.75, 2.5
 
 
 class Nature(Enum):
@@ -251,10 +251,10 @@ def _along_outline(region: Mask, picture: npt.NDArray[np.float32]) -> float:
 
 def _is_light(region: Mask, now: npt.NDArray[np.float32], then: npt.NDArray[np.float32]) -> bool:
     inside_now, inside_then = now[region], then[region]
-    grey_now, grey_then = inside_now.mean(axis=1), inside_then.mean(axis=1)
-    spread_now, spread_then = float(grey_now.std()), float(grey_then.std())
-    if min(spread_now, spread_then) > 4.0:
-        correlation = float(np.corrcoef(grey_now, grey_then)[0, 1])
+    fine_now, fine_then = _texture(now)[region], _texture(then)[region]
+    # Noise of the picture alone stays below; light leaves at least a third of the contrast.
+    if float(fine_then.std()) > FINE and float(fine_now.std()) > 0.3 * float(fine_then.std()):
+        correlation = float(np.corrcoef(fine_now, fine_then)[0, 1])
         if correlation >= TEXTURE_KEPT:
             return True
     usable = (inside_then > 15).all(axis=1) & (inside_then < 245).all(axis=1) & (inside_now < 245).all(axis=1)
@@ -266,6 +266,12 @@ def _is_light(region: Mask, now: npt.NDArray[np.float32], then: npt.NDArray[np.f
     alike = float(of_colours.max() - of_colours.min()) < 0.08 * float(of_colours.mean())
     even = float(factors.mean(axis=1).std()) < 0.12 * float(of_colours.mean())
     return alike and even and 0.33 < float(of_colours.mean()) < 0.95 and _is_soft(region, now, then)
+
+
+def _texture(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """A picture without its shading: grey, less its mean over some pixels around."""
+    grey = picture.mean(axis=2)
+    return np.asarray(grey - cv2.blur(grey, (9, 9)), np.float32)
 
 
 def _is_soft(region: Mask, now: npt.NDArray[np.float32], then: npt.NDArray[np.float32]) -> bool:

@@ -52,7 +52,7 @@ class ColourDetector:
         self.parts.append(image.shape[:2])
         found = []
         for index, colour in enumerate((PERSON, CAR, SUITCASE)):
-            near = (np.abs(image.astype(int) - colour) < 25).all(axis=2).astype(np.uint8)
+            near = cv2.inRange(np.ascontiguousarray(image), tuple(c - 25 for c in colour), tuple(c + 25 for c in colour))
             near = cv2.morphologyEx(near, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
             count, _, stats, _ = cv2.connectedComponentsWithStats(near)
             found += [(x, y, x + w, y + h, index) for x, y, w, h, area in stats[1:count] if area >= 100]
@@ -77,15 +77,19 @@ class Street:
         coarse = cv2.resize(self._random.integers(70, 170, (height // 12, width // 12, 3)).astype(np.uint8), size)
         fine = cv2.GaussianBlur(self._random.integers(0, 60, (height, width, 3)).astype(np.uint8), (3, 3), 0)
         self.ground: Image = cv2.add(coarse, fine)
+        # Seven of them, in turn: no two pictures that follow each other are the same.
+        self._noise = np.rint(self._random.normal(0, 2.0, (7, height, width, 3))).astype(np.int16)
+        self._turn = 0
 
     def picture(self, things: Iterable[Thing] = (), light: float = 1.0, noise: bool = True) -> Image:
         image = self.ground.copy()
         for x0, y0, x1, y1, colour in things:
             cv2.rectangle(image, (round(x0), round(y0)), (round(x1), round(y1)), colour, -1)
-        lit = image * light
-        if noise:
-            lit = lit + self._random.normal(0, 2.0, image.shape)
-        return np.clip(lit, 0, 255).astype(np.uint8)
+        lit = image if light == 1.0 else cv2.convertScaleAbs(image, alpha=light)
+        if not noise:
+            return np.asarray(lit, np.uint8)
+        self._turn += 1
+        return np.clip(lit + self._noise[self._turn % len(self._noise)], 0, 255).astype(np.uint8)
 
 
 def sight_of(street: Street, detector: ColourDetector | None = None) -> Sight:
