@@ -247,10 +247,10 @@ def test_every_reason_is_shown_in_words(open_page: Callable[..., Page]) -> None:
 
 
 def test_a_unit_that_stops_speaking_is_silent(make_hub: Callable[..., Hub], browsers: Browsers) -> None:
-    hub = make_hub(silent_after_s=4.0).serve()
-    hub.all_alive()
+    hub = make_hub(silent_after_s=2.0).serve()
     page = browsers.open(hub.url)
-    expect(page.locator("[data-unit='u003']")).to_contain_text("Alive")
+    expect(page.locator("[data-unit='u003']")).to_contain_text("This hub has never heard from it.")
+    hub.all_alive()
     expect(page.locator("[data-unit='u003']")).to_contain_text("Nothing has come from it for longer than it should take.")
     expect(page.locator("#silence")).to_contain_text("No unit is alive")
     expect(page.locator("#silence")).to_contain_text("Silence here does not mean that nothing happens: u003, u011, u017, u020")
