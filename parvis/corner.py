@@ -137,7 +137,7 @@ _BICYCLE_ZONES = """\
 """
 
 _NOISE_ZONE = """\
-  quiet-street: {kind: noise, unit: u002, limit_db: 70, period_s: 10}
+  quiet-street: {kind: noise, unit: u002, limit_db: 75, period_s: 10}
 """
 
 
