@@ -14,7 +14,7 @@ from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_ndtr, logsumexp
+from scipy.special import log_ndtr
 from scipy.stats import norm, qmc
 
 from .physics import speed_of_sound_m_s
@@ -113,6 +113,13 @@ def multilaterate(arrivals: Sequence[Arrival], *, temperature_c: float, range_m:
     return _places(problem, modes, range_m)
 
 
+def _log_sum(terms: Array, axis: int | None = None) -> Array:
+    """The logarithm of a sum of exponentials. One of the terms is finite here always, which scipy's own spends most of its time on."""
+    largest = terms.max(axis=axis, keepdims=True)
+    total = np.log(np.sum(np.exp(terms - largest), axis=axis, keepdims=True)) + largest
+    return np.asarray(np.squeeze(total, axis=axis))
+
+
 class _Problem:
     """The arrivals as arrays, centred, and what they say of a place and a time of origin."""
 
@@ -152,7 +159,7 @@ class _Problem:
 
     def log_likelihood(self, place_m: Array, began_s: Array, extra_s: float = 0.0) -> Array:
         """``(..., 2)``, ``(...)`` → ``(...)``."""
-        return np.asarray(logsumexp(self.parts(place_m, began_s, extra_s), axis=0).sum(axis=-1))
+        return np.asarray(_log_sum(self.parts(place_m, began_s, extra_s), axis=0).sum(axis=-1))
 
 
 def _modes(problem: _Problem) -> list[Array]:
@@ -232,7 +239,7 @@ def _linearised(problem: _Problem, state: Array, extra_s: float) -> tuple[Array,
     place = state[:2]
     travel = problem.travel_s(place)
     parts = problem.parts(place, state[2], extra_s)
-    trust = np.exp(parts[0] - logsumexp(parts, axis=0))
+    trust = np.exp(parts[0] - _log_sum(parts, axis=0))
     slope = np.column_stack(
         [(place - problem.sensors_m) / (problem.speed_m_s**2 * np.maximum(travel, 1e-6))[:, None], np.ones(len(travel))]
     )
@@ -253,15 +260,15 @@ def _places(problem: _Problem, modes: list[Array], range_m: float) -> list[Place
     samples = [mode + draws @ factor.T for mode, factor in zip(modes, proposals, strict=True)]
     everything = np.concatenate(samples)
     densities = np.stack([_log_t3(everything, mode, factor) for mode, factor in zip(modes, proposals, strict=True)])
-    density = logsumexp(densities, axis=0)
+    density = _log_sum(densities, axis=0)
     posterior = problem.log_likelihood(everything[:, :2], everything[:, 2])
     nearest = np.sqrt(np.min(np.sum((everything[:, None, :2] - problem.sensors_m) ** 2, axis=-1), axis=1))
     # A unit hears best what is near: the prior falls off with the distance to the nearest one, as a range says.
     posterior -= 0.5 * (nearest / range_m) ** 2
     log_weight = posterior - density
-    weight = np.exp(log_weight - logsumexp(log_weight))
+    weight = np.exp(log_weight - _log_sum(log_weight))
     parts = problem.parts(everything[:, :2], everything[:, 2])
-    trust = np.exp(parts[0] - logsumexp(parts, axis=0))
+    trust = np.exp(parts[0] - _log_sum(parts, axis=0))
     clusters = _clusters(densities.argmax(axis=0), weight, modes)
     places = [_place(problem, everything[members], weight[members], trust[members]) for members in clusters]
     return sorted(places, key=lambda place: -place.share)
