@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
 import socket
 import threading
@@ -111,6 +112,8 @@ class Hub:
     # --- deciding -------------------------------------------------------------------------------------------------------------
 
     def _decide(self) -> None:
+        # Loaded now, rather than when the first shot is heard: it takes a second.
+        importlib.import_module("parvis_hub.correlate.multilateration")
         intake = self._patiently(lambda: Intake(self._site, self._store))
         if intake is None:
             return
