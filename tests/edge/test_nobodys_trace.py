@@ -130,13 +130,13 @@ class Place:
 
 @pytest.fixture
 def people(tmp_path: Path, material: Path) -> Path:
-    """Twelve seconds of a real clip in which a person walks through the picture, packets untouched."""
+    """Nine seconds of a real clip in which a person walks through the picture, packets untouched."""
     path = tmp_path / "people.mp4"
     with av.open(str(material / "intrusion" / "one-by-one-person-detection.mp4")) as source, av.open(str(path), "w") as target:
         stream = source.streams.video[0]
         copy = target.add_stream_from_template(stream)
         for packet in source.demux(stream):
-            if packet.dts is not None and float(packet.dts * packet.time_base) < 12.0:
+            if packet.dts is not None and float(packet.dts * packet.time_base) < 9.0:
                 packet.stream = copy
                 target.mux(packet)
     return path
@@ -157,7 +157,7 @@ def drawn(tmp_path: Path) -> Path:
         cv2.circle(image, (x, 70), 11, (120, 150, 200), -1)
         return image
 
-    return write_film(tmp_path / "drawn.mp4", map(picture, range(200)), range(0, 20_000, 100))
+    return write_film(tmp_path / "drawn.mp4", map(picture, range(110)), range(0, 11_000, 100))
 
 
 @pytest.fixture
