@@ -77,10 +77,13 @@ class WrongWayAnalyser:
         for track in scene.of_kind("vehicle", "bicycle"):
             if track.seen_s < scene.time_s:
                 continue
+            driver = self._known(track, scene.time_s)
+            if driver is not None:
+                driver.track, driver.box_px, driver.speed_px_s, driver.seen_s = track.number, track.box_px, track.speed_px_s, scene.time_s
             for name in self._lanes:
                 way = self._way(name, track)
                 if way is not None:
-                    said += self._take(name, track, way, scene)
+                    said += self._take(name, track, driver, way, scene)
         gone = [driver for driver in self._drivers if scene.time_s - driver.seen_s > GONE_AFTER_S]
         self._drivers = [driver for driver in self._drivers if driver not in gone]
         return said + [self._lasting.end(driver.number, driver.seen_s, driver.measure) for driver in gone]
@@ -90,9 +93,8 @@ class WrongWayAnalyser:
         self._drivers = []
         return self._lasting.finish(time_s)
 
-    def _take(self, name: str, track: Track, way: _Way, scene: Scene) -> list[Judgement]:
-        driver = self._known(name, track, scene.time_s)
-        if driver is None and way.error_deg < AGAINST_DEG:
+    def _take(self, name: str, track: Track, driver: _Driver | None, way: _Way, scene: Scene) -> list[Judgement]:
+        if way.error_deg < AGAINST_DEG or (driver is not None and driver.lane != name):
             return []
         measure = TrafficWrongWay(
             lane=name, object_class=ObjectClass(track.kind), heading_error_deg=min(way.error_deg, 180.0), speed_m_s=way.speed_m_s
@@ -100,10 +102,6 @@ class WrongWayAnalyser:
         position = self._view.position(track.box_px)
         confidence = scene.confidence_of(track)
         if driver is not None:
-            driver.track, driver.box_px, driver.speed_px_s = track.number, track.box_px, track.speed_px_s
-            driver.seen_s = scene.time_s
-            if way.error_deg < AGAINST_DEG:
-                return []
             driver.measure, driver.position = measure, position
             return self._lasting.update(driver.number, scene.time_s, confidence, measure, position)
         self._count += 1
@@ -113,13 +111,13 @@ class WrongWayAnalyser:
         self._drivers.append(new)
         return [self._lasting.start(new.number, way.began_s, scene.time_s, confidence, measure, position)]
 
-    def _known(self, name: str, track: Track, time_s: float) -> _Driver | None:
+    def _known(self, track: Track, time_s: float) -> _Driver | None:
         """The driver whom a track belongs to: by its number, or because it goes on where that one's last track was lost."""
         for driver in self._drivers:
             if driver.track == track.number:
                 return driver
         for driver in self._drivers:
-            if driver.lane != name:
+            if driver.seen_s >= time_s or track.first_s <= driver.seen_s:
                 continue
             expected = driver.box_px + np.tile(driver.speed_px_s * (time_s - driver.seen_s), 2)
             size = max(_size(expected), _size(track.box_px))
