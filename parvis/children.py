@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -97,7 +97,7 @@ class Child:
 
 
 class Family:
-    """Processes that end together, the last started first.
+    """Processes that end together: first those that use others, all at once; then the others, the last started first.
 
     Args:
         folder: Where their logs go.
@@ -106,12 +106,21 @@ class Family:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.children: dict[str, Child] = {}
+        self._used: list[str] = []
 
-    def start(self, name: str, command: Sequence[str]) -> Child:
-        """Starts a process; one of the same name must have ended before."""
+    def start(self, name: str, command: Sequence[str], *, used: bool = False) -> Child:
+        """Starts a process; one of the same name must have ended before.
+
+        Args:
+            name: What the reader knows it by.
+            command: Program and arguments.
+            used: The processes started later use it.
+        """
         self.children.pop(name, None)
         child = Child(name, command, self.folder / f"{name}.log")
         self.children[name] = child
+        if used and name not in self._used:
+            self._used.append(name)
         return child
 
     def __enter__(self) -> Self:
@@ -119,18 +128,29 @@ class Family:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         # The units first, so that the hub hears their last; the broker, which all speak through, at the end.
-        for child in reversed(self.children.values()):
+        users = [child for name, child in self.children.items() if name not in self._used]
+        for child in users:
+            child.ask_to_end()
+        for child in (*users, *(self.children[name] for name in reversed(self._used))):
             child.end()
 
 
-def wait_for_port(child: Child, host: str, port: int, timeout_s: float) -> None:
+def wait_for_port(child: Child, host: str, port: int, timeout_s: float, check: Callable[[], None] = lambda: None) -> None:
     """Waits until a process listens.
+
+    Args:
+        child: The process.
+        host: Where it is to listen.
+        port: Where it is to listen.
+        timeout_s: How long to wait at most.
+        check: Called again and again meanwhile; what it raises ends the waiting.
 
     Raises:
         ChildDied: It ended, or does not listen in time.
     """
     until_s = time.monotonic() + timeout_s
     while time.monotonic() < until_s:
+        check()
         if child.returncode is not None:
             raise child.died()
         try:

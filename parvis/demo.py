@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
+from typing import Any, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -64,13 +65,13 @@ class Demo:
             ChildDied: A process ended that should not have, or ended badly.
         """
         stage = self._set_up()
-        with _stoppable(), Family(self._folder) as family, _control_room(stage) as room:
-            self._start(stage, family)
+        with _Stop() as stop, Family(self._folder) as family, _control_room(stage) as room:
+            self._start(stage, family, stop)
             start = datetime.now(UTC) - timedelta(seconds=corner.SCENE_S)
             units = [family.start(unit, stage.unit_command(unit, start, paced=False)) for unit in corner.PLACES_M]
             self._console.print(f"Playing {corner.SCENE_S:g} s of {len(units)} units, as fast as they judge")
-            self._play_out(family, units)
-            heard = self._quiet(family, room)
+            self._play_out(family, units, stop)
+            heard = self._quiet(family, room, stop)
         incidents = sorted(heard.living(), key=lambda each: (each.first_observed, str(each.incident)))
         self._console.print(view.incidents_table(incidents, datetime.now().astimezone().tzinfo or UTC, "Incidents"))
         took_s = time.monotonic() - self._begun_s
@@ -89,8 +90,8 @@ class Demo:
             ChildDied: A process ended that should not have, or ended badly.
         """
         stage = self._set_up()
-        with _stoppable(), Family(self._folder) as family, _control_room(stage) as room:
-            self._start(stage, family)
+        with _Stop() as stop, Family(self._folder) as family, _control_room(stage) as room:
+            self._start(stage, family, stop)
             if browser and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
                 webbrowser.open(stage.console_url)
             shown: dict[str, str] = {}
@@ -101,7 +102,7 @@ class Demo:
                     while any(unit.returncode is None for unit in units):
                         _check(family)
                         self._show(live, stage, room.heard()[1], shown)
-                        time.sleep(_TICK_S)
+                        stop.wait(_TICK_S)
                     _check(family)
 
     # --- parts of a run -------------------------------------------------------------------------------------------------------
@@ -120,31 +121,31 @@ class Demo:
         self._console.print("Sound: made from physical models by this program; nothing recorded")
         return stage
 
-    def _start(self, stage: Stage, family: Family) -> None:
-        broker = family.start("broker", stage.ports.command())
-        wait_for_port(broker, HOST, stage.ports.mqtt5, START_TIMEOUT_S)
-        hub = family.start("hub", stage.hub_command())
-        wait_for_port(hub, HOST, stage.console_port, START_TIMEOUT_S)
+    def _start(self, stage: Stage, family: Family, stop: _Stop) -> None:
+        broker = family.start("broker", stage.ports.command(), used=True)
+        wait_for_port(broker, HOST, stage.ports.mqtt5, START_TIMEOUT_S, stop.check)
+        hub = family.start("hub", stage.hub_command(), used=True)
+        wait_for_port(hub, HOST, stage.console_port, START_TIMEOUT_S, stop.check)
         self._console.print(
             f"Console: {stage.console_url}   broker: MQTT 5 on {HOST}:{stage.ports.mqtt5}, 3.1.1 on {HOST}:{stage.ports.mqtt3}"
         )
         self._console.print(f"Plan, data and logs: {self._folder}")
 
-    def _play_out(self, family: Family, units: list[Child]) -> None:
+    def _play_out(self, family: Family, units: list[Child], stop: _Stop) -> None:
         until_s = time.monotonic() + ONCE_TIMEOUT_S
         while any(unit.returncode is None for unit in units):
             _check(family)
             if time.monotonic() > until_s:
                 raise ChildDied(f"the units do not come to the end of their material in {ONCE_TIMEOUT_S:.0f} s; see the logs")
-            time.sleep(_TICK_S)
+            stop.wait(_TICK_S)
         _check(family)
 
-    def _quiet(self, family: Family, room: ControlRoom) -> Heard:
+    def _quiet(self, family: Family, room: ControlRoom, stop: _Stop) -> Heard:
         """Waits until the hub has nothing more to say."""
         count, heard = room.heard()
         since_s = time.monotonic()
         while time.monotonic() - since_s < QUIET_S:
-            time.sleep(_TICK_S)
+            stop.wait(_TICK_S)
             _check(family)
             now, heard = room.heard()
             if now != count:
@@ -187,20 +188,39 @@ def _control_room(stage: Stage) -> Iterator[ControlRoom]:
         room.close()
 
 
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Makes SIGTERM and SIGHUP end the run as Ctrl-C does: in order, leaving nothing behind."""
+class _Stop:
+    """Notes SIGINT, SIGTERM and SIGHUP, so that the run ends in order wherever it is.
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        raise Stopped
+    An exception out of the signal's handler could hit it between a process's start and its entry in the family.
+    """
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
+    def __init__(self) -> None:
+        self._asked = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._asked = True
+
+    def check(self) -> None:
+        """Raises Stopped if it was asked for."""
+        if self._asked:
+            raise Stopped
+
+    def wait(self, for_s: float) -> None:
+        """Lets time pass; raises Stopped if it was asked for."""
+        self.check()
+        time.sleep(for_s)
+        self.check()
 
 
 @contextmanager

@@ -43,7 +43,7 @@ def rows() -> Iterator[Row]:
         program = shutil.which("mosquitto", path="/usr/local/sbin:/usr/sbin:/usr/bin:/bin")
         broker = mosquitto_broker(Path(program), folder / "broker") if program else embedded_broker()
         with Family(folder) as family:
-            wait_for_port(family.start("broker", broker.command()), HOST, broker.port, 30.0)
+            wait_for_port(family.start("broker", broker.command(), used=True), HOST, broker.port, 30.0)
             broker_rate = bare_broker(broker, messages)
             store_rate = bare_store(folder / "bare.sqlite", messages)
             hub_rate = through_hub(family, folder, broker, site, messages)

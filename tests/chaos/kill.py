@@ -124,12 +124,12 @@ class KillTest:
         return verdict
 
     def _start_broker(self, family: Family) -> None:
-        wait_for_port(family.start("broker", self._broker.command()), HOST, self._broker.port, 30.0)
+        wait_for_port(family.start("broker", self._broker.command(), used=True), HOST, self._broker.port, 30.0)
 
     def _start_hub(self, family: Family) -> None:
         program = [sys.executable, "-c", "from parvis_hub.cli import app; app()", "run", "--no-console"]
         data = ["--site", str(self._site), "--broker", f"{HOST}:{self._broker.port}", "--data-dir", str(self._folder / "hub")]
-        family.start("hub", [*program, *data])
+        family.start("hub", [*program, *data], used=True)
 
     def _start_unit(self, family: Family, unit: str) -> None:
         options = ["--broker", f"{HOST}:{self._broker.port}", "--data-dir", str(self._folder)]

@@ -57,11 +57,13 @@ class Installation:
         self.site.write_text(corner.site_plan(None))
         [port] = free_ports(1)
         self.console = httpx.Client(base_url=f"http://{HOST}:{port}", timeout=20.0, trust_env=False)
-        wait_for_port(family.start("broker", broker.command()), HOST, broker.port, 30.0)
+        wait_for_port(family.start("broker", broker.command(), used=True), HOST, broker.port, 30.0)
         self.room = ControlRoom(HOST, broker.port, corner.SITE)
         data = ["--data-dir", str(folder / "hub")]
         hub = ["run", "--site", str(self.site), "--broker", f"{HOST}:{broker.port}", "--listen", f"{HOST}:{port}", *data]
-        wait_for_port(family.start("hub", [sys.executable, "-c", "from parvis_hub.cli import app; app()", *hub]), HOST, port, 60.0)
+        wait_for_port(
+            family.start("hub", [sys.executable, "-c", "from parvis_hub.cli import app; app()", *hub], used=True), HOST, port, 60.0
+        )
 
     def play(self, audio: dict[str, Path], start: datetime) -> None:
         """Runs every unit over its sound, to its end."""
