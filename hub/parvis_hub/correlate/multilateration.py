@@ -173,8 +173,7 @@ def _modes(problem: _Problem) -> list[Array]:
         if not any(np.hypot(*(state - other)[:2]) < 2.0 for other in chosen):
             chosen.append(state)
     found: list[Array] = []
-    for state in chosen:
-        top = _climb(problem, _climb(problem, state, _BLUR_S), 0.0)
+    for top in _climb(problem, _climb(problem, np.array(chosen), _BLUR_S), 0.0):
         if not any(np.hypot(*(top - other)[:2]) < 0.05 for other in found):
             found.append(top)
     return found
@@ -215,38 +214,43 @@ def _starts(problem: _Problem) -> Array:
     return np.concatenate(starts)
 
 
-def _climb(problem: _Problem, state: Array, extra_s: float) -> Array:
-    """Expectation and maximisation: how far each arrival is trusted, then one damped least-squares step, until it stands."""
-    damping = 1e-3
-    value = float(problem.log_likelihood(state[:2], state[2], extra_s))
+def _climb(problem: _Problem, states: Array, extra_s: float) -> Array:
+    """Expectation and maximisation from all starts ``(k, 3)`` at once, until each stands.
+
+    In turn, how far each arrival is trusted, and one damped least-squares step.
+    """
+    damping = np.full(len(states), 1e-3)
+    climbing = np.ones(len(states), dtype=bool)
+    value = problem.log_likelihood(states[:, :2], states[:, 2], extra_s)
     for _ in range(40):
-        gradient, information = _linearised(problem, state, extra_s)
-        step = np.linalg.solve(information + damping * np.diag(np.diag(information)) + 1e-9 * np.eye(3), gradient)
-        candidate = state + step
-        new = float(problem.log_likelihood(candidate[:2], candidate[2], extra_s))
-        if new >= value:
-            state, value, damping = candidate, new, max(damping / 4.0, 1e-6)
-            if float(np.hypot(step[0], step[1])) < 1e-3:
-                break
-        else:
-            damping *= 8.0
-            if damping > 1e8:
-                break
-    return state
+        gradient, information = _linearised(problem, states, extra_s)
+        scale = 1.0 + damping[:, None, None] * np.eye(3)
+        step = np.linalg.solve(information * scale + 1e-9 * np.eye(3), gradient[:, :, None])[:, :, 0]
+        candidate = states + step
+        new = problem.log_likelihood(candidate[:, :2], candidate[:, 2], extra_s)
+        better = climbing & (new >= value)
+        states = np.where(better[:, None], candidate, states)
+        value = np.where(better, new, value)
+        damping = np.where(better, np.maximum(damping / 4.0, 1e-6), damping * 8.0)
+        climbing &= ~(better & (np.hypot(step[:, 0], step[:, 1]) < 1e-3)) & (damping <= 1e8)
+        if not climbing.any():
+            break
+    return states
 
 
-def _linearised(problem: _Problem, state: Array, extra_s: float) -> tuple[Array, Array]:
-    place = state[:2]
-    travel = problem.travel_s(place)
-    parts = problem.parts(place, state[2], extra_s)
+def _linearised(problem: _Problem, states: Array, extra_s: float) -> tuple[Array, Array]:
+    """Gradient ``(k, 3)`` and information ``(k, 3, 3)`` at states ``(k, 3)``."""
+    places = states[:, :2]
+    travel = problem.travel_s(places)
+    parts = problem.parts(places, states[:, 2], extra_s)
     trust = np.exp(parts[0] - _log_sum(parts, axis=0))
-    slope = np.column_stack(
-        [(place - problem.sensors_m) / (problem.speed_m_s**2 * np.maximum(travel, 1e-6))[:, None], np.ones(len(travel))]
-    )
-    late = problem.time_s - state[2] - travel
+    away = (places[:, None, :] - problem.sensors_m) / (problem.speed_m_s**2 * np.maximum(travel, 1e-6))[:, :, None]
+    slope = np.concatenate([away, np.ones((*travel.shape, 1))], axis=2)
+    late = problem.time_s - states[:, 2:] - travel
     weight = trust / problem.spread_s(travel, extra_s) ** 2
     # An untrusted arrival still says that the sound began no later than it was heard: a weak pull keeps the matrix regular.
-    return slope.T @ (weight * late), slope.T @ (weight[:, None] * slope)
+    weighted = np.swapaxes(slope * weight[:, :, None], 1, 2)
+    return (weighted @ late[:, :, None])[:, :, 0], weighted @ slope
 
 
 def _places(problem: _Problem, modes: list[Array], range_m: float) -> list[Place]:
@@ -256,7 +260,7 @@ def _places(problem: _Problem, modes: list[Array], range_m: float) -> list[Place
     # Student's t with three degrees of freedom: its tails reach where a second explanation may be.
     scale = np.sqrt(3.0 / (-2.0 * np.log(np.clip(uniform[:, 3], 1e-6, 1 - 1e-6)) * 1.5))
     draws = normal * scale[:, None]
-    proposals = [_proposal(problem, mode) for mode in modes]
+    proposals = _proposals(problem, np.array(modes))
     samples = [mode + draws @ factor.T for mode, factor in zip(modes, proposals, strict=True)]
     everything = np.concatenate(samples)
     densities = np.stack([_log_t3(everything, mode, factor) for mode, factor in zip(modes, proposals, strict=True)])
@@ -274,13 +278,13 @@ def _places(problem: _Problem, modes: list[Array], range_m: float) -> list[Place
     return sorted(places, key=lambda place: -place.share)
 
 
-def _proposal(problem: _Problem, mode: Array) -> Array:
-    """A square root ``(3, 3)`` of the covariance at a mode, opened wide enough to be sampled from."""
-    _, information = _linearised(problem, mode, 0.0)
+def _proposals(problem: _Problem, modes: Array) -> Array:
+    """Square roots ``(k, 3, 3)`` of the covariances at modes ``(k, 3)``, opened wide enough to be sampled from."""
+    _, information = _linearised(problem, modes, 0.0)
     values, vectors = np.linalg.eigh(information)
     # No direction is wider than a kilometre, nor narrower than a centimetre.
     spread = np.sqrt(np.clip(1.0 / np.maximum(values, 1e-12), 1e-12, 1e6))
-    return np.asarray(vectors * spread)
+    return np.asarray(vectors * spread[:, None, :])
 
 
 def _log_t3(points: Array, mode: Array, factor: Array) -> Array:
