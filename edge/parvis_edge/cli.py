@@ -58,6 +58,40 @@ Exits with 0 at a recording's end or when stopped (Ctrl-C, SIGTERM), with 1 if a
 with 2 if something that was asked for cannot be done.
 """
 
+_CALIBRATE_HELP = """Calibrate a camera on the ground that it sees, and a microphone on a level that is known.
+
+The camera's view is shown as a line drawing on a page of this machine: edges only, people left out, kept in memory, never a stored
+picture. Click marks on the ground (corners of paving, feet of posts, ends of road markings) and say where they are: longitude and latitude,
+typed or clicked on the map. What comes of it is a ground plane with its error in metres; it is refused, with the reason, where it is not
+good enough, or where the camera would show people in more detail than the profile's optical cap allows.
+
+\b
+The page, with the camera that is watched:
+  parvis-edge calibrate --site site.yaml --unit u017 \\
+      --video rtsp://camera.local/stream
+From another computer (the page listens on the unit's loopback alone):
+  ssh -L 8090:127.0.0.1:8090 unit
+  parvis-edge calibrate --site site.yaml --unit u017 --port 8090 \\
+      --video /dev/video0 --write
+Without a page, from points known already (picture = longitude, latitude):
+  parvis-edge calibrate --site site.yaml --unit u017 --video view.jpg \\
+      --point 102,655=5.36991,43.29650 --point 1180,640=5.36999,43.29640 \\
+      --point 860,310=5.37023,43.29656 --point 420,300=5.37012,43.29666
+A board of tags on the ground: 3 across, 2 deep, 2 m from middle to middle,
+the first at a known place, the rows leading away to the north-east:
+  parvis-edge calibrate --site site.yaml --unit u017 --video /dev/video0 \\
+      --board 3x2 --board-tag-m 0.4 --board-spacing-m 2 \\
+      --board-at 5.36991,43.29650 --board-heading-deg 45
+A microphone with a calibrator of 94 dB at 1 kHz on it:
+  parvis-edge calibrate --site site.yaml --unit u017 --audio mic \\
+      --reference-db 94
+
+The report goes to standard error, the block for the site plan to standard output; --write puts it into the site plan itself, and leaves
+everything else there as it stands. The clock is looked at each time.
+
+Exits with 0 if it is good enough, with 1 if not, with 2 if something that was asked for cannot be done.
+"""
+
 
 class PaceChoice(StrEnum):
     """How fast a recording is played."""
@@ -135,6 +169,62 @@ def watch(
         descriptor = private_standard_output() if stdout else 1
         code = run(asked, descriptor=descriptor)
     except (CannotStart, ConfigError, SourceError, BundleError, OutboxError, typer.BadParameter) as error:
+        typer.echo(f"parvis-edge: {error}", err=True)
+        raise typer.Exit(CANNOT_START) from None
+    raise typer.Exit(code)
+
+
+@app.command(no_args_is_help=True, help=_CALIBRATE_HELP)
+def calibrate(
+    *,
+    site: Annotated[Path, typer.Option(help="The site plan, a YAML file.", metavar="SITE.yaml")],
+    unit: Annotated[str, typer.Option(help="Which unit of the site plan this is.")],
+    video: Annotated[str | None, typer.Option(help="The view, as for watch.", metavar="FILE|URL|DEVICE")] = None,
+    audio: Annotated[str | None, typer.Option(help="Where the calibrator is heard, as for watch.", metavar="FILE|DEVICE")] = None,
+    point: Annotated[
+        list[str] | None, typer.Option(help="A known point; four times or more, and no page is served.", metavar="PX,PY=LON,LAT")
+    ] = None,
+    board: Annotated[
+        str | None, typer.Option(help="AprilTags 36h11 on the ground, in rows; all turned the same way.", metavar="COLUMNSxROWS")
+    ] = None,
+    board_tag_m: Annotated[float, typer.Option(help="Side of a tag's black square, metres.", min=0.02, max=5.0)] = 0.4,
+    board_spacing_m: Annotated[float, typer.Option(help="From the middle of one tag to the next, metres.", min=0.03, max=50.0)] = 2.0,
+    board_at: Annotated[str, typer.Option(help="Where the middle of the first tag is.", metavar="LON,LAT")] = "",
+    board_heading_deg: Annotated[
+        float, typer.Option(help="Where the rows lead from the first, clockwise from north; the columns go to the right of it.")
+    ] = 0.0,
+    board_first: Annotated[int, typer.Option(help="Number of the first tag; the next are in its row.", min=0, max=586)] = 0,
+    page: Annotated[bool, typer.Option("--page", help="Serve the page too, with the points that were given.")] = False,
+    port: Annotated[int, typer.Option(help="The page's port on 127.0.0.1; 0 takes a free one.", min=0, max=65_535)] = 0,
+    reference_db: Annotated[float, typer.Option(help="What the sound calibrator is marked with.", min=60.0, max=140.0)] = 94.0,
+    write: Annotated[bool, typer.Option("--write", help="Put what is good enough into the site plan.")] = False,
+) -> None:
+    """Calibrates, and exits with 0, 1 or 2 as :data:`_CALIBRATE_HELP` says."""
+    _log_to_standard_error()
+    from .bundle import BundleError
+    from .calibration.points import PointError, parse_board, parse_point
+    from .calibration.run import Calibration, CannotCalibrate
+    from .calibration.run import run as run_calibration
+
+    try:
+        asked = Calibration(
+            site=load_site(site),
+            unit=unit,
+            video=None if video is None else parse_source(video, "camera"),
+            audio=None if audio is None else parse_source(audio, "microphone"),
+            points=tuple(parse_point(each) for each in point or ()),
+            board=None
+            if board is None
+            else parse_board(
+                board, tag_m=board_tag_m, spacing_m=board_spacing_m, at=board_at, heading_deg=board_heading_deg, first=board_first
+            ),
+            page=page,
+            port=port,
+            reference_db=reference_db,
+            write=write,
+        )
+        code = run_calibration(asked, lambda line: typer.echo(line, err=True), typer.echo)
+    except (BundleError, CannotCalibrate, ConfigError, PointError, SourceError, OSError) as error:
         typer.echo(f"parvis-edge: {error}", err=True)
         raise typer.Exit(CANNOT_START) from None
     raise typer.Exit(code)

@@ -144,6 +144,14 @@ class GroundPlane:
         covariance = by_fit @ self._covariance @ by_fit.T + by_pixel @ np.diag(np.square(error_px)) @ by_pixel.T
         return np.asarray(covariance * float(self._metres_per_unit) ** 2)
 
+    def px_per_m(self, pixel: tuple[float, float]) -> float:
+        """How many pixels a metre across the view is, at the ground that a pixel shows; not a number at and above the horizon."""
+        p = _apply(self._pixel_frame, np.array([pixel], np.float64))
+        if _apply_w(self._h, p)[0] <= 1e-6:
+            return math.nan
+        metres_per_px = _jacobian_p(self._h, p[0]) * self._pixel_frame[0, 0] * self._metres_per_unit
+        return 1 / float(np.linalg.svd(metres_per_px, compute_uv=False)[-1])
+
     def position(self, pixel: tuple[float, float], error_px: tuple[float, float], farthest_m: float) -> Position | None:
         """The place of a pixel on the Earth, or None where the picture does not tell it to within ``farthest_m``."""
         uncertainty = self.uncertainty_m(pixel, error_px)
