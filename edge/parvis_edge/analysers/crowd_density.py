@@ -1,7 +1,8 @@
 """`crowd.density`: a zone holds more people per square metre than a step of the site plan.
 
-People whose feet are in the zone are counted each time that the detector has been shown all of it, and the median over some seconds is
-divided by the zone's area: by the ground plane, or as the site plan gives it. A zone whose area nobody knows has no density and
+People whose feet are in the zone are counted each time that the detector has been shown all of it: the expected number, each
+detection with its probability of being true, so that the sure count whole and the doubtful in part. The median over some seconds is divided
+by the zone's area: by the ground plane, or as the site plan gives it. A zone whose area nobody knows has no density and
 is not judged; `parvis-edge doctor` says so. A step counts as left only when the density is well below it, so that one person who
 comes and goes makes no alarm after another. The confidence is the probability that as many people as the step needs are there, given how
 sure the detector is of each: it knows nothing of those whom the detector cannot separate, so that a dense crowd is under-counted.
@@ -31,7 +32,7 @@ MISSED = 0.2
 
 @dataclass(slots=True)
 class _Crowd:
-    counts: list[tuple[float, int, float]] = field(default_factory=list)
+    counts: list[tuple[float, float, float]] = field(default_factory=list)
     level: int = 0
     episode: int = 0
 
@@ -101,16 +102,16 @@ def _shown(box_px: tuple[float, float, float, float], area: Area, scene: Scene) 
     return any(x0 <= left and y0 <= top and right <= x1 + x and bottom <= y1 + y for x0, y0, x1, y1 in scene.looked_px)
 
 
-def _count(area: Area, scene: Scene) -> tuple[int, float]:
-    """People in the zone, and the variance of that number."""
-    people = [index for index, kind in enumerate(scene.kinds) if kind == "person" and scene.strong[index]]
+def _count(area: Area, scene: Scene) -> tuple[float, float]:
+    """The expected number of people in the zone, and its variance, as of independent detections."""
+    people = [index for index, kind in enumerate(scene.kinds) if kind == "person"]
     if not people:
-        return 0, 0.0
+        return 0.0, 0.0
     boxes = scene.detections.boxes_px[people]
     feet = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1)
     inside = area.contains(feet)
     sure = scene.confidences[people][inside]
-    return int(inside.sum()), float((sure * (1 - sure)).sum())
+    return float(sure.sum()), float((sure * (1 - sure)).sum())
 
 
 def _at_least(needed: float, count: int, variance: float) -> float:

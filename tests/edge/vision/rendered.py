@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 import numpy.typing as npt
-from parvis_contract.card import Threshold
+from parvis_contract.card import Calibration, Threshold
 from parvis_edge.perception import Frame
 from parvis_edge.vision.detector import Detections
 from parvis_edge.vision.sight import Scene, Sight
@@ -29,7 +29,8 @@ Thing = tuple[float, float, float, float, tuple[int, int, int]]
 
 
 def threshold(label: str) -> Threshold:
-    return Threshold(labels=(label,), score=0.35, calibration=None, chosen_on="rendered", reason="simulated")
+    sure = Calibration(slope=5.0, intercept=0.0)
+    return Threshold(labels=(label,), score=0.35, calibration=sure, chosen_on="rendered", reason="simulated")
 
 
 THRESHOLDS = {label: threshold(label) for label in LABELS}
