@@ -89,8 +89,8 @@ class _Witness:
 #: Thresholds lie where, of the development sounds, the goals for recall are reached with the fewest false alarms; slope and intercept are
 #: Platt's (1999), fitted to the same sounds' evidence: among them one clip in four was a blast and one in ten a pane. In a street they are
 #: rarer, and a confidence is worth as much less. There is no crash in them: stricter, and half as sure.
-_BLAST_WITNESS = _Witness(-1.2, 0.80, 1.02)
-_GLASS_WITNESS = _Witness(-0.8, 0.56, 0.65)
+_BLAST_WITNESS = _Witness(-1.0, 0.80, 1.02)
+_GLASS_WITNESS = _Witness(-1.2, 0.56, 0.65)
 _CRASH_WITNESS = _Witness(1.0, 0.50, -0.5)
 
 

@@ -29,6 +29,8 @@ APART_S = 0.1
 _KEEP_S = 2.5
 #: An onset is looked for from this long before a rise of energy to this long after.
 _BEFORE_S, _AFTER_S = 0.02, 0.005
+#: The peak of an impulsive sound is brought to this share of full scale for the tagger, by at most 40 dB.
+_PEAK, _MOST_GAIN = 0.9, 100.0
 #: If nothing rises in so much of the start of a stretch, a sound may be going on that began before it.
 _OPENING_S = 0.06
 
@@ -228,6 +230,18 @@ class Ear:
             patch[begin - frame : end - frame] = self._frames[begin - self._first_frame : end - self._first_frame]
         return patch
 
+    def _levelled(self, patches: Floats, sound: Floats) -> Floats:
+        """Patches as if the sound had been recorded at the level of those that the tagger learnt from.
+
+        The features' small offset makes the tagger deaf to the soft parts of a faint sound, as a distant shot is to a microphone that
+        takes 130 dB. The gain is put on the features themselves: the offset is taken off, and added again after it. It is for sounds
+        that rose out of something: of a steady one it would make a loud one.
+        """
+        peak = float(np.abs(sound - sound.mean()).max()) if sound.size else 0.0
+        gain = np.float32(min(max(_PEAK / peak, 1.0), _MOST_GAIN)) if peak > 0.0 else np.float32(1.0)
+        offset = np.float32(self._tagger.parameters.log_offset)
+        return np.asarray(np.log((np.exp(patches) - offset) * gain + offset), np.float32)
+
     def _judge(self, rise: Rise) -> Impulse:
         rate_hz = self._rate_hz
         begin = max(self._stretch.first, rise.index - round(_BEFORE_S * rate_hz))
@@ -247,5 +261,5 @@ class Ear:
             rise_db=rise.rise_db,
             shape=shape,
             cut_into=rise.index == 0,
-            logits=to_logits(self._tagger.scores(np.stack(patches))),
+            logits=to_logits(self._tagger.scores(np.stack(patches) if rise.index == 0 else self._levelled(np.stack(patches), after))),
         )

@@ -121,7 +121,6 @@ def _tail_db(samples: Floats, rate_hz: int) -> float | None:
     attack, end = round(_ATTACK_S * rate_hz) // step, round(_TAIL_S * rate_hz) // step
     if samples.size < end * step:
         return None
-    sections = high_pass(rate_hz)
-    filtered = signal.sosfilt(sections, samples[: end * step] - samples[0])
-    energy = np.square(filtered).reshape(end, step).mean(axis=1)
-    return 10.0 * float(np.log10((energy[attack:].mean() + _FLOOR) / (energy[:attack].max() + _FLOOR)))
+    filtered = signal.sosfilt(high_pass(rate_hz), samples[: end * step] - samples[0])
+    energy = np.square(filtered).reshape(end, step).mean(axis=1) + _FLOOR
+    return 10.0 * float(np.log10(energy[attack:].mean() / energy[:attack].max()))
