@@ -17,8 +17,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from parvis_contract import Envelope, Incident, Site, dump_message, topic_of
 from parvis_hub.store import Database, Desk, Notices, Store, default_url
 
-#: Debian's mosquitto lets 20 messages be under way and drops all but 1,000 that wait for a hub that is down.
-BROKER_SETTINGS = "max_inflight_messages 1000\nmax_queued_messages 0\n"
+#: Debian's mosquitto lets 20 messages be under way and drops all but 1,000 that wait for a hub that is down. No broker is killed here,
+#: so that it need not write all that waits with every message.
+BROKER_SETTINGS = "max_inflight_messages 1000\nmax_queued_messages 0\nautosave_on_changes false\nautosave_interval 1800\n"
 
 
 class RunningHub:
