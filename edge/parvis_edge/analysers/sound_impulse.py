@@ -45,6 +45,8 @@ _NEUTRAL = (
 _RIVAL_WEIGHT = 0.5
 #: Softest tail, 50 to 100 ms after the onset; see above. Of the development sounds, all shots and panes but one are above it.
 _TAIL_DB = -25.0
+#: Softer ones are of something small and near: speech peaks at so much, a shot a kilometre away and a pane across a street are louder.
+_LEAST_LCPEAK_DB = 70.0
 #: Glass is stiff and thin and has no depth: evidence lost per share of energy below 250 Hz.
 _GLASS_DEPTH = 1.5
 #: A sound that was cut into lacks the witness of its rise, one that was cut off that of its tail; it must be this much likelier in
@@ -89,8 +91,8 @@ class _Witness:
 #: Thresholds lie where, of the development sounds, the goals for recall are reached with the fewest false alarms; slope and intercept are
 #: Platt's (1999), fitted to the same sounds' evidence: among them one clip in four was a blast and one in ten a pane. In a street they are
 #: rarer, and a confidence is worth as much less. There is no crash in them: stricter, and half as sure.
-_BLAST_WITNESS = _Witness(-1.0, 0.80, 1.02)
-_GLASS_WITNESS = _Witness(-1.2, 0.56, 0.65)
+_BLAST_WITNESS = _Witness(-1.0, 0.80, 0.90)
+_GLASS_WITNESS = _Witness(-1.2, 0.52, 0.55)
 _CRASH_WITNESS = _Witness(1.0, 0.50, -0.5)
 
 
@@ -145,7 +147,8 @@ class ImpulseAnalyser:
 
     def name(self, impulse: Impulse) -> tuple[ImpulseClass, float] | None:
         """The class of an impulsive sound, and how sure it is; None if it is of none."""
-        if impulse.shape.tail_db is not None and impulse.shape.tail_db < _TAIL_DB:
+        shape = impulse.shape
+        if shape.lcpeak_db < _LEAST_LCPEAK_DB or (shape.tail_db is not None and shape.tail_db < _TAIL_DB):
             return None
         evidence = self.evidence(impulse)
         ahead = {
