@@ -4,7 +4,7 @@ Who stands has a height in the picture: that of the same person before, or of ot
 it: sitting, bending and crouching leave half of it or more, lying leaves less, or leaves a box much wider than high. It is told when the
 low posture has lasted for the zone's `after_s` with the body in its place. Detectors are poor at lying people, so that one or two
 detections are enough to begin with, and afterwards the place counts as long as it looks the same. Who is cut off by the picture's
-lower edge has no height; there only a box is believed that is much wider than high, or than shoulders are. Only who differs from the
+edge has no height or breadth; there only a box is believed that is much wider than high, or than shoulders are. Only who differs from the
 empty scene is judged: a drawing of a person, or a chair taken for one, does not fall.
 """
 
@@ -30,7 +30,7 @@ from .yardstick import Yardstick
 LYING, LYING_WIDE, WIDE = 0.45, 0.62, 1.4
 #: Whoever lies is at least as broad as this, in standing heights, whichever way: shoulders are a quarter of stature (same source).
 BREADTH = 0.22
-#: Whoever is cut off by the lower edge and shows head and shoulders alone is narrower than this.
+#: Whoever is cut off by the picture's edge and shows head and shoulders alone is narrower than this.
 CUT_BREADTH = 0.45
 #: How far the middle of a lying body's box may move, in standing heights.
 IN_PLACE = 0.3
@@ -119,7 +119,7 @@ class PersonOnGroundAnalyser:
         wide = (x1 - x0) / max(y1 - y0, 1.0) >= WIDE
         if x1 - x0 < BREADTH * standing_px:
             return False
-        cut = y1 >= scene.size_px[1] - 3
+        cut = y1 >= scene.size_px[1] - 3 or x0 <= 2 or x1 >= scene.size_px[0] - 3
         share = (y1 - y0) / standing_px
         broad = not cut or x1 - x0 >= CUT_BREADTH * standing_px
         return (wide and share < LYING_WIDE) or (broad and share < LYING)

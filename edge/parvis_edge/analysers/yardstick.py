@@ -17,6 +17,12 @@ LEAST_HITS, LEAST_SCORE = 3, 0.5
 HORIZON_SHARE = 0.2
 #: The line through those seen is drawn anew this often.
 REFIT_S = 1.0
+#: Rows between the nearest and the farthest seen, in their heights, before a line is drawn through them.
+LEAST_SPREAD = 0.2
+#: Growth of a standing person's height per row: stature over the camera's height above the ground, of a camera at a metre at least.
+STEEPEST = 1.7
+#: Nobody nearer is taken to be taller than the tallest seen by more than this factor.
+BEYOND = 1.4
 #: A box as upright as this is of somebody who stands, or walks: the width of shoulders and stride against height.
 UPRIGHT = 2.0
 
@@ -35,7 +41,7 @@ class Yardstick:
         self._view = view
         self._seen: list[tuple[float, float]] = []
         self._fit: tuple[float, float] | None = None
-        self._middle_px = 0.0
+        self._middle_px = self._tallest_px = 0.0
         self._learned = False
         self._fitted_s = -np.inf
 
@@ -60,15 +66,16 @@ class Yardstick:
             return None
         if self._fit is None:
             feet, heights = np.array(self._seen).T
-            self._middle_px = float(np.median(heights))
+            self._middle_px, self._tallest_px = float(np.median(heights)), float(heights.max())
             self._fit = (0.0, self._middle_px)
-            if len(feet) >= 8 and np.ptp(feet) > 0.5 * self._middle_px:
-                slope, start = np.polyfit(feet, heights, 1)
+            if len(feet) >= 8 and np.ptp(feet) > LEAST_SPREAD * self._middle_px:
+                slope = float(np.polyfit(feet, heights, 1)[0])
                 if slope > 0:
-                    self._fit = (float(slope), float(start))
+                    slope = min(slope, STEEPEST)
+                    self._fit = (slope, float(heights.mean() - slope * feet.mean()))
         slope, start = self._fit
-        # Beyond those seen, the line is not followed to the horizon.
-        return max(slope * foot_y_px + start, 0.3 * self._middle_px)
+        # Beyond those seen, the line is not followed to the horizon, nor far towards the camera.
+        return min(max(slope * foot_y_px + start, 0.3 * self._middle_px), BEYOND * self._tallest_px)
 
     def is_on_ground(self, box_px: npt.NDArray[np.floating]) -> bool:
         """False for what ends near the horizon or above it, as far as that is known: lamps, screens and signs are not on the ground."""
