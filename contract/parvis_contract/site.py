@@ -183,6 +183,9 @@ class Site(FileModel):
     lanes: dict[Name, Lane] = {}
     assets: dict[Name, Asset] = {}
     walkways: str | None = None
+    count_floor: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=10, description="Counts of `flow.count` below it are sent as \"<n\": small numbers single people out."
+    )
     tags: Tags | None = None
 
     _path: Path = PrivateAttr(default=Path())

@@ -1,10 +1,10 @@
-"""The thread in which one sense perceives and judges: from its queue to judgements, and on to whoever takes them."""
+"""The thread in which one sense perceives and judges: from its queue to findings, and on to whoever takes them."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -13,15 +13,15 @@ from parvis_contract import StatusReason, StreamState
 from .capture.feed import Feed
 from .capture.queue import BoundedQueue, Closed
 from .capture.timeline import TICK_S
-from .perception import AudioBlock, Frame, Judgement, Sense
+from .perception import AudioBlock, Finding, Frame, Sense
 
 _log = structlog.get_logger()
 
 
 class Listener(Protocol):
-    """Who takes judgements."""
+    """Who takes findings."""
 
-    def judged(self, sense: str, time_s: float, judgements: list[Judgement]) -> None:
+    def judged(self, sense: str, time_s: float, findings: Sequence[Finding]) -> None:
         """A sense has come to ``time_s``, and said these."""
 
     def over(self, sense: str, *, failed: bool) -> None:

@@ -1,4 +1,4 @@
-"""What passes between the rooms of a unit: a frame, a block of sound, and a judgement.
+"""What passes between the rooms of a unit: a frame, a block of sound, and what is found in them.
 
 Every time is ``time_s``: POSIX seconds, UTC, as a float (a quarter of a microsecond at today's dates). It comes in with the
 data; nothing that judges reads a clock.
@@ -6,13 +6,13 @@ data; nothing that judges reads a clock.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from parvis_contract import Measure, ModelRef, Phase, Position
+from parvis_contract import Measure, ModelRef, ObjectClass, Phase, Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,49 @@ class Judgement:
     model: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TagSeen:
+    """An allowed tag was seen.
+
+    Attributes:
+        time_s: When.
+        tag: Its number.
+        position: Where its wearer stands; None means the unit's own position, with its range as the uncertainty.
+    """
+
+    time_s: float
+    tag: int
+    position: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many of one class went into and out of a zone.
+
+    Attributes:
+        time_s: When the period began.
+        period_s: How long it lasted.
+        zone: Name of the zone.
+        object_class: Of what was counted.
+        entered, left: Counts; a number below the site's floor is not yet hidden.
+    """
+
+    time_s: float
+    period_s: float
+    zone: str
+    object_class: ObjectClass
+    entered: int
+    left: int
+
+
+#: What a sense may say.
+Finding = Judgement | TagSeen | Counted
+
 Item_contra = TypeVar("Item_contra", contravariant=True)
 
 
 class Sense(Protocol[Item_contra]):
-    """What a unit sees or hears with: from frames or blocks of sound to judgements. Pure: no clock, file or socket of its own."""
+    """What a unit sees or hears with: from frames or blocks of sound to findings. Pure: no clock, file or socket of its own."""
 
     @property
     def model(self) -> ModelRef:
@@ -89,10 +127,10 @@ class Sense(Protocol[Item_contra]):
         """A smoothed time of one run of the model; None before the first."""
         ...
 
-    def process(self, item: Item_contra) -> list[Judgement]:
+    def process(self, item: Item_contra) -> Sequence[Finding]:
         """Takes the next item, in order of time, and says what follows from it."""
         ...
 
-    def finish(self) -> list[Judgement]:
+    def finish(self) -> Sequence[Finding]:
         """Ends whatever is still open, at the time of the last item: the stream is over."""
         ...

@@ -100,7 +100,9 @@ class _Running:
                 _log.warning("cannot be judged", sense=sense, why=line)
         models = {each.model.name: each.model for each in made.values()}
         program = ModelRef(name="parvis-edge", version=version("parvis-edge"))
-        messenger = Messenger(Speaker(watch.site.site, watch.unit, self._position(), program, self._recording()), models)
+        messenger = Messenger(
+            Speaker(watch.site.site, watch.unit, self._position(), program, watch.site.count_floor, self._recording()), models
+        )
         self._reporter = Reporter(watch.site.site, watch.unit, program.version, list(models.values()))
         self._outbox: Outbox | None = None
         self._kept: Kept | None = None

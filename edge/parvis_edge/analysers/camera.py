@@ -6,17 +6,19 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import structlog
-from parvis_contract import ClosedZone, CrowdZone, Lane, ModelRef, Site, WalkedZone, WatchedZone
+from parvis_contract import ClosedZone, CrowdZone, Lane, ModelRef, NoiseZone, Site, WalkedZone, WatchedZone
 
 from parvis_edge.bundle import Bundle
-from parvis_edge.perception import Frame, Judgement
+from parvis_edge.perception import Finding, Frame
 from parvis_edge.vision.area import Area, NotSeen
 from parvis_edge.vision.detector import Detector
 from parvis_edge.vision.sight import Sight
 
 from .crowd_density import CrowdDensityAnalyser
+from .flow_count import FlowCounter
 from .object_unattended import UnattendedObjectAnalyser
 from .person_on_ground import PersonOnGroundAnalyser
+from .tag_sighting import TagSightings
 from .traffic_wrong_way import WrongWayAnalyser
 from .unit_tampered import CameraTamperingAnalyser
 from .view import Analyser, View
@@ -36,7 +38,7 @@ _OF_ZONES: dict[str, tuple[type[Any], Callable[[dict[str, tuple[Any, Area]], Vie
 
 
 class CameraSense:
-    """From frames to judgements.
+    """From frames to findings.
 
     Args:
         site: The site plan.
@@ -62,6 +64,8 @@ class CameraSense:
         self._detector = Detector(bundle)
         self._sight: Sight | None = None
         self._analysers: list[Analyser] = []
+        self._counter: FlowCounter | None = None
+        self._tags: TagSightings | None = None
         self._last_s: float | None = None
         self.model: ModelRef = bundle.ref
         self.analysed = 0
@@ -72,12 +76,12 @@ class CameraSense:
         """A smoothed time of one run of the detector; None before the first."""
         return self._detector.inference_ms
 
-    def process(self, item: Frame) -> list[Judgement]:
+    def process(self, item: Frame) -> list[Finding]:
         """Takes the next frame and says what follows from it.
 
         A stream whose picture changes its size starts anew: what was open ends.
         """
-        said: list[Judgement] = []
+        said: list[Finding] = []
         height, width = item.image.shape[:2]
         if self._sight is None or self._sight.size_px != (width, height):
             said += self.finish()
@@ -91,13 +95,20 @@ class CameraSense:
         self.analysed += bool(scene.looked_px)
         for analyser in self._analysers:
             said += analyser.judge(scene)
+        if self._counter is not None:
+            said += self._counter.see(scene)
+        if self._tags is not None:
+            said += self._tags.see(item, scene)
         return said
 
-    def finish(self) -> list[Judgement]:
+    def finish(self) -> list[Finding]:
         """Ends whatever is still open, at the time of the last frame."""
         if self._last_s is None:
             return []
-        return [judgement for analyser in self._analysers for judgement in analyser.finish(self._last_s)]
+        said: list[Finding] = [judgement for analyser in self._analysers for judgement in analyser.finish(self._last_s)]
+        if self._counter is not None:
+            said += self._counter.finish(self._last_s)
+        return said
 
     def _begin(self, size_px: tuple[int, int]) -> None:
         self._sight = Sight(self._detector, self._thresholds, size_px)
@@ -110,8 +121,29 @@ class CameraSense:
         self._add("traffic.wrong_way", "lanes", dict(self._site.lanes_of(self._unit)), view, WrongWayAnalyser)
         if "unit.tampered" in self._allowed:
             self._analysers.append(CameraTamperingAnalyser())
+        self._counter = self._flow_counter(view) if "flow.count" in self._allowed else None
+        self._tags = self._tag_reader(view) if "tag.sighting" in self._allowed else None
         for line in self.unjudged:
             _log.warning("not judged", unit=self._unit, what=line)
+
+    def _flow_counter(self, view: View) -> FlowCounter | None:
+        areas: dict[str, Area] = {}
+        for name, zone in self._site.zones_of(self._unit).items():
+            if not isinstance(zone, NoiseZone):
+                try:
+                    areas[name] = view.area(zone)
+                except NotSeen as reason:
+                    self.unjudged.append(f"zones.{name}: flow.count: {reason}")
+        return FlowCounter(areas) if areas else None
+
+    def _tag_reader(self, view: View) -> TagSightings | None:
+        tags = self._site.tags
+        if tags is None:
+            return None
+        if self._site.law.name != "lab":
+            self.unjudged.append("tags: tag.sighting: `allow` counts under the profile lab only, and no signed allowlist has come")
+            return None
+        return TagSightings(tags, view)
 
     def _add(
         self, name: str, key: str, drawn: dict[str, Any], view: View, make: Callable[[dict[str, tuple[Any, Area]], View], Analyser]

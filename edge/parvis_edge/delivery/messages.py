@@ -1,4 +1,4 @@
-"""From judgements to messages: identity, position, clock and model. Pure but for fresh ids of live events.
+"""From findings to messages: identity, position, clock and model. Pure but for fresh ids of live events.
 
 **Ids.** What a live unit says gets a fresh UUIDv7. What is judged from a recording gets an id derived from the recording, the
 unit, the type, the phase and the time: the same file, judged again with the same beginning, says the same messages with the
@@ -16,9 +16,11 @@ from parvis_contract import (
     MESSAGES,
     Clock,
     Envelope,
+    FlowCount,
     ModelRef,
     Phase,
     Position,
+    TagSighting,
     derived_id,
     make_message,
     new_id,
@@ -27,7 +29,7 @@ from parvis_contract import (
     unit_source,
 )
 
-from parvis_edge.perception import Judgement
+from parvis_edge.perception import Counted, Finding, Judgement, TagSeen
 
 
 class JudgementError(ValueError):
@@ -42,6 +44,7 @@ class Speaker:
         site, unit: Its names.
         position: Its own, with its range as uncertainty: where an event is whose place is not known better.
         program: Its program and version: the model of what needs none.
+        count_floor: Counts below it are not told, but ``"<n"``: small numbers single people out.
         recording: Fingerprint of the recording that it judges; None where it is live.
     """
 
@@ -49,6 +52,7 @@ class Speaker:
     unit: str
     position: Position
     program: ModelRef
+    count_floor: int
     recording: str | None = None
 
 
@@ -68,24 +72,48 @@ class Messenger:
     _open: dict[tuple[str, str, Hashable], Envelope[Any]] = field(default_factory=dict)
     _said: dict[tuple[str, ...], int] = field(default_factory=dict)
 
-    def message(self, sense: str, judgement: Judgement, clock: Clock) -> Envelope[Any]:
+    def message(self, sense: str, finding: Finding, clock: Clock) -> Envelope[Any]:
         """One message.
 
         Args:
-            sense: Which of the unit's senses judged; keys are its own.
-            judgement: What it said.
+            sense: Which of the unit's senses found it; keys are its own.
+            finding: What it said.
             clock: What its time is worth.
 
         Raises:
             JudgementError: It ends or updates what has not begun, begins twice, or is outside the contract's bounds.
         """
+        if isinstance(finding, Judgement):
+            return self._event(sense, finding, clock)
+        name = "tag.sighting" if isinstance(finding, TagSeen) else "flow.count"
+        try:
+            data: Any
+            if isinstance(finding, TagSeen):
+                about = str(finding.tag)
+                data = TagSighting(sequence=0, tag=finding.tag, position=finding.position or self.speaker.position, clock=clock)
+            else:
+                about = f"{finding.zone} {finding.object_class}"
+                data = self._count(finding)
+            message_id = self._id(finding.time_s, name, about)
+            source = unit_source(self.speaker.site, self.speaker.unit)
+            return make_message(name, source=source, time=to_datetime(finding.time_s), data=data, id=message_id)
+        except (ValueError, OverflowError) as error:
+            raise JudgementError(f"{name}: {error}") from None
+
+    def _count(self, counted: Counted) -> FlowCount:
+        floor = self.speaker.count_floor
+        entered, left = (count if count >= floor else f"<{floor}" for count in (counted.entered, counted.left))
+        fields = {"sequence": 0, "zone": counted.zone, "object_class": counted.object_class, "period_s": counted.period_s}
+        return FlowCount.model_validate(fields | {"in": entered, "out": left})
+
+    def _event(self, sense: str, judgement: Judgement, clock: Clock) -> Envelope[Any]:
         slot = (sense, judgement.type, judgement.key)
         begun = self._open.get(slot)
         starts, lasts = judgement.phase is Phase.START, judgement.phase is not Phase.INSTANT
         if lasts and starts is (begun is not None):
             raise JudgementError(f"{judgement.type}: {judgement.phase} of an event that is {'open already' if begun else 'not open'}")
         try:
-            message_id = self._id(judgement.time_s, judgement.type, judgement.phase, begun.event_id if begun else None)
+            message_id = self._id(judgement.time_s, judgement.type, judgement.phase, str(begun.event_id if begun else ""))
             model: Any = MESSAGES[judgement.type]
             data = model(
                 phase=judgement.phase,
@@ -112,11 +140,11 @@ class Messenger:
         slots = [slot for slot in self._open if slot[0] == sense]
         return [ended(self._open.pop(slot)) for slot in slots]
 
-    def _id(self, time_s: float, type: str, phase: Phase, event: uuid.UUID | None) -> uuid.UUID:
+    def _id(self, time_s: float, type: str, *rest: str) -> uuid.UUID:
         speaker = self.speaker
         if speaker.recording is None:
             return new_id()
-        about = (speaker.recording, speaker.site, speaker.unit, type, phase, str(event or ""), f"{time_s:.6f}")
+        about = (speaker.recording, speaker.site, speaker.unit, type, *rest, f"{time_s:.6f}")
         # Two events of one type can begin in one frame; they are told apart by their order.
         order = self._said[about] = self._said.get(about, -1) + 1
         if len(self._said) > 10_000:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import structlog
 from parvis_contract import Clock, Envelope, Refused, StatusReason, dump_message
 
-from parvis_edge.perception import Judgement
+from parvis_edge.perception import Finding
 
 from .messages import JudgementError, Messenger, numbered
 from .outbox import Outbox, OutboxError
@@ -133,7 +133,7 @@ class Kept:
 
 
 #: What a sense said at one item; None: it broke down, and what it has open is to be ended.
-Said = list[Judgement] | None
+Said = Sequence[Finding] | None
 
 
 class InOrder:
@@ -151,7 +151,7 @@ class InOrder:
         self._waiting: list[tuple[float, int, int, str, Said]] = []
         self._count = 0
 
-    def add(self, sense: str, time_s: float, said: list[Judgement]) -> list[tuple[str, Said]]:
+    def add(self, sense: str, time_s: float, said: Sequence[Finding]) -> list[tuple[str, Said]]:
         """A sense has come to ``time_s``; gives what may now be said."""
         self._come_to[sense] = time_s
         if said:
@@ -179,7 +179,7 @@ class InOrder:
 
 
 class Speech:
-    """Takes judgements from the senses' threads and says them.
+    """Takes findings from the senses' threads and says them.
 
     Args:
         messenger: Makes messages of them.
@@ -195,13 +195,13 @@ class Speech:
         self._order = order
         self._lock = threading.Lock()
 
-    def judged(self, sense: str, time_s: float, judgements: list[Judgement]) -> None:
+    def judged(self, sense: str, time_s: float, findings: Sequence[Finding]) -> None:
         """A sense has come to ``time_s``, and said these."""
         with self._lock:
             if self._order is not None:
-                self._say_all(self._order.add(sense, time_s, judgements))
-            elif judgements:
-                self._say_all([(sense, judgements)])
+                self._say_all(self._order.add(sense, time_s, findings))
+            elif findings:
+                self._say_all([(sense, findings)])
 
     def over(self, sense: str, *, failed: bool) -> None:
         """A sense will say no more; what a failed one has open is ended."""
@@ -218,9 +218,9 @@ class Speech:
             if said is None:
                 messages.extend(self._messenger.end_all(sense))
                 continue
-            for judgement in said:
+            for finding in said:
                 try:
-                    messages.append(self._messenger.message(sense, judgement, clock or self._clock()))
+                    messages.append(self._messenger.message(sense, finding, clock or self._clock()))
                 except JudgementError as error:
                     _log.error("a judgement cannot be said", sense=sense, detail=str(error))
         if messages:

@@ -8,6 +8,7 @@ from parvis_contract import (
     ClockSource,
     Measure,
     ModelRef,
+    ObjectClass,
     ObjectUnattended,
     Phase,
     Position,
@@ -17,7 +18,7 @@ from parvis_contract import (
 )
 from parvis_contract.measures import ImpulseClass, TamperCause
 from parvis_edge.delivery.messages import JudgementError, Messenger, Speaker, ended, numbered
-from parvis_edge.perception import Judgement
+from parvis_edge.perception import Counted, Judgement, TagSeen
 
 CLOCK = Clock(source=ClockSource.NTP, uncertainty_ms=3.0)
 OWN = Position(lon=5.0, lat=43.0, uncertainty_m=40.0)
@@ -27,7 +28,7 @@ START = 1_782_000_000.0
 
 
 def messenger(recording: str | None = None) -> Messenger:
-    return Messenger(Speaker("quay", "u001", OWN, PROGRAM, recording), {DETECTOR.name: DETECTOR})
+    return Messenger(Speaker("quay", "u001", OWN, PROGRAM, 10, recording), {DETECTOR.name: DETECTOR})
 
 
 def judgement(phase: Phase, key: Any = 7, **other: Any) -> Judgement:
@@ -132,3 +133,12 @@ def test_an_event_cut_short_is_ended_at_the_last_that_is_known() -> None:
     assert speak.end_all("camera") == []
     with pytest.raises(JudgementError):
         speak.message("camera", judgement(Phase.END), CLOCK)
+
+
+def test_a_tag_and_a_count_become_messages_of_their_own() -> None:
+    teller = messenger("film")
+    sighting = teller.message("camera", TagSeen(START, 17, None), CLOCK)
+    assert (sighting.name, sighting.data.tag, sighting.data.position) == ("tag.sighting", 17, OWN)
+    count = teller.message("camera", Counted(START, 60.0, "square", ObjectClass.PERSON, 25, 3), CLOCK)
+    assert (count.name, count.data.entered, count.data.left) == ("flow.count", 25, "<10")
+    assert messenger("film").message("camera", TagSeen(START, 17, None), CLOCK).id == sighting.id
