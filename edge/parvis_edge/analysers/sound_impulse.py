@@ -43,6 +43,8 @@ _NEUTRAL = (
     "Field recording", "Television", "Radio", "Distortion", "Sidetone", "Cacophony", "Throbbing", "Vibration", "Hum", "Mains hum",
 )  # fmt: skip
 _RIVAL_WEIGHT = 0.5
+#: Rivals less likely than this in log odds, 1 in 400, do not make a class likelier: no other cause is no proof of this one.
+_LEAST_RIVAL = -6.0
 #: Softest tail, 50 to 100 ms after the onset; see above. Of the development sounds, all shots and panes but one are above it.
 _TAIL_DB = -25.0
 #: Softer ones are of something small and near: speech peaks at so much, a shot a kilometre away and a pane across a street are louder.
@@ -173,7 +175,7 @@ class ImpulseAnalyser:
         less = _CUT * (impulse.cut_into + (impulse.shape.tail_db is None))
 
         def against(logits: Floats, own: npt.NDArray[np.intp], rivals: npt.NDArray[np.intp]) -> float:
-            return float(logits[own].max() - _RIVAL_WEIGHT * logits[rivals].max()) - less
+            return float(logits[own].max() - _RIVAL_WEIGHT * max(float(logits[rivals].max()), _LEAST_RIVAL)) - less
 
         return {
             ImpulseClass.GUNSHOT: against(every, self._blast, self._not_blast),

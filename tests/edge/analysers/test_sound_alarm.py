@@ -1,0 +1,86 @@
+"""Alarms: sustained, one event from when it began to when it was last heard, of one class."""
+
+import numpy as np
+import pytest
+from parvis_contract import AlarmClass, Phase, SoundAlarm
+from parvis_edge.analysers.sound_alarm import AlarmAnalyser
+from parvis_edge.bundle import load_bundle
+from parvis_edge.hearing.ear import Heard, Pressure, Tagged
+from parvis_edge.hearing.levels import LevelSlice
+from parvis_edge.perception import Judgement
+
+LABELS = load_bundle("yamnet").card.labels
+NOTHING: dict[str, float] = {}
+SIREN = {"Siren": 1.0, "Police car (siren)": 2.0}
+
+
+def _heard(end_s: float, logits: dict[str, float]) -> Heard:
+    every = np.full(len(LABELS), -9.0)
+    for label, logit in logits.items():
+        every[LABELS.index(label)] = logit
+    scores = (1.0 / (1.0 + np.exp(-every))).astype(np.float32)
+    begin_s = end_s - 0.48
+    level = LevelSlice(0.48, 0.48 * 10 ** (80.0 / 10), 81.0, 92.0)
+    return Heard(Pressure(begin_s, end_s, 1e-4, constant=False), level, tagged=[Tagged(end_s - 0.96, end_s, scores)])
+
+
+def _play(analyser: AlarmAnalyser, first: int, patches: list[dict[str, float]]) -> list[Judgement]:
+    """Patches of 0.96 s every 0.48 s; the n-th ends at 0.96 + 0.48 n seconds."""
+    return [judgement for n, logits in enumerate(patches, first) for judgement in analyser.judge(_heard(0.96 + 0.48 * n, logits))]
+
+
+def test_a_siren_is_one_event_from_its_beginning_to_its_end() -> None:
+    analyser = AlarmAnalyser(LABELS, "yamnet")
+    judged = _play(analyser, 0, [NOTHING] * 4 + [SIREN] * 10 + [NOTHING] * 10)
+    start, end = judged
+    assert (start.phase, end.phase) == (Phase.START, Phase.END)
+    assert start.time_s == pytest.approx(0.48 * 4)
+    assert end.time_s == pytest.approx(0.96 + 0.48 * 13)
+    assert isinstance(end.measure, SoundAlarm)
+    assert end.measure.sound_class is AlarmClass.SIREN
+    assert end.measure.duration_s == pytest.approx(end.time_s - start.time_s, abs=0.01)
+    assert end.measure.laeq_db == pytest.approx(80.0, abs=0.1)
+    assert start.key == end.key
+    assert analyser.finish() == []
+
+
+@pytest.mark.parametrize(
+    ("logits", "expected"),
+    [
+        (SIREN, AlarmClass.SIREN),
+        ({"Alarm": 1.0, "Siren": -4.0}, AlarmClass.SIREN),
+        ({"Alarm": 3.0, "Vehicle horn, car horn, honking": 1.0, "Siren": -4.0}, AlarmClass.VEHICLE_HORN),
+        ({"Vehicle horn, car horn, honking": 1.0}, AlarmClass.VEHICLE_HORN),
+        ({"Fire alarm": 3.0, "Smoke detector, smoke alarm": 4.0, "Siren": -3.0}, AlarmClass.FIRE_ALARM),
+        ({"Vehicle": 5.0, "Car": 4.0}, None),
+        ({"Siren": -4.0, "Music": 6.0}, None),
+        ({"Speech": 6.0}, None),
+    ],
+)
+def test_the_class_that_is_farthest_ahead_is_told(logits: dict[str, float], expected: AlarmClass | None) -> None:
+    judged = _play(AlarmAnalyser(LABELS, "yamnet"), 0, [logits] * 5)
+    assert [judgement.key for judgement in judged] == ([expected] if expected else [])
+
+
+def test_one_patch_is_not_sustained() -> None:
+    assert _play(AlarmAnalyser(LABELS, "yamnet"), 0, [NOTHING, SIREN, NOTHING] * 6) == []
+
+
+def test_a_pause_of_two_seconds_does_not_end_it_and_updates_are_rare() -> None:
+    analyser = AlarmAnalyser(LABELS, "yamnet")
+    judged = _play(analyser, 0, ([SIREN] * 3 + [NOTHING] * 4) * 12)
+    assert [judgement.phase for judgement in judged if judgement.phase is not Phase.UPDATE] == [Phase.START]
+    updates = [judgement.time_s for judgement in judged if judgement.phase is Phase.UPDATE]
+    assert 2 <= len(updates) <= 4
+    assert [judgement.phase for judgement in analyser.finish()] == [Phase.END]
+
+
+def test_patches_on_both_sides_of_a_gap_are_not_in_a_row() -> None:
+    analyser = AlarmAnalyser(LABELS, "yamnet")
+    assert _play(analyser, 0, [SIREN]) + _play(analyser, 100, [SIREN]) == []
+
+
+def test_a_horn_during_a_siren_is_its_own_event() -> None:
+    both = SIREN | {"Vehicle horn, car horn, honking": 6.0}
+    judged = _play(AlarmAnalyser(LABELS, "yamnet"), 0, [SIREN] * 4 + [both] * 4)
+    assert [judgement.key for judgement in judged] == [AlarmClass.SIREN, AlarmClass.VEHICLE_HORN]

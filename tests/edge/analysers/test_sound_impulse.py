@@ -1,0 +1,102 @@
+"""What an impulsive sound is called, by each of its witnesses; and that echoes and shards are no new cause."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from parvis_contract import ImpulseClass, SoundImpulse
+from parvis_edge.analysers.sound_impulse import ImpulseAnalyser
+from parvis_edge.bundle import BundleError, load_bundle
+from parvis_edge.hearing.impulse import Impulse, Shape
+
+LABELS = load_bundle("yamnet").card.labels
+SHOT = Shape(attack_ms=1.0, half_energy_ms=10.0, tail_db=-15.0, low_fraction=0.2, lcpeak_db=115.0)
+
+
+def _impulse(logits: dict[str, float], shape: Shape = SHOT, onset_s: float = 100.0, **changes: object) -> Impulse:
+    every = np.full((3, len(LABELS)), -10.0, np.float32)
+    for label, logit in logits.items():
+        every[:, LABELS.index(label)] = logit
+    return replace(Impulse(onset_s, 0.2, 30.0, shape, cut_into=False, logits=every), **changes)  # type: ignore[arg-type]
+
+
+def _named(impulse: Impulse) -> ImpulseClass | None:
+    named = ImpulseAnalyser(LABELS, "yamnet").name(impulse)
+    return named[0] if named else None
+
+
+BLAST = {"Gunshot, gunfire": 1.0, "Explosion": 1.5}
+RUMBLE = replace(SHOT, half_energy_ms=300.0, low_fraction=0.8)
+PANE = replace(SHOT, low_fraction=0.0)
+
+
+@pytest.mark.parametrize(
+    ("logits", "shape", "expected"),
+    [
+        (BLAST, SHOT, ImpulseClass.GUNSHOT),
+        (BLAST | {"Speech": 3.0}, SHOT, ImpulseClass.GUNSHOT),
+        (BLAST | {"Door": 6.0}, SHOT, None),
+        ({"Explosion": -4.5}, SHOT, None),
+        ({"Cap gun": 4.0}, SHOT, None),
+        (BLAST, replace(SHOT, tail_db=-30.0), None),
+        (BLAST, replace(SHOT, lcpeak_db=60.0), None),
+        ({"Explosion": 2.0, "Gunshot, gunfire": -1.0}, RUMBLE, ImpulseClass.EXPLOSION),
+        (BLAST, RUMBLE, ImpulseClass.GUNSHOT),
+        ({"Explosion": 2.0, "Gunshot, gunfire": -1.0}, SHOT, ImpulseClass.GUNSHOT),
+        ({"Fireworks": 4.0, "Explosion": 2.0, "Gunshot, gunfire": -6.0}, SHOT, ImpulseClass.FIREWORK),
+        ({"Glass": 2.0, "Shatter": 1.0, "Chink, clink": 3.0}, PANE, ImpulseClass.GLASS_BREAKING),
+        ({"Glass": 0.0, "Dishes, pots, and pans": 4.0}, PANE, None),
+        ({"Smash, crash": 3.0, "Bang": 2.0}, SHOT, ImpulseClass.CRASH),
+        ({"Bark": 4.0, "Dog": 5.0}, SHOT, None),
+    ],
+)
+def test_the_witnesses_decide(logits: dict[str, float], shape: Shape, expected: ImpulseClass | None) -> None:
+    assert _named(_impulse(logits, shape)) is expected
+
+
+@pytest.mark.parametrize("changes", [{"cut_into": True}, {"shape": replace(SHOT, tail_db=None)}])
+def test_a_sound_that_was_cut_needs_more_evidence(changes: dict[str, object]) -> None:
+    weak = {"Gunshot, gunfire": -3.0}
+    assert _named(_impulse(weak)) is ImpulseClass.GUNSHOT
+    assert _named(replace(_impulse(weak), **changes)) is None  # type: ignore[arg-type]
+    assert _named(replace(_impulse(BLAST), **changes)) is ImpulseClass.GUNSHOT  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("after_s", "louder_db", "events"),
+    [(0.2, 0.0, 2), (0.2, -10.0, 1), (0.8, -10.0, 2), (0.2, 5.0, 2)],
+    ids=["a second shot", "its echo", "a farther shot", "a nearer shot"],
+)
+def test_echoes_are_the_same_shot(after_s: float, louder_db: float, events: int) -> None:
+    analyser = ImpulseAnalyser(LABELS, "yamnet")
+    second = replace(SHOT, lcpeak_db=SHOT.lcpeak_db + louder_db)
+    judged = analyser.judge(_impulse(BLAST)) + analyser.judge(_impulse(BLAST, second, onset_s=100.0 + after_s))
+    assert len(judged) == events
+
+
+@pytest.mark.parametrize(("after_s", "louder_db", "events"), [(0.4, 0.0, 1), (0.4, 10.0, 2), (3.0, 0.0, 2)])
+def test_shards_are_the_same_pane(after_s: float, louder_db: float, events: int) -> None:
+    analyser = ImpulseAnalyser(LABELS, "yamnet")
+    glass = {"Glass": 2.0}
+    second = replace(PANE, lcpeak_db=PANE.lcpeak_db + louder_db)
+    judged = analyser.judge(_impulse(glass, PANE)) + analyser.judge(_impulse(glass, second, onset_s=100.0 + after_s))
+    assert len(judged) == events
+
+
+def test_the_judgement_says_what_was_measured() -> None:
+    (judgement,) = ImpulseAnalyser(LABELS, "yamnet").judge(_impulse(BLAST))
+    assert judgement.time_s == 100.0
+    assert judgement.measure == SoundImpulse(sound_class=ImpulseClass.GUNSHOT, lcpeak_db=115.0, onset_uncertainty_ms=0.2)
+
+
+def test_more_evidence_is_more_confidence() -> None:
+    analyser = ImpulseAnalyser(LABELS, "yamnet")
+    confidences = [named[1] for logit in (-3.0, 0.0, 4.0) if (named := analyser.name(_impulse({"Gunshot, gunfire": logit})))]
+    assert len(confidences) == 3
+    assert confidences == sorted(confidences)
+    assert 0.0 < confidences[0] < confidences[-1] < 1.0
+
+
+def test_a_tagger_without_the_labels_is_refused() -> None:
+    with pytest.raises(BundleError, match="Explosion"):
+        ImpulseAnalyser(("Speech", "Music"), "yamnet")
