@@ -30,6 +30,8 @@ from .yardstick import Yardstick
 LYING, LYING_WIDE, WIDE = 0.45, 0.62, 1.4
 #: Whoever lies is at least as broad as this, in standing heights, whichever way: shoulders are a quarter of stature (same source).
 BREADTH = 0.22
+#: And both sides of the box together are at least this, foreshortened as the body may be: less is a bag or a head.
+EXTENT = 0.6
 #: Whoever is cut off by the picture's edge and shows head and shoulders alone is narrower than this.
 CUT_BREADTH = 0.45
 #: How far the middle of a lying body's box may move, in standing heights.
@@ -117,7 +119,7 @@ class PersonOnGroundAnalyser:
     def _is_low(track: Track, standing_px: float, scene: Scene) -> bool:
         x0, y0, x1, y1 = (float(side) for side in track.box_px)
         wide = (x1 - x0) / max(y1 - y0, 1.0) >= WIDE
-        if x1 - x0 < BREADTH * standing_px:
+        if x1 - x0 < BREADTH * standing_px or x1 - x0 + y1 - y0 < EXTENT * standing_px:
             return False
         cut = y1 >= scene.size_px[1] - 3 or x0 <= 2 or x1 >= scene.size_px[0] - 3
         share = (y1 - y0) / standing_px

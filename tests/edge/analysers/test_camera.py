@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +37,13 @@ def watch(path: Path, site: Site, from_s: float, until_s: float, step: int = 1) 
             break
         if index / rate_hz >= from_s and index % step == 0:
             _, image = capture.retrieve()
-            said += sense.process(Frame(BEGAN_S + index / rate_hz, np.asarray(image, np.uint8)))
-    return said + sense.finish()
+            said += judgements(sense.process(Frame(BEGAN_S + index / rate_hz, np.asarray(image, np.uint8))))
+    return said + judgements(sense.finish())
+
+
+def judgements(found: Iterable[object]) -> list[Judgement]:
+    """Events alone: counts and the like are tested elsewhere."""
+    return [finding for finding in found if isinstance(finding, Judgement)]
 
 
 def starts(said: list[Judgement], name: str) -> list[float]:
@@ -92,12 +99,12 @@ def test_a_stream_that_changes_its_size_starts_anew() -> None:
     small = cv2.resize(Street().picture(), (320, 180))
     sense.process(Frame(BEGAN_S + 1, np.asarray(small, np.uint8)))
     assert sense.analysed == 2
-    assert sense.finish() == []
+    assert judgements(sense.finish()) == []
 
 
 def test_nothing_is_said_of_nothing() -> None:
     sense = CameraSense(plan(zones=ZONES), "u1", EVERYTHING, load_bundle("nanodet-g-416"))
-    assert sense.finish() == []
+    assert judgements(sense.finish()) == []
     assert sense.inference_ms is None
 
 
@@ -147,3 +154,22 @@ def test_luggage_that_moves_and_people_are_not_abandoned(material: Path, name: s
     said = watch(material / "abandoned" / name, plan(size, zones=zones), 0.0, 20.0, step=3)
     assert starts(said, "object.unattended") == []
     assert starts(said, "unit.tampered") == []
+
+
+def test_falls_are_found_and_nobody_else(material: Path) -> None:
+    truth = json.loads((material / "fall" / "ground_truth.json").read_text())
+    found, false = 0, []
+    names = [name for name in truth if name.endswith(".mp4")]
+    for name in names:
+        capture = cv2.VideoCapture(str(material / "fall" / name))
+        size = (int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))
+        step = max(1, int(capture.get(cv2.CAP_PROP_FPS) // 10))
+        zones = {"path": {"kind": "walked", "polygon_px": whole(*size), "after_s": 1}}
+        began_s = starts(watch(material / "fall" / name, plan(size, zones=zones), 0.0, 60.0, step=step), "person.on_ground")
+        event = truth[name]["events"][0]
+        falls = [time_s for time_s in began_s if event["fall_start_s"] - 0.3 <= time_s <= event["on_ground_s"][1]]
+        found += bool(falls)
+        false += [(name, time_s) for time_s in began_s if time_s not in falls]
+    # Seven of eight when this was written; the goal on such clips is four of five.
+    assert found >= 0.75 * len(names)
+    assert false == []
