@@ -88,8 +88,6 @@ class Broker:
         self._confirmations: queue.SimpleQueue[int] = queue.SimpleQueue()
         #: Counts connections: a ticket of an earlier one says nothing about this one's messages.
         self._connection = 0
-        #: Counts sessions that began anew: what the broker held for an earlier one is gone.
-        self.sessions = 0
         self.connected = threading.Event()
         client = Client(CallbackAPIVersion.VERSION2, client_id=f"parvis-hub-{site}", protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True)
         client.on_connect = self._on_connect
@@ -104,6 +102,11 @@ class Broker:
         if address.tls is not None:
             client.tls_set_context(_tls_context(address.tls))
         self._client = client
+
+    @property
+    def connections(self) -> int:
+        """How many there have been, this one among them; after each, the broker may not be as the last one left it."""
+        return self._connection
 
     def start(self) -> None:
         """Connects, and again whenever the connection is lost; returns at once."""
@@ -165,8 +168,6 @@ class Broker:
             log.error("the broker refuses the hub", reason=str(reason), advice="check the hub's certificate, or its user and password")
             return
         self._connection += 1
-        if not flags.session_present:
-            self.sessions += 1
         if not flags.session_present and self._connection > 1:
             log.warning("the broker has lost the hub's session", advice="is its persistence on? messages that it held are lost to the hub")
         filters = [(f"parvis/v1/{self._site}/+/{branch}", SubscribeOptions(qos=qos)) for branch, qos in _BRANCHES]

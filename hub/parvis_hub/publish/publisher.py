@@ -27,12 +27,13 @@ class Publisher:
         self._sent: dict[str, int] = {}
         self._waiting: dict[int, tuple[str, int]] = {}
         self._confirmed: list[tuple[str, int]] = []
-        self._sessions = 0
+        self._connections = 0
 
     def publish(self) -> None:
         """Sends every incident that has a new revision, and notes what was confirmed.
 
-        In a new session every open incident is sent: the broker may have lost what it retained.
+        In a new connection every open incident is sent, and what closed lately: the broker may have been killed, and have lost what it
+        retained or gone back to what it retained earlier. That it knows the hub's session says nothing of this.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: The store cannot be used; nothing is lost, call again.
@@ -40,13 +41,13 @@ class Publisher:
         self._note()
         if not self._broker.connected.is_set() or len(self._waiting) >= MOST_IN_FLIGHT:
             return
-        sessions = self._broker.sessions
-        fresh = sessions > self._sessions
+        connections = self._broker.connections
+        fresh = connections > self._connections
         for incident in self._store.unpublished(also_open=fresh, limit=10_000 if fresh else MOST_IN_FLIGHT):
             if fresh or self._sent.get(incident.id, 0) < incident.revision:
                 self._waiting[self._send(incident)] = incident.id, incident.revision
                 self._sent[incident.id] = incident.revision
-        self._sessions = sessions
+        self._connections = connections
 
     def _note(self) -> None:
         """Takes note of confirmations; they stay to be noted if the store cannot be used now."""

@@ -21,6 +21,8 @@ from .views import Decision, DecisionReason
 #: SQLite takes at least 999 parameters in one statement.
 _CHUNK = 500
 _HOUR_US = 3_600_000_000
+#: A broker that is killed goes on from what it last wrote to disk: half an hour ago, as mosquitto has it where nobody says otherwise.
+_RETOLD_US = _HOUR_US
 _TABLE_OF = {"flow.count": flows, "tag.sighting": sightings, "evidence.plate": plates}
 
 
@@ -266,12 +268,15 @@ class Store:
         """The incidents whose last revision the broker has not confirmed, the one observed first first.
 
         Args:
-            also_open: And every open one: what a broker should hold retained, if it has lost it.
+            also_open: And every open one, and what closed in the last hour: what a broker should hold retained if it has lost it, and
+                should hold no more if it has gone back to what it once held.
             limit: At most so many.
         """
         wanted = incidents.c.published < incidents.c.revision
         if also_open:
             wanted |= (incidents.c.state == "open") & incidents.c.superseded_by.is_(None)
+            # The expiry is set with each revision.
+            wanted |= (incidents.c.state == "closed") & (incidents.c.expires_us > self._now_us() + self._incidents_us - _RETOLD_US)
         query = select(incidents).where(wanted).order_by(incidents.c.last_us, incidents.c.id).limit(limit)
         with self.database.read() as connection:
             return [

@@ -163,6 +163,10 @@ def test_what_the_broker_has_confirmed_is_not_published_again(keeping: Keeping) 
     assert [(each.revision, each.open) for each in keeping.store.unpublished()] == [(2, False)]
     keeping.store.published([(name, 1)])
     assert len(keeping.store.unpublished()) == 1, "an old confirmation says nothing of a new revision"
+    keeping.store.published([(name, 2)])
+    assert [(each.id, each.open) for each in keeping.store.unpublished(also_open=True)] == [(name, False)], "a broker may have gone back"
+    keeping.now_s += 3_601
+    assert keeping.store.unpublished(also_open=True) == []
 
 
 def test_every_row_goes_when_its_time_has_come_but_an_open_incident_keeps_its_events(keeping: Keeping, site: Site) -> None:
