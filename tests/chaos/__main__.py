@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=None, help="repeats a run's instants; printed by every run")
     parser.add_argument("--broker", choices=("mosquitto", "iotcore"), default="mosquitto")
+    parser.add_argument("--autosave-s", type=int, default=30, help="how often mosquitto writes to disk; what it writes is soon out of date")
     parser.add_argument("--keep", type=Path, help="keep data and logs in this folder")
     options = parser.parse_args()
     seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
@@ -30,7 +31,7 @@ def main() -> int:
         if program is None:
             sys.stderr.write("mosquitto is missing: apt install mosquitto, or take --broker iotcore\n")
             return 2
-        broker = mosquitto_broker(Path(program), folder / "broker")
+        broker = mosquitto_broker(Path(program), folder / "broker", autosave_s=options.autosave_s)
     else:
         broker = embedded_broker()
     say(f"{options.kills} kills, seed {seed}, broker {broker.name}")
