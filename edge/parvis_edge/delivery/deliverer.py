@@ -19,6 +19,9 @@ from .outbox import Outbox, OutboxError, Waiting
 #: A broker may acknowledge a message and be killed before it is on its disk or with the hub. What it acknowledged is kept so
 #: long and said again at the next connection; the hub counts nothing twice. Brokers write to disk at least once in that time.
 KEPT_S = 120.0
+#: A broker that keeps nothing on its disk takes, after its restart, what is said before the hub has subscribed again, and tells nobody. So
+#: what is kept is said again so long after a connection: a hub that runs tries at least every half minute.
+AGAIN_AFTER_S = (5.0, 40.0)
 #: A broker that is restarted is back within seconds; one that is away for hours is asked twice a minute.
 RETRY_FIRST_S = 0.25
 RETRY_MOST_S = 30.0
@@ -173,6 +176,7 @@ class Deliverer(threading.Thread):
         status_packets: dict[int, bytes] = {}
         telemetry_due_s, forget_due_s = time.monotonic(), time.monotonic() + KEPT_S / 4
         retry_due_s = time.monotonic() + REFUSED_RETRY_S
+        again_due_s = [time.monotonic() + after_s for after_s in AGAIN_AFTER_S]
         while connection.alive and not (self._stopping.is_set() and self._finished()):
             self._answers(connection.turn(_TURN_S), status_packets)
             self._send(connection)
@@ -188,6 +192,11 @@ class Deliverer(threading.Thread):
             if now_s >= forget_due_s:
                 forget_due_s = now_s + KEPT_S / 4
                 self._tried(lambda: self._outbox.forget(KEPT_S))
+            if again_due_s and now_s >= again_due_s[0] and not self._under_way:
+                again_due_s.pop(0)
+                self._write_taken()
+                self._tried(self._outbox.retry)
+                self._cursor = -1
             if now_s >= retry_due_s:
                 retry_due_s = now_s + REFUSED_RETRY_S
                 self._write_taken()
