@@ -92,6 +92,27 @@ everything else there as it stands. The clock is looked at each time.
 Exits with 0 if it is good enough, with 1 if not, with 2 if something that was asked for cannot be done.
 """
 
+_DOCTOR_HELP = """Walk from the camera to the broker, and say for the first thing that fails what to do.
+
+Camera, microphone, clock, disk, heat, DNS, TCP, TLS, MQTT, publish, in this order; each with what was measured. What the legal profile
+does not allow is not opened, and the line that says so is shown. Nothing is stopped or changed: a unit that runs keeps its connection,
+what is written to the disk is removed again, and what is published is one telemetry message. At the end: what of the site plan this unit
+cannot judge, and what a calibration would add.
+
+\b
+Everything that the unit will be run with:
+  parvis-edge doctor --site site.yaml --unit u017 \\
+      --video rtsp://camera.local/stream --audio mic \\
+      --broker hub.local:8883 \\
+      --tls-ca ca.pem --tls-cert u017.pem --tls-key u017.key
+The way to the broker alone:
+  parvis-edge doctor --site site.yaml --unit u017 --broker hub.local:1883
+For a program:
+  parvis-edge doctor --site site.yaml --unit u017 --video street.mp4 --json
+
+Exits with 0 if nothing failed, with 1 if something did, with 2 if the site plan cannot be used.
+"""
+
 
 class PaceChoice(StrEnum):
     """How fast a recording is played."""
@@ -230,6 +251,45 @@ def calibrate(
     raise typer.Exit(code)
 
 
+@app.command(no_args_is_help=True, help=_DOCTOR_HELP)
+def doctor(
+    *,
+    site: Annotated[Path, typer.Option(help="The site plan, a YAML file.", metavar="SITE.yaml")],
+    unit: Annotated[str, typer.Option(help="Which unit of the site plan this is.")],
+    video: Annotated[str | None, typer.Option(help="Pictures, as for watch.", metavar="FILE|URL|DEVICE")] = None,
+    audio: Annotated[str | None, typer.Option(help="Sound, as for watch.", metavar="FILE|DEVICE")] = None,
+    broker: Annotated[str, typer.Option(help="Where it publishes.", metavar="HOST:PORT")] = "127.0.0.1:1883",
+    tls_ca: Annotated[Path | None, typer.Option(help="Who signed the broker's certificate.", metavar="PEM")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="This unit's certificate.", metavar="PEM")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key.", metavar="PEM")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where undelivered events are kept, as for watch.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of rows.")] = False,
+) -> None:
+    """Examines, and exits with 0, 1 or 2 as :data:`_DOCTOR_HELP` says."""
+    _log_to_standard_error(logging.CRITICAL)
+    import json
+
+    from .doctor.finding import as_data, closing_lines, first_failure
+    from .doctor.walk import CannotExamine, Examination, examine
+
+    try:
+        plan = load_site(site)
+        # Files that are not there are a finding, at their step.
+        bare = parse_broker(broker if ":" in broker else f"{broker}:{8883 if tls_ca else 1883}", None, None, None)
+        asked = Examination(
+            plan, unit, video, audio, Broker(bare.host, bare.port, tls_ca, tls_cert, tls_key), data_dir or default_data_dir()
+        )
+        findings, notes = examine(asked, (lambda _: None) if as_json else (lambda finding: typer.echo(finding.line())))
+    except (CannotExamine, ConfigError, typer.BadParameter) as error:
+        typer.echo(f"parvis-edge: {error}", err=True)
+        raise typer.Exit(CANNOT_START) from None
+    if as_json:
+        typer.echo(json.dumps(as_data(plan.site, unit, findings, notes), indent=2, ensure_ascii=False))
+    else:
+        typer.echo("\n".join(closing_lines(findings, notes)))
+    raise typer.Exit(1 if first_failure(findings) else 0)
+
+
 def parse_start(text: str) -> float:
     """Reads ``--start``: POSIX seconds.
 
@@ -273,7 +333,7 @@ def default_data_dir() -> Path:
     return Path("/var/lib/parvis") if os.geteuid() == 0 else Path.home() / ".local" / "share" / "parvis"
 
 
-def _log_to_standard_error() -> None:
+def _log_to_standard_error(level: int = logging.INFO) -> None:
     """JSON for a machine, columns for a person; never on standard output, which belongs to messages."""
     person = sys.stderr.isatty()
     structlog.configure(
@@ -283,7 +343,7 @@ def _log_to_standard_error() -> None:
             *([] if person else [structlog.processors.dict_tracebacks]),
             structlog.dev.ConsoleRenderer() if person else structlog.processors.JSONRenderer(),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )

@@ -1,0 +1,194 @@
+"""Walks the steps in their order, and looks at what the site plan asks of the unit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from parvis_contract import NoiseZone, Site, UnitTelemetry, UnitTopic
+
+from parvis_edge.calibration.assess import assess
+from parvis_edge.calibration.report import nearest_line
+from parvis_edge.delivery.clock import read_clock
+from parvis_edge.delivery.connection import Broker
+from parvis_edge.delivery.health import memory_bytes, temperature_c
+from parvis_edge.delivery.report import body_of
+from parvis_edge.law import permission, today
+from parvis_edge.perception import Frame
+
+from .body import check_clock, check_disk, check_heat, waiting_messages
+from .finding import Finding
+from .network import Way
+from .senses import check_camera, check_microphone, open_or_not
+
+
+class CannotExamine(Exception):
+    """The unit is not in the plan; the message says which are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What to examine.
+
+    Attributes:
+        site, unit: Which unit.
+        video, audio: What its senses are to be fed from, as on the command line; None leaves one out.
+        broker: Where it publishes.
+        data_dir: Where undelivered events are kept.
+    """
+
+    site: Site
+    unit: str
+    video: str | None = None
+    audio: str | None = None
+    broker: Broker = field(default_factory=Broker)
+    data_dir: Path = Path("/var/lib/parvis")
+
+    @property
+    def outbox(self) -> Path:
+        """As the unit itself names it."""
+        return self.data_dir / self.site.site / f"{self.unit}.outbox.sqlite"
+
+
+@dataclass(slots=True)
+class Walk:
+    """One walk.
+
+    Attributes:
+        notes: What the site plan asks for that this unit cannot judge, and what a calibration would add; known after the walk.
+    """
+
+    asked: Examination
+    notes: list[str] = field(default_factory=list)
+    _picture: npt.NDArray[np.uint8] | None = None
+    _fps: float | None = None
+
+    def steps(self) -> Iterator[Finding]:
+        """Each step as it is done.
+
+        Raises:
+            CannotExamine: The unit is not in the plan.
+        """
+        asked, site = self.asked, self.asked.site
+        if asked.unit not in site.units:
+            raise CannotExamine(f"{site.path}: units: no unit {asked.unit}; there are {', '.join(sorted(site.units))}")
+        begun_s = time.monotonic()
+        camera = open_or_not(site, asked.unit, "camera", asked.video)
+        if isinstance(camera, Finding):
+            yield camera
+        else:
+            seen = check_camera(camera)
+            self._picture, self._fps = seen.picture, seen.fps
+            yield seen.finding
+        microphone = open_or_not(site, asked.unit, "microphone", asked.audio)
+        if isinstance(microphone, Finding):
+            yield microphone
+        else:
+            yield check_microphone(microphone, site.units[asked.unit].microphone.full_scale_db)
+        sources = [each for each in (camera, microphone) if not isinstance(each, Finding)]
+        yield check_clock(read_clock(), recorded=bool(sources) and all(source.recorded for source in sources))
+        yield check_disk(asked.data_dir, asked.outbox)
+        yield check_heat()
+        way = Way(asked.broker, asked.unit)
+        try:
+            yield way.look_up()
+            yield way.connect()
+            yield way.shake_hands()
+            yield way.greet()
+            yield way.publish(str(UnitTopic.of(site.site, asked.unit, "unit.telemetry")), lambda: self._telemetry(begun_s))
+        finally:
+            way.close()
+        self.notes = plan_notes(site, asked.unit, self._picture)
+
+    def _telemetry(self, begun_s: float) -> bytes:
+        """Telemetry changes no state of the unit, is retained by nobody, and what it says here is so."""
+        waiting = waiting_messages(self.asked.outbox)
+        data = UnitTelemetry(
+            uptime_s=round(time.monotonic() - begun_s, 3),
+            captured_fps=None if self._fps is None else round(min(self._fps, 1_000.0), 2),
+            analysed_fps=None,
+            vision_inference_ms=None,
+            hearing_inference_ms=None,
+            queue_frames=0,
+            dropped_frames=0,
+            outbox_messages=waiting.messages if waiting else 0,
+            outbox_oldest_s=round(waiting.oldest_s, 3) if waiting else 0.0,
+            outbox_shed=waiting.shed if waiting else 0,
+            memory_bytes=memory_bytes(),
+            temperature_c=temperature_c(),
+            clock=read_clock(),
+        )
+        return body_of("unit.telemetry", self.asked.site.site, self.asked.unit, time.time(), data)
+
+
+def plan_notes(site: Site, unit: str, picture: npt.NDArray[np.uint8] | None) -> list[str]:
+    """What of the site plan this unit cannot judge, and what a calibration would add.
+
+    Args:
+        site: The site plan.
+        unit: Which unit.
+        picture: ``(H, W, 3)`` uint8 of its camera; None leaves to the plan what size it has.
+    """
+    plan = site.units[unit]
+    if "camera" not in plan.senses:
+        return []
+    notes = []
+    if plan.ground_plane is None:
+        on_map = [f"zones.{name}" for name, zone in site.zones_of(unit).items() if not isinstance(zone, NoiseZone) and not zone.in_picture]
+        on_map += [f"lanes.{name}" for name, lane in site.lanes_of(unit).items() if not lane.in_picture]
+        lost = f", and {', '.join(on_map)} on the map cannot be judged" if on_map else ""
+        notes.append(
+            f"units.{unit} has no ground_plane: areas, distances and speeds are null, a position is the unit's own to {plan.range_m:g} m"
+            f"{lost}; parvis-edge calibrate gives it one"
+        )
+        size_px = (1280, 720)
+    else:
+        size_px = plan.ground_plane.image_size
+        found = assess(plan.ground_plane.points, plan.ground_plane.image_size, site, unit)
+        notes += [f"units.{unit}.ground_plane: {each}" for each in (*found.refusals, *found.warnings)]
+        if found.error_m is not None and found.good:
+            notes.append(f"units.{unit}.ground_plane is right to {found.error_m:.2f} m (1 sigma), {found.error_at_m:.0f} m from the unit")
+        if found.nearest is not None:
+            notes.append(nearest_line(found.nearest, found.cap_px_per_m))
+    blank = np.full((size_px[1], size_px[0], 3), 127, np.uint8)
+    return [*notes, *_unjudged(site, unit, blank if picture is None else picture)]
+
+
+def _unjudged(site: Site, unit: str, picture: npt.NDArray[np.uint8]) -> list[str]:
+    """As the unit itself finds out with its first picture."""
+    # Half a second of imports and a model: what failed before should not wait for it.
+    from datetime import UTC, datetime
+
+    from parvis_edge.bundle import BundleError
+    from parvis_edge.plan import default_makers
+
+    allowed = permission(site, "camera", recorded=True, on=today(site, datetime.now(UTC))).allowed
+    if not allowed:
+        return []
+    try:
+        sense: Any = default_makers()["camera"](site, unit, allowed)
+    except BundleError as error:
+        return [f"the model: {error}"]
+    sense.process(Frame(time.time(), picture))
+    return list(sense.unjudged)
+
+
+def examine(asked: Examination, show: Callable[[Finding], None]) -> tuple[list[Finding], list[str]]:
+    """Walks, showing each step as it is done.
+
+    Returns:
+        All of them, in order, and the notes on the site plan.
+
+    Raises:
+        CannotExamine: The unit is not in the plan.
+    """
+    walk, findings = Walk(asked), []
+    for finding in walk.steps():
+        findings.append(finding)
+        show(finding)
+    return findings, walk.notes
