@@ -78,8 +78,12 @@ def default_makers() -> dict[SenseName, SenseMaker]:
         return bundles[name]
 
     def camera(site: Site, unit: str, allowed: frozenset[str]) -> Sense[Any]:
+        import cv2
+
         from .analysers.camera import CameraSense
 
+        # One thread a sense: a second core belongs to the other sense, or to nobody.
+        cv2.setNumThreads(1)
         return CameraSense(site, unit, allowed, bundle("nanodet-g-416"))
 
     def microphone(site: Site, unit: str, allowed: frozenset[str]) -> Sense[Any]:

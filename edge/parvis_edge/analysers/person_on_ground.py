@@ -3,7 +3,7 @@
 Who stands has a height in the picture: that of the same person before, or of others who have stood there. Who lies is far below
 it: sitting, bending and crouching leave half of it or more, lying leaves less, or leaves a box much wider than high. It is told when the
 low posture has lasted for the zone's `after_s` with the body in its place. Detectors are poor at lying people, so that one or two
-detections are enough to begin with, and afterwards the place counts as long as it looks the same. Who is cut off by the picture's
+detections are enough to begin with, and afterwards the place counts as long as it is not empty again. Who is cut off by the picture's
 edge has no height or breadth; there only a box is believed that is much wider than high, or than shoulders are. Only who differs from the
 empty scene is judged: a drawing of a person, or a chair taken for one, does not fall.
 """
@@ -22,7 +22,7 @@ from parvis_edge.vision.boxes import areas_px2, intersections_px2
 from parvis_edge.vision.sight import Scene
 from parvis_edge.vision.tracker import Track
 
-from .view import Lasting, LastLook, View
+from .view import Lasting, Occupied, View
 from .yardstick import Yardstick
 
 #: Height against that of standing: below the first, lying; below the second, lying if the box is also as wide as that. Sitting on the
@@ -44,8 +44,8 @@ SAME_BODY = 0.4
 ONE_BODY = 0.7
 #: Share of a box that lies in a larger one of a person, if it shows a part of that person; and how much larger that one is.
 PART, LARGER = 0.7, 1.3
-#: Neither detected nor looking the same for so long: no longer there. And at most so long by its look alone.
-GONE_AFTER_S, BY_LOOK_S = 1.5, 60.0
+#: Neither detected nor the place occupied for so long: no longer there. And at most so long by its place alone.
+GONE_AFTER_S, BY_PLACE_S = 1.5, 60.0
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class _Body:
     seen_s: float
     confidence: float
     position: Position | None
-    last: LastLook | None
+    last: Occupied | None
     hits: int = 1
     zone: str = ""
     confidences: list[float] = field(default_factory=list)
@@ -148,16 +148,16 @@ class PersonOnGroundAnalyser:
         body.confidence = float(np.median(body.confidences))
         body.detected_s = body.seen_s = scene.time_s
         body.position = self._view.position(box)
-        body.last = LastLook.of(box, scene)
+        body.last = Occupied.of(box, scene)
 
     def _follow(self, upright: list[Track], scene: Scene) -> list[Judgement]:
         said: list[Judgement] = []
         for body in list(self._bodies):
-            by_look = body.last is not None and scene.time_s - body.detected_s <= BY_LOOK_S and body.last.is_seen(scene)
-            if by_look:
+            by_place = body.last is not None and scene.time_s - body.detected_s <= BY_PLACE_S and body.last.is_still(scene)
+            if by_place:
                 body.seen_s = scene.time_s
-            # Somebody who has got up stands where the body lay, and nothing looks the same.
-            up = not by_look and any(_shared(body.box_px, track.box_px) >= SAME_BODY for track in upright)
+            # Somebody who has got up stands where the body lay, and the place is empty otherwise.
+            up = not by_place and any(_shared(body.box_px, track.box_px) >= SAME_BODY for track in upright)
             measure = PersonOnGround(duration_s=max(0.0, body.seen_s - body.since_s))
             if up or scene.time_s - body.seen_s > GONE_AFTER_S:
                 self._bodies.remove(body)

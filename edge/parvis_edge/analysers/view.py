@@ -24,8 +24,8 @@ UPDATE_EVERY_S = 10.0
 #: Height of a standing person, the yardstick where there is no ground plane: the mean of adults (NCD Risk Factor
 #: Collaboration, eLife 2016: 1.71 m for men, 1.59 m for women), with shoes.
 PERSON_M = 1.7
-#: Share of somebody's pixels that must look the same to say that nobody has moved, and by how much, of 255, they may differ.
-SAME_SHARE, SAME_WITHIN = 0.5, 25
+#: Share of the pixels of a place that must still differ from the empty scene to say that it is occupied.
+OCCUPIED_SHARE = 0.6
 #: Share of a box that differs from the background if what it shows is new here.
 NEW_SHARE = 0.2
 #: Score above which a person who is part of the first picture is believed without having moved.
@@ -104,33 +104,32 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class LastLook:
-    """What somebody looked like when last detected, for the seconds until the next detection: only to say that nothing has changed.
+class Occupied:
+    """The place where somebody was last detected, for the seconds until the next detection: only to say that it is not empty again.
+
+    What stood there is not kept and not compared with anything: the empty scene is what the place is held against.
 
     Attributes:
         where: Rows and columns of the box, in working pixels.
         mask: ``(rows, columns)`` bool: those of its pixels that differed from the empty scene.
-        look: ``(n, 3)`` uint8: what they showed.
     """
 
     where: tuple[slice, slice]
     mask: Mask
-    look: npt.NDArray[np.uint8]
 
     @classmethod
-    def of(cls, box_px: npt.ArrayLike, scene: Scene) -> LastLook | None:
+    def of(cls, box_px: npt.ArrayLike, scene: Scene) -> Occupied | None:
         """Of a box in a scene; None where nothing in it differs from the empty scene."""
         if scene.change is None:
             return None
         x0, y0, x1, y1 = (max(0, round(float(side) / scene.cell_px)) for side in np.asarray(box_px))
         where = (slice(y0, y1), slice(x0, x1))
         mask = scene.change.changed[where].copy()
-        return cls(where, mask, scene.small[where][mask]) if mask.any() else None
+        return cls(where, mask) if mask.any() else None
 
-    def is_seen(self, scene: Scene) -> bool:
-        """True if most of it still looks the same."""
-        difference = np.abs(scene.small[self.where][self.mask].astype(np.int16) - self.look).max(axis=1)
-        return float((difference <= SAME_WITHIN).mean()) >= SAME_SHARE
+    def is_still(self, scene: Scene) -> bool:
+        """True if most of the place still differs from the empty scene."""
+        return scene.change is not None and float(scene.change.changed[self.where][self.mask].mean()) >= OCCUPIED_SHARE
 
 
 @dataclass(slots=True)

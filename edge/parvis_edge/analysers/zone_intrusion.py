@@ -1,7 +1,7 @@
 """`zone.intrusion`: presence in a closed zone.
 
 A person, bicycle or vehicle that is detected inside is present. It stays present while it is tracked there, and, when the detector
-loses somebody who stands still or turns away, for as long as the place where it was last detected looks the same, or something as
+loses somebody who stands still or turns away, for as long as the place where it was last detected is not empty again, or something as
 large keeps moving in the zone: a visit interrupted by missed detections is one visit. What has been part of the scene all along (a
 parked car, a sculpture that looks like a person) differs from nothing and has not moved, and is no visit. Presence counts from the
 first moment inside, and is told when it has lasted for the zone's `after_s`. A zone is either empty or not: a second person who
@@ -21,12 +21,12 @@ from parvis_edge.vision.area import Area
 from parvis_edge.vision.sight import Scene
 from parvis_edge.vision.tracker import Track
 
-from .view import Lasting, LastLook, View, is_new
+from .view import Lasting, Occupied, View, is_new
 
 #: Nothing was seen inside for this long: the visit is over. Longer than a detector's gaps, shorter than two visits' distance.
 EMPTY_AFTER_S = 2.0
-#: How long somebody undetected may count as present: while the place looks the same, and while something moves.
-SAME_HELD_S, MOVING_HELD_S = 20.0, 4.0
+#: How long somebody undetected may count as present: while the place is occupied, and while something moves.
+PLACE_HELD_S, MOVING_HELD_S = 20.0, 4.0
 #: What moves must be this large against the visitor.
 MOVING_SHARE = 0.25
 #: Share of a box that lies in a zone drawn in the picture. What is drawn there may be the ground or what is seen before it.
@@ -43,7 +43,7 @@ class _Presence:
     classes: Counter[str] = field(default_factory=Counter)
     confidence: float = 0.0
     position: Position | None = None
-    last: LastLook | None = None
+    last: Occupied | None = None
     visit: int = 0
 
 
@@ -120,7 +120,7 @@ class ZoneIntrusionAnalyser:
         confidence = max(scene.confidence_of(track) for track in inside)
         state.confidence = confidence if state.confidence == 0.0 else 0.8 * state.confidence + 0.2 * confidence
         state.position = self._view.position(best.box_px)
-        state.last = LastLook.of(best.box_px, scene)
+        state.last = Occupied.of(best.box_px, scene)
 
     @staticmethod
     def _measure(name: str, state: _Presence) -> ZoneIntrusion:
@@ -133,7 +133,7 @@ def _held(state: _Presence, area: Area, scene: Scene) -> bool:
     if state.last is None or scene.change is None:
         return False
     for_s = scene.time_s - state.detected_s
-    if for_s <= SAME_HELD_S and state.last.is_seen(scene):
+    if for_s <= PLACE_HELD_S and state.last.is_still(scene):
         return True
     moving = np.count_nonzero(scene.change.moving & scene.change.changed & area.mask)
     return for_s <= MOVING_HELD_S and bool(moving >= MOVING_SHARE * np.count_nonzero(state.last.mask))

@@ -119,7 +119,7 @@ class Messenger:
                 phase=judgement.phase,
                 event=None if not lasts else message_id if begun is None else begun.event_id,
                 sequence=0,
-                confidence=judgement.confidence,
+                confidence=round(judgement.confidence, 4),
                 position=judgement.position or self.speaker.position,
                 clock=clock,
                 model=self.models[judgement.model] if judgement.model else self.speaker.program,
