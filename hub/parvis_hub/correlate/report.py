@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,8 @@ class Report:
         type, unit: Whose it is.
         identity: What must be equal in reports of one thing; empty if nothing must.
         data: What its latest message says.
+        worst: What the message says whose measure is the largest, by the field that counts for the type; the latest where none does.
+        worst_rank: How that one stands among the messages of other reports.
         ended: It has: an instant, or an end has come.
         anchor: Where and when its first message says that it began.
         last: Where and when its latest message saw it.
@@ -61,6 +64,8 @@ class Report:
         "type",
         "unit",
         "until_us",
+        "worst",
+        "worst_rank",
     )
 
     def __init__(self, message: Envelope[Any]) -> None:
@@ -71,6 +76,7 @@ class Report:
         self.cluster: Any = None
         self._first: tuple[int, bool, int, str] | None = None
         self._latest: tuple[int, bool, int, str] | None = None
+        self.worst_rank: tuple[float, tuple[int, bool, int, str]] | None = None
 
     def begins_earlier(self, message: Envelope[Any]) -> bool:
         """Whether a message of this event tells of an earlier beginning than all before it."""
@@ -96,6 +102,10 @@ class Report:
             self.last = _place(time_us, data, plane)
             self.data = data
         physics = PHYSICS[self.type]
+        value: float | None = getattr(data.measure, physics.worst) if physics.worst else None
+        worst_rank = (-math.inf if value is None else float(value), rank)
+        if self.worst_rank is None or worst_rank > self.worst_rank:
+            self.worst_rank, self.worst = worst_rank, data
         self.until_us = self.last.time_us if self.ended else self.last.time_us + int(physics.stale_s * 1e6)
         self.joinable_us = self.until_us + int(physics.quiet_s * 1e6)
 

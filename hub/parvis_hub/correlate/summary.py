@@ -9,6 +9,7 @@ from typing import Any
 
 from parvis_contract import (
     Ellipse,
+    EventData,
     ImpulseClass,
     Incident,
     IncidentPosition,
@@ -63,7 +64,7 @@ def incident_of(cluster: Cluster, site: Site, plane: LocalMap, clock_us: int) ->
         units=tuple(sorted({report.unit for report in reports})),
         events=tuple(dict.fromkeys(report.id for report in reports)),
         confidence=_pooled(reports),
-        measure=_impulse(reports) if kind == "sound.impulse" else _worst(kind, reports).data.measure,
+        measure=_impulse(reports) if kind == "sound.impulse" else _worst(reports).measure,
         operator=Operator(verdict=Verdict.UNCONFIRMED),
     )
 
@@ -91,15 +92,13 @@ def _pooled(reports: Sequence[Report]) -> float:
     return round(min(_MOST_CONFIDENT, 1.0 - wrong), 4)
 
 
-def _worst(type: str, reports: Sequence[Report]) -> Report:
-    """The report whose measure is shown."""
-    field = PHYSICS[type].worst
+def _worst(reports: Sequence[Report]) -> EventData[Any]:
+    """What the message says whose measure is shown: the largest; where nothing tells which that is, of the most confident report."""
 
     def rank(report: Report) -> tuple[float, float]:
-        value: float | None = getattr(report.data.measure, field) if field else None
-        return (-math.inf if value is None else float(value)), report.data.confidence
+        return (report.worst_rank[0] if report.worst_rank else -math.inf), report.data.confidence
 
-    return max(reversed(reports), key=rank)
+    return max(reversed(reports), key=rank).worst
 
 
 def _impulse(reports: Sequence[Report]) -> LocatedImpulse:
@@ -122,7 +121,7 @@ def _where(type: str, reports: Sequence[Report]) -> tuple[list[Report], Place]:
         # Unless it can be located: sound reaches the nearest first, so it is somewhere in the range of the unit that heard it first.
         return [reports[0]], reports[0].anchor
     if physics.heard:
-        loudest = max(reversed(reports), key=lambda report: float(report.data.measure.laeq_db))
+        loudest = max(reversed(reports), key=lambda report: float(report.worst.measure.laeq_db))
         return [loudest], loudest.last
     if physics.speed_m_s:
         latest = max(reversed(reports), key=lambda report: (report.last.time_us, -report.last.sigma_m))

@@ -25,6 +25,7 @@ from parvis_contract import (
     Phase,
     Site,
     SoundImpulse,
+    SoundLevel,
 )
 from parvis_hub.correlate import Change, Correlator
 
@@ -241,3 +242,16 @@ def test_what_is_forgotten_is_closed_and_makes_no_difference_to_what_comes() -> 
         correlator.advance(round(message.time.timestamp() * 1e6))
     follow(said, correlator.changes())
     assert said == whole
+
+
+def test_a_noise_that_is_over_is_told_by_its_loudest() -> None:
+    street = Street()
+
+    def level(laeq_db: float) -> SoundLevel:
+        return SoundLevel(laeq_db=laeq_db, lafmax_db=laeq_db + 5, lcpeak_db=laeq_db + 15, period_s=10.0, limit_db=70.0)
+
+    start = street.say("u000", "sound.level", Phase.START, START_S, level(72.0), (0.0, 0.0))
+    street.say("u000", "sound.level", Phase.UPDATE, START_S + 10, level(87.8), (0.0, 0.0), event=start)
+    street.say("u000", "sound.level", Phase.END, START_S + 20, level(67.6), (0.0, 0.0), event=start)
+    (incident,) = of(street)
+    assert incident.measure == level(87.8)
