@@ -22,11 +22,12 @@ class Authority:
         self.certificate = folder / "ca.pem"
         _run("req", "-x509", *_KEY, "-days", "30", "-subj", f"/CN={name}", "-keyout", folder / "ca.key", "-out", self.certificate)
 
-    def issue(self, name: str, *, names: str = "DNS:localhost,IP:127.0.0.1", days: int = 365) -> tuple[Path, Path]:
-        """A certificate and its key; `days` below 0 makes one that has ended."""
+    def issue(self, name: str, *, names: str = "DNS:localhost,IP:127.0.0.1", days: int = 365, purpose: str = "") -> tuple[Path, Path]:
+        """A certificate and its key; `days` below 0 makes one that has ended, `purpose` limits what it is for."""
         stem = self.folder / f"{name}{days}"
         key, request, certificate = stem.with_suffix(".key"), stem.with_suffix(".csr"), stem.with_suffix(".pem")
-        _run("req", *_KEY, "-subj", f"/CN={name}", "-addext", f"subjectAltName={names}", "-keyout", key, "-out", request)
+        more = ["-addext", f"extendedKeyUsage={purpose}"] if purpose else []
+        _run("req", *_KEY, "-subj", f"/CN={name}", "-addext", f"subjectAltName={names}", *more, "-keyout", key, "-out", request)
         if days < 0:
             self._sign_for_the_past(request, certificate)
         else:

@@ -84,13 +84,22 @@ def plain(mosquitto: Path) -> Iterator[Broker]:
         yield broker
 
 
-def walk(
-    folder: Path, port: int, *, host: str = "127.0.0.1", ca: Path | None = None, chain: tuple[Path | None, Path | None] = (None, None)
-):  # type: ignore[no-untyped-def]
+def _walk(folder: Path, unit: str, address: Address) -> dict[str, Finding]:
     """The rows of a walk that has neither camera nor microphone, by step."""
-    site = make_site(folder / "plan")
-    rows, _ = examine(Examination(site, "u002", None, None, Address(host, port, ca, *chain), folder / "data"), lambda _: None)
+    rows, _ = examine(Examination(make_site(folder / "plan"), unit, None, None, address, folder / "data"), lambda _: None)
     return {row.step: row for row in rows}
+
+
+def walk(folder: Path, port: int, *, host: str = "127.0.0.1") -> dict[str, Finding]:
+    """Without TLS."""
+    return _walk(folder, "u002", Address(host, port))
+
+
+def walk_unit(
+    folder: Path, port: int, made: Certificates, chain: tuple[Path | None, Path | None] | None, *, ca: Path | None = None
+) -> dict[str, Finding]:
+    """With TLS."""
+    return _walk(folder, UNIT, Address("127.0.0.1", port, ca or made.authority.certificate, *(chain or (None, None))))
 
 
 def broken(rows: dict[str, Finding], step: str) -> Finding:
@@ -100,15 +109,6 @@ def broken(rows: dict[str, Finding], step: str) -> Finding:
     assert first.step == step, first
     assert all(rows[each].outcome is Outcome.SKIPPED for each in NETWORK[NETWORK.index(step) + 1 :]), rows
     return first
-
-
-def walk_unit(folder: Path, port: int, made: Certificates, chain: tuple[Path, Path] | None, **more: object) -> dict[str, Finding]:
-    site = make_site(folder / "plan")
-    ca = more.get("ca", made.authority.certificate)
-    host = str(more.get("host", "127.0.0.1"))
-    address = Address(host, port, ca, *(chain or (None, None)))  # type: ignore[arg-type]
-    rows, _ = examine(Examination(site, UNIT, None, None, address, folder / "data"), lambda _: None)
-    return {row.step: row for row in rows}
 
 
 def test_all_the_way_over_tls(tmp_path: Path, secure: Broker, made: Certificates) -> None:
@@ -201,18 +201,18 @@ def test_a_certificate_of_an_authority_that_the_broker_does_not_know(tmp_path: P
     assert "the broker does not know the authority that signed this unit's certificate" in str(row.advice)
 
 
-@pytest.mark.parametrize(
-    ("name", "said", "advice"),
-    [
-        ("neighbour", "is u002's, and this is unit u001", "give u001's certificate"),
-        ("old", "this unit's certificate ended on 2024-02-01", "have the unit's certificate made anew"),
-        ("mixed", "KEY_VALUES_MISMATCH", "made together"),
-        ("no key", "go together", "give both"),
-        ("missing", "No such file", "give the right path"),
-        ("not a certificate", "site.yaml", "as PEM files"),
-    ],
-)
-def test_an_own_certificate_that_will_not_do(tmp_path: Path, secure: Broker, made: Certificates, name: str, said: str, advice: str) -> None:
+OWN = {
+    "neighbour": ("is u002's, and this is unit u001", "give u001's certificate"),
+    "old": ("this unit's certificate ended on 2024-02-01", "have the unit's certificate made anew"),
+    "mixed": ("KEY_VALUES_MISMATCH", "made together"),
+    "no key": ("go together", "give both"),
+    "missing": ("No such file", "give the right path"),
+    "not a certificate": ("site.yaml", "as PEM files"),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_an_own_certificate_that_will_not_do(tmp_path: Path, secure: Broker, made: Certificates, name: str) -> None:
     make_site(tmp_path / "plan")
     chains: dict[str, tuple[Path | None, Path | None]] = {
         "neighbour": made.neighbour,
@@ -222,9 +222,9 @@ def test_an_own_certificate_that_will_not_do(tmp_path: Path, secure: Broker, mad
         "missing": (tmp_path / "u001.pem", made.unit[1]),
         "not a certificate": (tmp_path / "plan" / "site.yaml", made.unit[1]),
     }
-    row = broken(walk_unit(tmp_path, secure.port, made, chains[name]), "tls")  # type: ignore[arg-type]
-    assert said in row.said
-    assert advice in str(row.advice)
+    row = broken(walk_unit(tmp_path, secure.port, made, chains[name]), "tls")
+    assert OWN[name][0] in row.said
+    assert OWN[name][1] in str(row.advice)
 
 
 def test_an_authority_s_file_that_will_not_do(tmp_path: Path, secure: Broker, made: Certificates) -> None:
@@ -264,7 +264,7 @@ def test_a_port_that_takes_connections_and_says_nothing(tmp_path: Path, monkeypa
 
 def test_a_port_that_closes_at_once(tmp_path: Path, made: Certificates) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(5)
+        listener.settimeout(1)
 
         def close_all() -> None:
             for _ in range(4):
@@ -282,22 +282,7 @@ def test_a_port_that_closes_at_once(tmp_path: Path, made: Certificates) -> None:
 
 @pytest.mark.parametrize("purpose", ["clientAuth", "serverAuth", "clientAuth,serverAuth"])
 def test_an_own_certificate_is_read_whatever_it_is_for(tmp_path: Path, purpose: str) -> None:
-    authority = Authority(tmp_path)
-    import subprocess
-
-    key, request, certificate = tmp_path / "k.key", tmp_path / "k.csr", tmp_path / "k.pem"
-    subprocess.run(
-        ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=u001", "-addext", f"extendedKeyUsage={purpose}"]
-        + ["-keyout", str(key), "-out", str(request)],
-        check=True,
-        capture_output=True,
-    )
-    subprocess.run(
-        ["openssl", "x509", "-req", "-in", str(request), "-CA", str(authority.certificate), "-CAkey", str(tmp_path / "ca.key")]
-        + ["-CAcreateserial", "-copy_extensions", "copy", "-days", "20", "-out", str(certificate)],
-        check=True,
-        capture_output=True,
-    )
+    certificate, key = Authority(tmp_path).issue("u001", purpose=purpose)
     if purpose == "serverAuth":
         with pytest.raises(ssl.SSLError):
             own_certificate(certificate, key)
