@@ -13,8 +13,8 @@ from parvis_edge.hearing.levels import to_db
 from parvis_edge.perception import Judgement
 
 _OWN_NOISE_DB = 10.0
-#: So long must it last. A unit says within 5 s what is wrong; the rest is for the way.
-_AFTER_S = 4.5
+#: So long must it last: recordings and streams are filled up with zeros for seconds where nothing is wrong, a cut cable stays cut.
+_AFTER_S = 10.0
 #: So long must it be heard again.
 _BACK_S = 1.0
 _UPDATE_S = 600.0
