@@ -175,56 +175,70 @@ function watchPlan() {
 
 // --- the table --------------------------------------------------------------------------------------------------------------
 
-function field(row, label, value, set) {
+// A row stays the same element as long as its point is there: what somebody is typing must not be drawn anew under their hands.
+const rows = new WeakMap();
+
+function field(row, read, write) {
   const input = document.createElement("input");
   input.inputMode = "decimal";
-  input.value = value === null || value === undefined ? "" : String(value);
-  input.setAttribute("aria-label", label);
   input.addEventListener("change", () => {
     const text = input.value.trim().replace(",", ".");
     const number = text === "" ? null : Number(text);
-    if (number === null || Number.isFinite(number)) set(number);
+    if (number === null || Number.isFinite(number)) write(number);
+    else input.value = read() ?? "";
     changed();
   });
+  input.addEventListener("focus", () => { const now = points.indexOf(row.point); if (now !== chosen) { chosen = now; drawMarks(); drawPlaces(); drawRows(); } });
   const cell = document.createElement("td");
   cell.append(input);
-  row.append(cell);
+  row.element.append(cell);
+  row.fields.push({ input, read });
+}
+
+function button(row, text, act) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.textContent = text;
+  made.addEventListener("click", () => act(points.indexOf(row.point)));
+  const cell = document.createElement("td");
+  cell.append(made);
+  row.element.append(cell);
+  return made;
+}
+
+function makeRow(point) {
+  const row = { point, element: document.createElement("tr"), fields: [] };
+  row.choose = button(row, "", (number) => { chosen = number; changed(); });
+  const px = (which) => (value) => { point.px = point.px ?? [0, 0]; if (value !== null) point.px[which] = value; };
+  field(row, () => point.px?.[0], px(0));
+  field(row, () => point.px?.[1], px(1));
+  field(row, () => point.lon, (value) => (point.lon = value));
+  field(row, () => point.lat, (value) => (point.lat = value));
+  row.off = document.createElement("td");
+  row.element.append(row.off);
+  row.away = button(row, "×", (number) => { points.splice(number, 1); chosen = -1; changed(); });
+  return row;
 }
 
 function drawRows() {
-  const had = document.activeElement?.getAttribute("aria-label");
-  $("rows").replaceChildren();
-  points.forEach((point, number) => {
-    const row = document.createElement("tr");
-    row.dataset.chosen = String(number === chosen);
-    const name = document.createElement("td");
-    const choose = document.createElement("button");
-    choose.type = "button";
-    choose.textContent = String(number + 1);
-    choose.setAttribute("aria-label", `choose point ${number + 1}`);
-    choose.addEventListener("click", () => { chosen = number; changed(); });
-    name.append(choose);
-    row.append(name);
-    const px = (which) => (value) => { point.px = point.px ?? [0, 0]; if (value !== null) point.px[which] = value; };
-    field(row, `x of point ${number + 1}`, point.px?.[0], px(0));
-    field(row, `y of point ${number + 1}`, point.px?.[1], px(1));
-    field(row, `longitude of point ${number + 1}`, point.lon, (value) => (point.lon = value));
-    field(row, `latitude of point ${number + 1}`, point.lat, (value) => (point.lat = value));
-    const off = document.createElement("td");
-    const check = checks[complete().indexOf(point)];
-    if (check) off.textContent = `${(check.left_out_m ?? check.residual_m).toFixed(2)} m`;
-    row.append(off);
-    const last = document.createElement("td");
-    const away = document.createElement("button");
-    away.type = "button";
-    away.textContent = "×";
-    away.setAttribute("aria-label", `take point ${number + 1} away`);
-    away.addEventListener("click", () => { points.splice(number, 1); chosen = -1; changed(); });
-    last.append(away);
-    row.append(last);
-    $("rows").append(row);
+  const wanted = points.map((point) => {
+    if (!rows.has(point)) rows.set(point, makeRow(point));
+    return rows.get(point);
   });
-  if (had) [...$("rows").querySelectorAll("[aria-label]")].find((each) => each.getAttribute("aria-label") === had)?.focus();
+  const elements = wanted.map((row) => row.element);
+  if (elements.length !== $("rows").children.length || elements.some((each, number) => each !== $("rows").children[number])) $("rows").replaceChildren(...elements);
+  wanted.forEach((row, number) => {
+    row.element.dataset.chosen = String(number === chosen);
+    row.choose.textContent = String(number + 1);
+    row.choose.setAttribute("aria-label", `choose point ${number + 1}`);
+    row.away.setAttribute("aria-label", `take point ${number + 1} away`);
+    row.fields.forEach(({ input, read }, which) => {
+      input.setAttribute("aria-label", `${["x", "y", "longitude", "latitude"][which]} of point ${number + 1}`);
+      if (input !== document.activeElement) input.value = read() ?? "";
+    });
+    const check = checks[complete().indexOf(row.point)];
+    row.off.textContent = check ? `${(check.left_out_m ?? check.residual_m ?? Infinity).toFixed(2)} m` : "";
+  });
 }
 
 const complete = () => points.filter((point) => point.px && point.lon !== null && point.lat !== null);
