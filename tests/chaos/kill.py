@@ -38,6 +38,8 @@ BETWEEN_S = (0.1, 4.0)
 AWAY_S = (0.0, 1.0)
 #: The units' pause between two tries is half a minute at most.
 SETTLE_S = 150.0
+#: Units say again what a broker without a memory may have lost, up to 40 s after they reached it.
+CALM_S = 45.0
 #: A unit waits some seconds for the hub at its end; a machine on which a hub takes longer than all of these to start is out of order.
 _TRIES = 10
 
@@ -115,6 +117,9 @@ class KillTest:
             for number in range(kills):
                 self._live(family, self._rng.uniform(*BETWEEN_S))
                 self._kill(family, ("unit", "hub", "broker")[number % 3], number)
+            if not self._broker.durable:
+                self._say(f"no more kills; the street goes on for {CALM_S:.0f} s, in which what a forgetful broker lost is said again")
+                self._live(family, CALM_S)
             self._say("no more kills; the units play to their end")
             self._play_out(family)
             expected = self._expected()

@@ -32,11 +32,13 @@ class BrokerUnderTest:
         name: For the reader.
         port: MQTT 5.
         command: Starts it; what it keeps on disk it finds again.
+        durable: It keeps something on disk, and says when nobody subscribes.
     """
 
     name: str
     port: int
     command: Callable[[], list[str]]
+    durable: bool
 
 
 def mosquitto_broker(program: Path, folder: Path, *, autosave_s: int = 30) -> BrokerUnderTest:
@@ -46,10 +48,10 @@ def mosquitto_broker(program: Path, folder: Path, *, autosave_s: int = 30) -> Br
     configuration = folder / "mosquitto.conf"
     user = "user root\n" if os.geteuid() == 0 else ""
     configuration.write_text(_MOSQUITTO.format(user=user, host=HOST, port=port, folder=folder, autosave_s=autosave_s))
-    return BrokerUnderTest("mosquitto", port, lambda: [str(program), "-c", str(configuration)])
+    return BrokerUnderTest("mosquitto", port, lambda: [str(program), "-c", str(configuration)], durable=True)
 
 
 def embedded_broker() -> BrokerUnderTest:
     """The demonstration's own, which keeps nothing on disk."""
     ports = BrokerPorts.free()
-    return BrokerUnderTest("iotcore", ports.mqtt5, ports.command)
+    return BrokerUnderTest("iotcore", ports.mqtt5, ports.command, durable=False)
