@@ -61,7 +61,7 @@ def incidents_table(incidents: Iterable[Incident], zone: tzinfo, title: str | No
     table = Table(title=title, expand=True, header_style="bold", title_justify="left", pad_edge=False)
     table.add_column("time", no_wrap=True)
     table.add_column("incident and measure", ratio=3)
-    table.add_column("where", ratio=2)
+    table.add_column("where", ratio=2, overflow="fold")
     table.add_column("units", max_width=10)
     table.add_column("conf.", no_wrap=True)
     table.add_column("state", no_wrap=True)
