@@ -76,7 +76,8 @@ def px_per_m(ground: GroundPlane, pixels: npt.ArrayLike, size_px: tuple[int, int
     known = np.isfinite(places).all(axis=1)
     if not known.any():
         return scale
-    middle_m = places[known][0]
+    # The median: places near the horizon are kilometres away.
+    middle_m = np.median(places[known], axis=0)
     g = matrix(ground, size_px, (float(middle_m[0]), float(middle_m[1])))
     slope = float(np.linalg.norm(g[2, :2]))
     across = np.array([-g[2, 1], g[2, 0]]) / slope if slope > 0 else np.array([1.0, 0.0])

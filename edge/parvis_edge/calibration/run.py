@@ -192,6 +192,9 @@ def _by_page(
     size = pictures[0].shape[:2]
 
     def look_again() -> LineDrawing:
+        # A profile can run out while the page is open.
+        if reasons := why_not(asked.site, asked.unit, "camera", source):
+            raise CannotCalibrate("\n".join(reasons))
         drawing = draw(look(source), find_people)
         if drawing.lines.shape != size:
             raise PointError("the camera now sends pictures of another size; end the program and start it again")
@@ -204,7 +207,11 @@ def _by_page(
     if not points and current is not None and tuple(current.image_size) == drawing.size_px:
         points = list(current.points)
     desk = Desk(asked.site, asked.unit, drawing, look_again, points)
-    with Page(desk, asked.port) as page:
+    try:
+        opened = Page(desk, asked.port)
+    except OSError as error:
+        raise CannotCalibrate(f"--port {asked.port}: {error.strerror}; give another, or 0 for a free one") from None
+    with opened as page:
         say(f"Open {page.url}")
         say("(from another computer: ssh -L PORT:127.0.0.1:PORT this-unit, with the address's port). Ctrl-C ends it without a result.")
         try:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -102,6 +103,15 @@ def test_the_law_and_the_plan_are_asked_before_anything_is_opened(
     assert result.exit_code == 2
     assert result.stdout == ""
     assert re.search(said, result.stderr), result.stderr
+
+
+def test_a_port_that_is_taken_is_told(tmp_path: Path, view: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        arguments = ["--site", str(write_plan(tmp_path, law=None)), "--unit", "u001", "--video", str(view), "--port", str(port)]
+        result = CliRunner().invoke(app, ["calibrate", *arguments])
+    assert result.exit_code == 2
+    assert f"--port {port}: Address already in use; give another" in result.stderr
 
 
 def test_a_calibrator_gives_full_scale(tmp_path: Path) -> None:
