@@ -77,7 +77,11 @@ Without a page, from points known already (picture = longitude, latitude):
   parvis-edge calibrate --site site.yaml --unit u017 --video view.jpg \\
       --point 102,655=5.36991,43.29650 --point 1180,640=5.36999,43.29640 \\
       --point 860,310=5.37023,43.29656 --point 420,300=5.37012,43.29666
-A board of tags on the ground: 3 across, 2 deep, 2 m from middle to middle,
+Tags on the ground, each at a place that was measured:
+  parvis-edge calibrate --site site.yaml --unit u017 --video /dev/video0 \\
+      --tag 1=5.36991,43.29650 --tag 2=5.36999,43.29640 \\
+      --tag 3=5.37023,43.29656 --tag 4=5.37012,43.29666
+A board of tags in rows: 3 across, 2 deep, 2 m from middle to middle,
 the first at a known place, the rows leading away to the north-east:
   parvis-edge calibrate --site site.yaml --unit u017 --video /dev/video0 \\
       --board 3x2 --board-tag-m 0.4 --board-spacing-m 2 \\
@@ -205,6 +209,10 @@ def calibrate(
     point: Annotated[
         list[str] | None, typer.Option(help="A known point; four times or more, and no page is served.", metavar="PX,PY=LON,LAT")
     ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(help="The middle of an AprilTag 36h11 on the ground, at a known place; repeated.", metavar="NUMBER=LON,LAT"),
+    ] = None,
     board: Annotated[
         str | None, typer.Option(help="AprilTags 36h11 on the ground, in rows; all turned the same way.", metavar="COLUMNSxROWS")
     ] = None,
@@ -223,7 +231,7 @@ def calibrate(
     """Calibrates, and exits with 0, 1 or 2 as :data:`_CALIBRATE_HELP` says."""
     _log_to_standard_error()
     from .bundle import BundleError
-    from .calibration.points import PointError, parse_board, parse_point
+    from .calibration.points import PointError, parse_board, parse_point, parse_tag
     from .calibration.run import Calibration, CannotCalibrate
     from .calibration.run import run as run_calibration
 
@@ -234,6 +242,7 @@ def calibrate(
             video=None if video is None else parse_source(video, "camera"),
             audio=None if audio is None else parse_source(audio, "microphone"),
             points=tuple(parse_point(each) for each in point or ()),
+            tags=dict(parse_tag(each) for each in tag or ()),
             board=None
             if board is None
             else parse_board(

@@ -19,6 +19,7 @@ from parvis_edge.vision.ground_plane import Floats, GroundPlane, GroundPlaneErro
 
 _NUMBER = r"\s*([-+]?\d+(?:\.\d*)?)\s*"
 _POINT = re.compile(rf"^{_NUMBER},{_NUMBER}={_NUMBER},{_NUMBER}$")
+_TAG = re.compile(rf"^\s*(\d{{1,3}})={_NUMBER},{_NUMBER}$")
 _BOARD = re.compile(r"^(\d{1,2})x(\d{1,2})$")
 _TAGS_36H11 = 587
 
@@ -38,6 +39,20 @@ def parse_point(text: str) -> GroundPoint:
         raise PointError(f"--point {text}: write px,py=lon,lat, such as 102,655=5.36991,43.29650")
     x, y, lon, lat = (float(each) for each in match.groups())
     return ground_point((x, y), lon, lat)
+
+
+def parse_tag(text: str) -> tuple[int, Point]:
+    """Reads ``number=lon,lat``.
+
+    Raises:
+        PointError: It is written otherwise, or is no tag of the family, or no place on the Earth.
+    """
+    match = _TAG.match(text)
+    if not match or int(match[1]) >= _TAGS_36H11:
+        raise PointError(
+            f"--tag {text}: write number=lon,lat, such as 17=5.36991,43.29650; the family has the numbers 0 to {_TAGS_36H11 - 1}"
+        )
+    return int(match[1]), ground_point((0.0, 0.0), float(match[2]), float(match[3])).at
 
 
 def ground_point(px: tuple[float, float], lon: float, lat: float) -> GroundPoint:
@@ -151,6 +166,25 @@ def find_tags(images: Iterable[npt.NDArray[np.uint8]], numbers: Iterable[int]) -
                 # A pixel's middle is half a pixel from its corner, from where the picture's points are counted.
                 found.setdefault(int(number), []).append(np.asarray(corner, np.float64).reshape(4, 2) + 0.5)
     return {number: np.median(np.array(seen), axis=0) for number, seen in sorted(found.items()) if 2 * len(seen) >= count}
+
+
+def tag_points(places: Mapping[int, Point], seen: Mapping[int, Floats]) -> list[GroundPoint]:
+    """The middles of single tags as known points; of those that are not seen, none.
+
+    A middle is where the diagonals cross, which perspective leaves so.
+
+    Args:
+        places: Of each tag's middle.
+        seen: ``(4, 2)`` pixels per tag, of :func:`find_tags`.
+    """
+    points = []
+    for number, at in places.items():
+        if number in seen:
+            a, b, c, d = seen[number]
+            share = np.linalg.solve(np.stack([c - a, b - d], axis=1), b - a)[0]
+            x, y = a + share * (c - a)
+            points.append(GroundPoint(px=(round(float(x), 2), round(float(y), 2)), at=at))
+    return points
 
 
 def board_points(board: Board, seen: Mapping[int, Floats], plane: LocalPlane, size_px: tuple[int, int]) -> list[GroundPoint]:

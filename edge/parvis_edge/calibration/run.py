@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from parvis_contract import ClockSource, Site, StatusReason
+from parvis_contract import ClockSource, Point, Site, StatusReason
 from parvis_contract.site import GroundPoint
 
 from parvis_edge.capture.container import Tally
@@ -27,7 +27,7 @@ from .desk import Desk
 from .drawing import FindPeople, Image, LineDrawing, draw
 from .gate import why_not
 from .page import Page
-from .points import Board, PointError, board_points, find_tags
+from .points import Board, PointError, board_points, find_tags, tag_points
 from .report import as_lines
 from .sound import SoundCheck, check_sound
 
@@ -52,7 +52,8 @@ class Calibration:
         video: Where the view comes from; None leaves the camera alone.
         audio: Where the calibrator is heard; None leaves the microphone alone.
         points: Known points.
-        board: Tags on the ground.
+        board: Tags on the ground, in rows.
+        tags: Where the middles of single tags on the ground are.
         page: True serves the page although there are points; without points and board it is served anyway.
         port: Of the page on 127.0.0.1; 0 takes a free one.
         reference_db: Level of the calibrator.
@@ -65,6 +66,7 @@ class Calibration:
     audio: Source | None = None
     points: tuple[GroundPoint, ...] = ()
     board: Board | None = None
+    tags: Mapping[int, Point] = field(default_factory=dict)
     page: bool = False
     port: int = 0
     reference_db: float = 94.0
@@ -163,6 +165,13 @@ def _camera(asked: Calibration, source: Source, say: Callable[[str], None], show
         raise SourceError(f"{source}: shows nothing", StatusReason.NO_DATA)
     height, width = pictures[0].shape[:2]
     points = list(asked.points)
+    if asked.tags:
+        single = find_tags(pictures, asked.tags)
+        if missing := [str(number) for number in asked.tags if number not in single]:
+            say(f"look at this: tags {', '.join(missing)} are not seen; lay them flat and whole in view, 12 px a side or larger")
+        points += tag_points(asked.tags, single)
+        if not points:
+            raise PointError("none of the tags is seen, and there are no other points")
     if asked.board is not None:
         plane = LocalPlane(asked.site.origin)
         seen = find_tags(pictures, asked.board.numbers)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from parvis_contract import GroundPlane as CalibratedPoints
 from parvis_contract import Point
-from parvis_edge.calibration.points import Board, PointError, board_points, find_tags, parse_board, parse_point
+from parvis_edge.calibration.points import Board, PointError, board_points, find_tags, parse_board, parse_point, parse_tag, tag_points
 from parvis_edge.vision.ground_plane import GroundPlane
 
-from .scene import PLANE, Camera, render
+from .scene import ORIGIN, PLANE, Camera, render
 
 CAMERA = Camera(heading_deg=0.0)
 M_PER_TEXEL = 0.01
@@ -62,6 +62,25 @@ def test_rows_lead_along_the_heading_and_columns_go_to_its_right() -> None:
     np.testing.assert_allclose(middles[3], [-3, 6], atol=1e-6)
     np.testing.assert_allclose(middles[4], [-3, 3], atol=1e-6)  # a column: to the right of east is south
     np.testing.assert_allclose(middles[6], [0, 6], atol=1e-6)  # a row: eastward
+
+
+def test_single_tags_are_known_by_their_middles() -> None:
+    board = _board()
+    seen = find_tags([_picture(board, turned=1)], board.numbers)
+    middles = board.middles_m(PLANE)
+    degrees = {number: PLANE.to_degrees([middle])[0] for number, middle in middles.items()}
+    places = {number: Point(lon=float(lon), lat=float(lat)) for number, (lon, lat) in degrees.items()} | {99: ORIGIN}
+    points = tag_points(places, seen)
+    assert len(points) == 6
+    truth = CAMERA.see([middles[number] for number in board.numbers])
+    np.testing.assert_allclose([point.px for point in points], truth, atol=0.6)
+
+
+@pytest.mark.parametrize("text", ["", "1", "1=2", "587=5.37,43.29", "-1=5.37,43.29", "1=north,5"])
+def test_what_is_no_tag_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(PointError, match="write number=lon,lat, such as"):
+        parse_tag(text)
+    assert parse_tag("586=5.37,43.296") == (586, Point(lon=5.37, lat=43.296))
 
 
 def test_another_tag_is_dropped() -> None:
