@@ -145,8 +145,13 @@ def waiting_messages(outbox: Path) -> Waiting | None:
     """Of an outbox that may be in use: it is opened for reading only. None where it cannot be read; nothing where there is none."""
     if not outbox.exists():
         return Waiting(0, 0.0, 0)
+    log, index = (outbox.with_name(outbox.name + suffix) for suffix in ("-wal", "-shm"))
+    if log.exists() and not index.exists():
+        # Left by a power cut: to read it would make a file, of the doctor's user, that the unit's may not write.
+        return None
+    mode = "mode=ro" if log.exists() else "immutable=1"
     try:
-        database = sqlite3.connect(f"{outbox.resolve().as_uri()}?mode=ro", uri=True, timeout=2.0)
+        database = sqlite3.connect(f"{outbox.resolve().as_uri()}?{mode}", uri=True, timeout=2.0)
         try:
             query = "SELECT count(*), min(queued_s) FROM messages WHERE acknowledged_s IS NULL"
             messages, oldest_s = database.execute(query).fetchone()

@@ -21,8 +21,8 @@ from parvis_edge.delivery.report import body_of
 from parvis_edge.law import permission, today
 from parvis_edge.perception import Frame
 
-from .body import check_clock, check_disk, check_heat, waiting_messages
-from .finding import Finding
+from .body import Waiting, check_clock, check_disk, check_heat, waiting_messages
+from .finding import Finding, skipped
 from .network import Way
 from .senses import check_camera, check_microphone, open_or_not
 
@@ -100,14 +100,17 @@ class Walk:
             yield way.connect()
             yield way.shake_hands()
             yield way.greet()
-            yield way.publish(str(UnitTopic.of(site.site, asked.unit, "unit.telemetry")), lambda: self._telemetry(begun_s))
+            waiting = waiting_messages(asked.outbox)
+            if waiting is None:
+                yield skipped("publish", "the outbox cannot be read before the unit itself has mended it, so nothing true could be said")
+            else:
+                yield way.publish(str(UnitTopic.of(site.site, asked.unit, "unit.telemetry")), lambda: self._telemetry(begun_s, waiting))
         finally:
             way.close()
         self.notes = plan_notes(site, asked.unit, self._picture)
 
-    def _telemetry(self, begun_s: float) -> bytes:
+    def _telemetry(self, begun_s: float, waiting: Waiting) -> bytes:
         """Telemetry changes no state of the unit, is retained by nobody, and what it says here is so."""
-        waiting = waiting_messages(self.asked.outbox)
         data = UnitTelemetry(
             uptime_s=round(time.monotonic() - begun_s, 3),
             captured_fps=None if self._fps is None else round(min(self._fps, 1_000.0), 2),
@@ -116,9 +119,9 @@ class Walk:
             hearing_inference_ms=None,
             queue_frames=0,
             dropped_frames=0,
-            outbox_messages=waiting.messages if waiting else 0,
-            outbox_oldest_s=round(waiting.oldest_s, 3) if waiting else 0.0,
-            outbox_shed=waiting.shed if waiting else 0,
+            outbox_messages=waiting.messages,
+            outbox_oldest_s=round(waiting.oldest_s, 3),
+            outbox_shed=waiting.shed,
             memory_bytes=memory_bytes(),
             temperature_c=temperature_c(),
             clock=read_clock(),

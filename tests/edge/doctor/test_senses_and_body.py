@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-from parvis_contract import Clock, ClockSource
+from parvis_contract import Clock, ClockSource, parse_message
 from parvis_edge.delivery.outbox import Outbox
 from parvis_edge.doctor.body import check_clock, check_disk, check_heat, waiting_messages
 from parvis_edge.doctor.finding import STEPS, Finding, Outcome, closing_lines, failed, first_failure, ok, skipped
 from parvis_edge.doctor.senses import check_camera, check_microphone, open_or_not
 
+from tests.contract.examples import example
 from tests.edge.calibration.scene import make_site
 from tests.edge.clips import grey, write_film, write_sound, write_still
 from tests.edge.rtsp import Camera
@@ -188,10 +190,24 @@ def test_little_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "make room" in str(check_disk(tmp_path, tmp_path / "x").advice)
 
 
-def test_an_outbox_in_use_is_only_read(tmp_path: Path) -> None:
+def test_an_outbox_is_only_read_whether_in_use_or_not(tmp_path: Path) -> None:
+    messages = [parse_message(json.dumps(example(name))) for name in ("sound.impulse", "object.unattended", "sound.alarm")]
     outbox = Outbox(tmp_path / "u001.outbox.sqlite")
-    assert waiting_messages(outbox.path) == waiting_messages(tmp_path / "none.sqlite")
-    outbox.close()
+    outbox.put(messages)
+    kept = outbox.waiting(-1, 10)
+    outbox.acknowledged([kept[0].sequence])
+    for open_still in (True, False):
+        if not open_still:
+            outbox.close()
+        before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if not path.name.endswith("-shm")}
+        waiting = waiting_messages(outbox.path)
+        assert waiting is not None
+        assert (waiting.messages, waiting.shed) == (2, 0)
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if not path.name.endswith("-shm")} == before
+        assert (tmp_path / "u001.outbox.sqlite-shm").exists() is open_still
+    (tmp_path / "u001.outbox.sqlite-wal").write_bytes(b"left by a power cut")
+    assert waiting_messages(outbox.path) is None
+    assert not (tmp_path / "u001.outbox.sqlite-shm").exists()
     (tmp_path / "broken.sqlite").write_bytes(b"no database" * 100)
     assert waiting_messages(tmp_path / "broken.sqlite") is None
 
