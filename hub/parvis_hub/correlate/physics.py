@@ -65,7 +65,7 @@ PHYSICS: dict[str, Physics] = {
     "crowd.density": Physics(1e-5, quiet_s=60.0, stale_s=900.0, speed_m_s=0.5, extent_m=10.0, worst="count"),
     "crowd.surge": Physics(1e-5, quiet_s=20.0, stale_s=120.0, speed_m_s=3.0, extent_m=10.0, worst="speed_m_s"),
     "person.on_ground": Physics(1e-4, quiet_s=30.0, stale_s=600.0, extent_m=1.0, worst="duration_s"),
-    "zone.intrusion": Physics(1e-4, quiet_s=20.0, stale_s=300.0, speed_m_s=1.5, extent_m=1.0, worst="duration_s"),
+    "zone.intrusion": Physics(1e-4, 20.0, 300.0, speed_m_s=1.5, extent_m=1.0, identity="zone", worst="duration_s"),
     "traffic.wrong_way": Physics(1e-5, quiet_s=20.0, stale_s=60.0, speed_m_s=10.0, extent_m=2.0),
     "level.unusual": Physics(1e-5, quiet_s=300.0, stale_s=7_200.0, extent_m=10.0, identity="quantity"),
     "sound.impulse": Physics(1.0 / (math.pi * math.e * AUDIBLE_M**2), quiet_s=5.0, stale_s=0.0, heard=True),
