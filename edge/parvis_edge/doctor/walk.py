@@ -6,24 +6,20 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from parvis_contract import NoiseZone, Site, UnitTelemetry, UnitTopic
+from parvis_contract import Site, UnitTelemetry, UnitTopic
 
-from parvis_edge.calibration.assess import assess
-from parvis_edge.calibration.report import nearest_line
 from parvis_edge.delivery.clock import read_clock
 from parvis_edge.delivery.connection import Broker
 from parvis_edge.delivery.health import memory_bytes, temperature_c
 from parvis_edge.delivery.report import body_of
-from parvis_edge.law import permission, today
-from parvis_edge.perception import Frame
 
 from .body import Waiting, check_clock, check_disk, check_heat, waiting_messages
 from .finding import Finding, skipped
 from .network import Way
+from .plan_notes import plan_notes
 from .senses import check_camera, check_microphone, open_or_not
 
 
@@ -107,7 +103,8 @@ class Walk:
                 yield way.publish(str(UnitTopic.of(site.site, asked.unit, "unit.telemetry")), lambda: self._telemetry(begun_s, waiting))
         finally:
             way.close()
-        self.notes = plan_notes(site, asked.unit, self._picture)
+        recorded = all(source.recorded for source in sources) if sources else site.law.recorded_only
+        self.notes = plan_notes(site, asked.unit, self._picture, recorded=recorded)
 
     def _telemetry(self, begun_s: float, waiting: Waiting) -> bytes:
         """Telemetry changes no state of the unit, is retained by nobody, and what it says here is so."""
@@ -127,58 +124,6 @@ class Walk:
             clock=read_clock(),
         )
         return body_of("unit.telemetry", self.asked.site.site, self.asked.unit, time.time(), data)
-
-
-def plan_notes(site: Site, unit: str, picture: npt.NDArray[np.uint8] | None) -> list[str]:
-    """What of the site plan this unit cannot judge, and what a calibration would add.
-
-    Args:
-        site: The site plan.
-        unit: Which unit.
-        picture: ``(H, W, 3)`` uint8 of its camera; None leaves to the plan what size it has.
-    """
-    plan = site.units[unit]
-    if "camera" not in plan.senses:
-        return []
-    notes = []
-    if plan.ground_plane is None:
-        on_map = [f"zones.{name}" for name, zone in site.zones_of(unit).items() if not isinstance(zone, NoiseZone) and not zone.in_picture]
-        on_map += [f"lanes.{name}" for name, lane in site.lanes_of(unit).items() if not lane.in_picture]
-        lost = f", and {', '.join(on_map)} on the map cannot be judged" if on_map else ""
-        notes.append(
-            f"units.{unit} has no ground_plane: areas, distances and speeds are null, a position is the unit's own to {plan.range_m:g} m"
-            f"{lost}; parvis-edge calibrate gives it one"
-        )
-        size_px = (1280, 720)
-    else:
-        size_px = plan.ground_plane.image_size
-        found = assess(plan.ground_plane.points, plan.ground_plane.image_size, site, unit)
-        notes += [f"units.{unit}.ground_plane: {each}" for each in (*found.refusals, *found.warnings)]
-        if found.error_m is not None and found.good:
-            notes.append(f"units.{unit}.ground_plane is right to {found.error_m:.2f} m (1 sigma), {found.error_at_m:.0f} m from the unit")
-        if found.nearest is not None:
-            notes.append(nearest_line(found.nearest, found.cap_px_per_m))
-    blank = np.full((size_px[1], size_px[0], 3), 127, np.uint8)
-    return [*notes, *_unjudged(site, unit, blank if picture is None else picture)]
-
-
-def _unjudged(site: Site, unit: str, picture: npt.NDArray[np.uint8]) -> list[str]:
-    """As the unit itself finds out with its first picture."""
-    # Half a second of imports and a model: what failed before should not wait for it.
-    from datetime import UTC, datetime
-
-    from parvis_edge.bundle import BundleError
-    from parvis_edge.plan import default_makers
-
-    allowed = permission(site, "camera", recorded=True, on=today(site, datetime.now(UTC))).allowed
-    if not allowed:
-        return []
-    try:
-        sense: Any = default_makers()["camera"](site, unit, allowed)
-    except BundleError as error:
-        return [f"the model: {error}"]
-    sense.process(Frame(time.time(), picture))
-    return list(sense.unjudged)
 
 
 def examine(asked: Examination, show: Callable[[Finding], None]) -> tuple[list[Finding], list[str]]:

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from parvis_contract import GroundPlane, load_site
+from parvis_edge.calibration.block import write_ground_plane
+from parvis_edge.doctor.plan_notes import plan_notes
 
 from tests.broker import Broker, free_port
 from tests.edge.calibration.scene import SIX, Camera, known, write_plan
@@ -70,15 +73,32 @@ def test_the_first_failure_for_a_program(tmp_path: Path) -> None:
 
 
 def test_a_calibration_is_judged_again(tmp_path: Path) -> None:
-    from parvis_contract import GroundPlane
-    from parvis_edge.calibration.block import write_ground_plane
-
     plan = write_plan(tmp_path, more=ZONES, law=None)
     write_ground_plane(plan, "u001", GroundPlane(image_size=(1280, 720), points=known(Camera(), SIX)))
     _, out, _ = doctor("--site", plan, "--unit", "u001", "--broker", f"127.0.0.1:{free_port()}")
     assert "units.u001.ground_plane is right to 0." in out
     assert "whoever stands nearest is seen with 157 pixels per metre" in out
     assert "has no ground_plane" not in out
+
+
+def test_the_notes_know_the_law_and_the_size_of_the_pictures(tmp_path: Path) -> None:
+    zone = "zones:\n  hall: {kind: watched, unit: u001, image_size: [1280, 720], polygon_px: [[0, 300], [1200, 300], [600, 700]]}\n"
+    plan = write_plan(tmp_path, more=zone, law='optical_cap: {px_per_m: 40.0, source: {text: "A test."}}')
+    high = Camera(height_m=9.0, focal_px=540.0)
+    write_ground_plane(plan, "u001", GroundPlane(image_size=(1280, 720), points=known(high, SIX)))
+    site = load_site(plan)
+
+    def notes(width: int, height: int) -> str:
+        return "\n".join(plan_notes(site, "u001", np.full((height, width, 3), 90, np.uint8), recorded=True))
+
+    law = f"{tmp_path / 'law.yaml'}:"
+    assert f"zones.hall: object.unattended is not judged: {law}" in notes(640, 360)
+    assert "`camera.allow` does not name object.unattended" in notes(640, 360)
+    # The calibration is of one picture, and the detail of the one that comes.
+    assert "is right to 0." in notes(640, 360)
+    assert "is seen with 31 pixels per metre" in notes(640, 360)
+    assert "optical_cap.px_per_m is 40, and whoever stands nearest" in notes(1280, 720)
+    assert "pictures of another shape come, 640 × 480: calibrate again with them" in notes(640, 480)
 
 
 def test_a_plan_or_a_unit_that_is_not_there(tmp_path: Path) -> None:
