@@ -25,7 +25,7 @@ from .assess import Assessment, assess
 from .block import CannotWrite, ground_plane_block, microphone_block, write_full_scale, write_ground_plane
 from .desk import Desk
 from .drawing import FindPeople, Image, LineDrawing, draw
-from .gate import why_not
+from .gate import shortened, why_not
 from .page import Page
 from .points import Board, PointError, board_points, find_tags, tag_points
 from .report import as_lines
@@ -97,7 +97,7 @@ def run(asked: Calibration, say: Callable[[str], None], show: Callable[[str], No
     for sense, source in (("camera", asked.video), ("microphone", asked.audio)):
         reasons = [] if source is None else why_not(site, unit, sense, source)  # type: ignore[arg-type]
         if reasons:
-            raise CannotCalibrate("\n".join([f"this {sense} may not be opened:", *reasons]))
+            raise CannotCalibrate(f"this {sense} may not be opened: {shortened(reasons)}")
     say(clock_line())
     good = True
     if asked.video is not None:
@@ -203,7 +203,7 @@ def _by_page(
     def look_again() -> LineDrawing:
         # A profile can run out while the page is open.
         if reasons := why_not(asked.site, asked.unit, "camera", source):
-            raise CannotCalibrate("\n".join(reasons))
+            raise CannotCalibrate(shortened(reasons))
         drawing = draw(look(source), find_people)
         if drawing.lines.shape != size:
             raise PointError("the camera now sends pictures of another size; end the program and start it again")

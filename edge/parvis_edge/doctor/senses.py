@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from parvis_contract import Site, StatusReason
 
-from parvis_edge.calibration.gate import why_not
+from parvis_edge.calibration.gate import shortened, why_not
 from parvis_edge.calibration.run import listen
 from parvis_edge.capture.container import Tally
 from parvis_edge.capture.source import SenseName, Source, SourceError, parse_source
@@ -64,7 +64,7 @@ def open_or_not(site: Site, unit: str, sense: SenseName, text: str | None) -> So
     if reasons:
         return failed(
             sense,
-            f"the law does not allow it, so it was not opened: {'; '.join(reasons)}",
+            f"not opened: {shortened(reasons)}",
             "another legal profile or another source: ask the data protection officer, who knows which the site may have",
             profile=reasons,
         )
