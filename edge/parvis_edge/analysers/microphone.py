@@ -48,6 +48,7 @@ class MicrophoneSense:
             impulses=self._impulses is not None,
             levels=self._alarms is not None or bool(self._levels),
             peaks=bool(self._levels),
+            alarms=self._alarms is not None,
         )
 
     @property

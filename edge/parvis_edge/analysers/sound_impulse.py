@@ -47,6 +47,14 @@ _RIVAL_WEIGHT = 0.5
 _LEAST_RIVAL = -6.0
 #: Softest tail, 50 to 100 ms after the onset; see above. Of the development sounds, all shots and panes but one are above it.
 _TAIL_DB = -25.0
+#: Long before it is too soft, a soft tail speaks against: evidence lost per decibel below this. Of the development sounds' blasts and
+#: panes, nine in ten are above it.
+_SOFT_TAIL_DB, _PER_TAIL_DB = -20.0, 0.5
+#: What is as loud a second later, and in which nothing rises again, was not struck or fired: a rain, an engine that is switched on.
+_FADE_DB = -1.0
+#: A fire crackles: many rises within the seconds around, no more than so much softer, of unlike strength. One weapon's shots are alike
+#: within a decibel. A blast among them must be this much likelier in log odds.
+_CRACKLE_COUNT, _CRACKLE_RANGE_DB, _CRACKLE_SPREAD_DB, _CRACKLE = 5, 12.0, 1.5, 3.0
 #: Softer ones are of something small and near: speech peaks at so much, a shot a kilometre away and a pane across a street are louder.
 _LEAST_LCPEAK_DB = 70.0
 #: Glass is stiff and thin and has no depth: evidence lost per share of energy below 250 Hz.
@@ -152,6 +160,8 @@ class ImpulseAnalyser:
         shape = impulse.shape
         if shape.lcpeak_db < _LEAST_LCPEAK_DB or (shape.tail_db is not None and shape.tail_db < _TAIL_DB):
             return None
+        if shape.fade_db is not None and shape.fade_db > _FADE_DB and not _near(impulse) and not impulse.cut_into:
+            return None
         evidence = self.evidence(impulse)
         ahead = {
             ImpulseClass.GUNSHOT: evidence[ImpulseClass.GUNSHOT] - _BLAST_WITNESS.threshold,
@@ -173,12 +183,14 @@ class ImpulseAnalyser:
         # A pane is told by the silence before its ring: the patches that begin before it.
         sudden = impulse.logits[1:].mean(axis=0) if len(impulse.logits) > 1 else every
         less = _CUT * (impulse.cut_into + (impulse.shape.tail_db is None))
+        if impulse.shape.tail_db is not None:
+            less += _PER_TAIL_DB * max(0.0, _SOFT_TAIL_DB - impulse.shape.tail_db)
 
         def against(logits: Floats, own: npt.NDArray[np.intp], rivals: npt.NDArray[np.intp]) -> float:
             return float(logits[own].max() - _RIVAL_WEIGHT * max(float(logits[rivals].max()), _LEAST_RIVAL)) - less
 
         return {
-            ImpulseClass.GUNSHOT: against(every, self._blast, self._not_blast),
+            ImpulseClass.GUNSHOT: against(every, self._blast, self._not_blast) - _CRACKLE * _crackles(impulse),
             ImpulseClass.GLASS_BREAKING: against(sudden, self._glass, self._not_glass) - _GLASS_DEPTH * impulse.shape.low_fraction,
             ImpulseClass.CRASH: against(every, self._crash, self._not_crash),
         }
@@ -195,3 +207,13 @@ class ImpulseAnalyser:
         if sum(bool(sign) for sign in signs) >= _SIGNS:
             return ImpulseClass.EXPLOSION
         return ImpulseClass.FIREWORK if logits[self._firework].max() - shot >= _FIREWORK_OVER_SHOT else ImpulseClass.GUNSHOT
+
+
+def _near(impulse: Impulse) -> list[float]:
+    """Energies of the rises around that are not much softer, over that of its own."""
+    return [db for db in impulse.beside_db if db > -_CRACKLE_RANGE_DB]
+
+
+def _crackles(impulse: Impulse) -> bool:
+    near = _near(impulse)
+    return len(near) >= _CRACKLE_COUNT and float(np.std([0.0, *near])) > _CRACKLE_SPREAD_DB

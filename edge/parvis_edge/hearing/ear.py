@@ -9,13 +9,14 @@ import numpy.typing as npt
 
 from parvis_edge.perception import AudioBlock
 
-from .impulse import LOOK_AHEAD_S, ONSET_FRAMES, Impulse, Shape, measure_shape, to_logits
+from .impulse import BESIDE_S, LOOK_AHEAD_S, ONSET_FRAMES, Impulse, Shape, measure_shape, to_logits
 from .levels import LevelMeter, LevelSlice
 from .log_mel import LogMel
 from .onset import Rise, RiseFinder, pick_onset
 from .resampler import Resampler
 from .stream import Rechunker, Stretch
 from .tagger import Tagger
+from .tone import NO_TONE, Tone, ToneTracker
 
 Floats = npt.NDArray[np.float32]
 
@@ -29,7 +30,7 @@ APART_S = 0.1
 _KEEP_S = 2.5
 #: An onset is looked for from this long before a rise of energy to this long after.
 _BEFORE_S, _AFTER_S = 0.02, 0.005
-#: The peak of an impulsive sound is brought to this share of full scale for the tagger, by at most 40 dB.
+#: The peak of a sound is brought to this share of full scale for the tagger, by at most 40 dB.
 _PEAK, _MOST_GAIN = 0.9, 100.0
 #: If nothing rises in so much of the start of a stretch, a sound may be going on that began before it.
 _OPENING_S = 0.06
@@ -43,11 +44,13 @@ class Tagged:
         begin_s: When it begins.
         end_s: When it ends.
         scores: ``(labels,)`` float32 in [0, 1].
+        tone: The run of a tone that the patch ends in; none where tones are not followed.
     """
 
     begin_s: float
     end_s: float
     scores: Floats
+    tone: Tone = NO_TONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +97,32 @@ class Ear:
         impulses: Look for impulsive sounds.
         levels: Measure levels.
         peaks: Measure the highest levels too, not only the mean.
+        alarms: Follow the strongest tone beside the scores, and score patches as if they had been recorded loud: what is far away or
+            heard by a microphone that takes loud sounds scores as what is near.
     """
 
     def __init__(
-        self, tagger: Tagger, full_scale_db: float, *, tags: bool = True, impulses: bool = True, levels: bool = True, peaks: bool = True
+        self,
+        tagger: Tagger,
+        full_scale_db: float,
+        *,
+        tags: bool = True,
+        impulses: bool = True,
+        levels: bool = True,
+        peaks: bool = True,
+        alarms: bool = False,
     ) -> None:
         self._tagger = tagger
         self._log_mel = LogMel(tagger.parameters)
         self._hop = max(1, round(tagger.parameters.patch_hop_s / tagger.parameters.hop_s))
         self._full_scale_db = full_scale_db
-        self._tags, self._impulses, self._levels, self._peaks = tags, impulses, levels, peaks
+        self._tags, self._impulses, self._levels, self._peaks, self._alarms = tags, impulses, levels, peaks, alarms
         self._rate_hz = 0
         self._expected_s: float | None = None
         #: Rises of energy whose surroundings are not complete yet.
         self._rises: list[Rise] = []
+        #: And those of the last seconds, judged or not.
+        self._lately: list[Rise] = []
         self._opening = False
 
     def push(self, block: AudioBlock) -> list[Heard]:
@@ -153,7 +168,9 @@ class Ear:
         self._resampler = Resampler(rate_hz, self._log_mel.rate_hz)
         self._finder = RiseFinder(rate_hz, APART_S)
         self._meter = LevelMeter(rate_hz, self._full_scale_db, peaks=self._peaks) if self._levels else None
+        self._tones = ToneTracker(self._log_mel.rate_hz) if self._alarms else None
         self._opening = self._impulses
+        self._lately = []
         self._sound: Floats = np.empty(0, np.float32)
         self._frames: Floats = np.empty((0, self._log_mel.bands), np.float32)
         #: Index of the first frame kept, and of the first of the next patch.
@@ -171,7 +188,10 @@ class Ear:
         if self._tags:
             heard.tagged = self._patches()
         if self._impulses:
-            self._rises += self._finder.push(samples)
+            rises = self._finder.push(samples)
+            self._rises += rises
+            since = self._stretch.end - (BESIDE_S + LOOK_AHEAD_S + 2 * CHUNK_S) * self._rate_hz
+            self._lately = [rise for rise in self._lately if rise.index > since] + rises
             if self._stretch.end >= LOOK_AHEAD_S * self._rate_hz:
                 self._rises = self._look_at_opening() + self._rises
             ready = [rise for rise in self._rises if rise.index + LOOK_AHEAD_S * self._rate_hz <= self._stretch.end]
@@ -188,6 +208,8 @@ class Ear:
         return [] if soon else [Rise(0, 0.0, 0.0)]
 
     def _add_frames(self, sound: Floats) -> None:
+        if self._tones is not None:
+            self._tones.push(sound)
         self._sound = np.concatenate([self._sound, sound])
         frames = self._log_mel.frames(self._sound)
         self._sound = self._sound[len(frames) * self._log_mel.hop :]
@@ -196,9 +218,6 @@ class Ear:
         surplus = max(0, len(self._frames) - round(_KEEP_S / 0.01))
         surplus = min(surplus, self._next_patch - self._first_frame) if self._tags else surplus
         self._frames, self._first_frame = self._frames[surplus:], self._first_frame + surplus
-
-    def _frame_time_s(self, frame: int) -> float:
-        return self._stretch.time_s(self._resampler.source_index(frame * self._log_mel.hop))
 
     def _patches(self) -> list[Tagged]:
         length, tagged = self._log_mel.patch_frames, []
@@ -218,8 +237,13 @@ class Ear:
         return tagged
 
     def _score(self, frame: int) -> Tagged:
-        scores = self._tagger.scores(self._patch(frame)[np.newaxis])[0]
-        return Tagged(self._frame_time_s(frame), self._frame_time_s(frame + self._log_mel.patch_frames), scores)
+        patch = self._patch(frame)[np.newaxis]
+        begin, end = (self._resampler.source_index(at * self._log_mel.hop) for at in (frame, frame + self._log_mel.patch_frames))
+        tone = NO_TONE
+        if self._tones is not None:
+            patch = self._levelled(patch, self._stretch.cut(round(begin), round(end)))
+            tone = self._tones.tone((frame + self._log_mel.patch_frames - 1) * self._log_mel.hop + self._log_mel.window)
+        return Tagged(self._stretch.time_s(begin), self._stretch.time_s(end), self._tagger.scores(patch)[0], tone)
 
     def _patch(self, frame: int) -> Floats:
         """A patch from this frame on; what was before the stretch or comes after it is silence."""
@@ -234,13 +258,18 @@ class Ear:
         """Patches as if the sound had been recorded at the level of those that the tagger learnt from.
 
         The features' small offset makes the tagger deaf to the soft parts of a faint sound, as a distant shot is to a microphone that
-        takes 130 dB. The gain is put on the features themselves: the offset is taken off, and added again after it. It is for sounds
-        that rose out of something: of a steady one it would make a loud one.
+        takes 130 dB. The gain is put on the features themselves: the offset is taken off, and added again after it. It makes a loud noise
+        of a steady faint one, too; so what decides has another witness beside the tagger.
         """
         peak = float(np.abs(sound - sound.mean()).max()) if sound.size else 0.0
         gain = np.float32(min(max(_PEAK / peak, 1.0), _MOST_GAIN)) if peak > 0.0 else np.float32(1.0)
         offset = np.float32(self._tagger.parameters.log_offset)
         return np.asarray(np.log((np.exp(patches) - offset) * gain + offset), np.float32)
+
+    def _beside_db(self, rise: Rise) -> tuple[float, ...]:
+        first, last = rise.index - BESIDE_S * self._rate_hz, rise.index + LOOK_AHEAD_S * self._rate_hz
+        others = [other for other in self._lately if first <= other.index <= last and other.index != rise.index]
+        return tuple(10.0 * float(np.log10(other.energy / rise.energy)) for other in others) if rise.energy > 0.0 else ()
 
     def _judge(self, rise: Rise) -> Impulse:
         rate_hz = self._rate_hz
@@ -261,5 +290,6 @@ class Ear:
             rise_db=rise.rise_db,
             shape=shape,
             cut_into=rise.index == 0,
+            beside_db=self._beside_db(rise),
             logits=to_logits(self._tagger.scores(np.stack(patches) if rise.index == 0 else self._levelled(np.stack(patches), after))),
         )

@@ -20,6 +20,10 @@ ONSET_FRAMES = (0, 10, 25)
 LOOK_AHEAD_S = 1.0
 #: Envelope of the attack and of the tail, in steps of this length; the attack lasts this long at most, and the tail is what follows it.
 _STEP_S, _ATTACK_S, _TAIL_S = 0.001, 0.05, 0.1
+#: The first and the last so much of the look-ahead are compared: what has not faded was switched on.
+_FADE_S = 0.25
+#: Other rises are counted from so long before an impulsive sound on, and after it as far as is known.
+BESIDE_S = 2.0
 #: The peak level is looked for in so much: later ones are another rise's.
 _PEAK_S = 0.2
 #: Below this, an explosion in the open carries most of its energy, and a small arm's shot does not.
@@ -37,6 +41,7 @@ class Shape:
         half_energy_ms: From the onset until half of the energy of the next second has come.
         tail_db: Energy from 50 to 100 ms after the onset over the loudest 5 ms before, above 300 Hz; None where the
             sound ends before.
+        fade_db: Energy of the last quarter of a second of the first, over that of the first quarter; None where the sound ends before.
         low_fraction: Share of the energy of the first half second that lies below 250 Hz, in [0, 1].
         lcpeak_db: Highest C-weighted instantaneous level of the first 0.2 s, dB re 20 µPa.
     """
@@ -44,6 +49,7 @@ class Shape:
     attack_ms: float
     half_energy_ms: float
     tail_db: float | None
+    fade_db: float | None
     low_fraction: float
     lcpeak_db: float
 
@@ -58,6 +64,7 @@ class Impulse:
         rise_db: Energy of its first 10 ms over that of the 50 ms before.
         shape: On the waveform.
         cut_into: The stretch began in the middle of it; the onset is only the stretch's start.
+        beside_db: Energies of the other rises, from 2 s before to 1 s after, over that of its own.
         logits: ``(N, labels)`` float32: the tagger's log odds, patch by patch as in `ONSET_FRAMES`; one patch where it was cut into.
     """
 
@@ -66,6 +73,7 @@ class Impulse:
     rise_db: float
     shape: Shape
     cut_into: bool
+    beside_db: tuple[float, ...]
     logits: Floats
 
 
@@ -92,7 +100,7 @@ def measure_shape(samples: Floats, rate_hz: int, full_scale_db: float) -> Shape:
     """
     lcpeak_db = c_peak_db(samples[: round(_PEAK_S * rate_hz)], rate_hz, full_scale_db)
     if samples.size < 2:
-        return Shape(0.0, 0.0, None, 0.0, lcpeak_db)
+        return Shape(0.0, 0.0, None, None, 0.0, lcpeak_db)
     squared = np.square(samples.astype(np.float64) - float(samples.mean()))
     total = np.cumsum(squared)
     first = samples[: round(0.5 * rate_hz)].astype(np.float64)
@@ -102,6 +110,7 @@ def measure_shape(samples: Floats, rate_hz: int, full_scale_db: float) -> Shape:
         attack_ms=_attack_ms(squared, rate_hz),
         half_energy_ms=1000.0 * int(np.searchsorted(total, 0.5 * total[-1])) / rate_hz,
         tail_db=_tail_db(samples, rate_hz),
+        fade_db=_fade_db(squared, rate_hz),
         low_fraction=float(low / power.sum()) if power.sum() > 0.0 else 0.0,
         lcpeak_db=lcpeak_db,
     )
@@ -124,3 +133,11 @@ def _tail_db(samples: Floats, rate_hz: int) -> float | None:
     filtered = signal.sosfilt(high_pass(rate_hz), samples[: end * step] - samples[0])
     energy = np.square(filtered).reshape(end, step).mean(axis=1) + _FLOOR
     return 10.0 * float(np.log10(energy[attack:].mean() / energy[:attack].max()))
+
+
+def _fade_db(squared: npt.NDArray[np.float64], rate_hz: int) -> float | None:
+    part, whole = round(_FADE_S * rate_hz), round(LOOK_AHEAD_S * rate_hz)
+    # The last pieces of a stretch may come a sample short.
+    if squared.size < whole - 2:
+        return None
+    return 10.0 * float(np.log10((squared[whole - part :].mean() + _FLOOR) / (squared[:part].mean() + _FLOOR)))

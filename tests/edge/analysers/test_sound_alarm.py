@@ -7,6 +7,7 @@ from parvis_edge.analysers.sound_alarm import AlarmAnalyser
 from parvis_edge.bundle import load_bundle
 from parvis_edge.hearing.ear import Heard, Pressure, Tagged
 from parvis_edge.hearing.levels import LevelSlice
+from parvis_edge.hearing.tone import NO_TONE, Tone
 from parvis_edge.perception import Judgement
 
 LABELS = load_bundle("yamnet").card.labels
@@ -14,19 +15,19 @@ NOTHING: dict[str, float] = {}
 SIREN = {"Siren": 1.0, "Police car (siren)": 2.0}
 
 
-def _heard(end_s: float, logits: dict[str, float]) -> Heard:
+def _heard(end_s: float, logits: dict[str, float], tone: Tone = NO_TONE) -> Heard:
     every = np.full(len(LABELS), -9.0)
     for label, logit in logits.items():
         every[LABELS.index(label)] = logit
     scores = (1.0 / (1.0 + np.exp(-every))).astype(np.float32)
     begin_s = end_s - 0.48
     level = LevelSlice(0.48, 0.48 * 10 ** (80.0 / 10), 81.0, 92.0)
-    return Heard(Pressure(begin_s, end_s, 1e-4, constant=False), level, tagged=[Tagged(end_s - 0.96, end_s, scores)])
+    return Heard(Pressure(begin_s, end_s, 1e-4, constant=False), level, tagged=[Tagged(end_s - 0.96, end_s, scores, tone)])
 
 
-def _play(analyser: AlarmAnalyser, first: int, patches: list[dict[str, float]]) -> list[Judgement]:
+def _play(analyser: AlarmAnalyser, first: int, patches: list[dict[str, float]], tone: Tone = NO_TONE) -> list[Judgement]:
     """Patches of 0.96 s every 0.48 s; the n-th ends at 0.96 + 0.48 n seconds."""
-    return [judgement for n, logits in enumerate(patches, first) for judgement in analyser.judge(_heard(0.96 + 0.48 * n, logits))]
+    return [judgement for n, logits in enumerate(patches, first) for judgement in analyser.judge(_heard(0.96 + 0.48 * n, logits, tone))]
 
 
 def test_a_siren_is_one_event_from_its_beginning_to_its_end() -> None:
@@ -60,6 +61,42 @@ def test_a_siren_is_one_event_from_its_beginning_to_its_end() -> None:
 def test_the_class_that_is_farthest_ahead_is_told(logits: dict[str, float], expected: AlarmClass | None) -> None:
     judged = _play(AlarmAnalyser(LABELS, "yamnet"), 0, [logits] * 5)
     assert [judgement.key for judgement in judged] == ([expected] if expected else [])
+
+
+#: To the tagger, the siren is ahead of the horn, and neither is sure.
+UNSURE = {"Siren": -3.0, "Vehicle horn, car horn, honking": -3.5, "Music": -1.0}
+
+
+@pytest.mark.parametrize(
+    ("tone", "expected"),
+    [
+        (NO_TONE, []),
+        (Tone(3.0, 0.6), [AlarmClass.SIREN]),
+        (Tone(3.0, 0.01), [AlarmClass.VEHICLE_HORN]),
+        (Tone(0.4, 0.6), []),
+    ],
+    ids=["none", "gliding", "steady", "a short cry"],
+)
+def test_the_tone_decides_where_the_tagger_is_unsure(tone: Tone, expected: list[AlarmClass]) -> None:
+    logits = UNSURE if tone.glide_octaves > 0.1 else UNSURE | {"Vehicle horn, car horn, honking": -1.0}
+    judged = _play(AlarmAnalyser(LABELS, "yamnet"), 0, [logits] * 8, tone)
+    assert [judgement.key for judgement in judged] == expected
+
+
+@pytest.mark.parametrize("tone", [NO_TONE, Tone(4.0, 0.0), Tone(4.0, 1.0)])
+def test_a_tone_alone_is_no_alarm(tone: Tone) -> None:
+    assert _play(AlarmAnalyser(LABELS, "yamnet"), 0, [{"Music": 4.0, "Siren": -6.0}] * 20, tone) == []
+
+
+def test_weak_evidence_needs_longer() -> None:
+    # 2.25 of log odds come from the quarter of the rivals' -9.
+    def patches_needed(logit: float) -> int:
+        analyser = AlarmAnalyser(LABELS, "yamnet")
+        return next(n for n in range(30) if _play(analyser, n, [{"Siren": logit}]))
+
+    strong, weak = patches_needed(2.0), patches_needed(-3.0)
+    assert strong == 1
+    assert 2 <= weak <= 6
 
 
 def test_one_patch_is_not_sustained() -> None:

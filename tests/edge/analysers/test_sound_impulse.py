@@ -10,14 +10,14 @@ from parvis_edge.bundle import BundleError, load_bundle
 from parvis_edge.hearing.impulse import Impulse, Shape
 
 LABELS = load_bundle("yamnet").card.labels
-SHOT = Shape(attack_ms=1.0, half_energy_ms=10.0, tail_db=-15.0, low_fraction=0.2, lcpeak_db=115.0)
+SHOT = Shape(attack_ms=1.0, half_energy_ms=10.0, tail_db=-15.0, fade_db=-20.0, low_fraction=0.2, lcpeak_db=115.0)
 
 
 def _impulse(logits: dict[str, float], shape: Shape = SHOT, onset_s: float = 100.0, **changes: object) -> Impulse:
     every = np.full((3, len(LABELS)), -10.0, np.float32)
     for label, logit in logits.items():
         every[:, LABELS.index(label)] = logit
-    return replace(Impulse(onset_s, 0.2, 30.0, shape, cut_into=False, logits=every), **changes)  # type: ignore[arg-type]
+    return replace(Impulse(onset_s, 0.2, 30.0, shape, cut_into=False, beside_db=(), logits=every), **changes)  # type: ignore[arg-type]
 
 
 def _named(impulse: Impulse) -> ImpulseClass | None:
@@ -60,6 +60,36 @@ def test_a_sound_that_was_cut_needs_more_evidence(changes: dict[str, object]) ->
     assert _named(_impulse(weak)) is ImpulseClass.GUNSHOT
     assert _named(replace(_impulse(weak), **changes)) is None  # type: ignore[arg-type]
     assert _named(replace(_impulse(BLAST), **changes)) is ImpulseClass.GUNSHOT  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("logit", "beside_db", "expected"),
+    [
+        (-2.0, (), ImpulseClass.GUNSHOT),
+        (-2.0, (-6.0, 4.0, 1.0, -9.0, 5.0, -3.0), None),
+        (4.0, (-6.0, 4.0, 1.0, -9.0, 5.0, -3.0), ImpulseClass.GUNSHOT),
+        (-2.0, (-6.0, 4.0, 1.0), ImpulseClass.GUNSHOT),
+        (-2.0, (-0.5, 0.3, 0.8, -0.9, 0.1, 0.2, -0.4), ImpulseClass.GUNSHOT),
+        (-2.0, (-30.0, -40.0, -25.0, -33.0, -20.0, -28.0), ImpulseClass.GUNSHOT),
+    ],
+    ids=["alone", "a fire", "a battle", "few", "automatic fire", "a shot over faint rustling"],
+)
+def test_a_crackling_fire_is_no_gunfire(logit: float, beside_db: tuple[float, ...], expected: ImpulseClass | None) -> None:
+    assert _named(_impulse({"Gunshot, gunfire": logit}, beside_db=beside_db)) is expected
+
+
+@pytest.mark.parametrize(
+    ("fade_db", "beside_db", "expected"),
+    [(0.2, (), None), (-6.0, (), ImpulseClass.GUNSHOT), (None, (), ImpulseClass.GUNSHOT), (0.0, (0.0, 0.5), ImpulseClass.GUNSHOT)],
+    ids=["switched on", "fading", "cut off", "automatic fire"],
+)
+def test_what_does_not_fade_was_switched_on(fade_db: float | None, beside_db: tuple[float, ...], expected: ImpulseClass | None) -> None:
+    assert _named(_impulse(BLAST, replace(SHOT, fade_db=fade_db), beside_db=beside_db)) is expected
+
+
+@pytest.mark.parametrize(("tail_db", "expected"), [(-15.0, ImpulseClass.GUNSHOT), (-21.0, ImpulseClass.GUNSHOT), (-24.0, None)])
+def test_a_soft_tail_speaks_against(tail_db: float, expected: ImpulseClass | None) -> None:
+    assert _named(_impulse({"Gunshot, gunfire": -3.0}, replace(SHOT, tail_db=tail_db))) is expected
 
 
 @pytest.mark.parametrize(
