@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 # Tests that load the model runtime themselves: it must not report to its maker either.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -49,3 +51,10 @@ def mosquitto() -> Path:
 def chromium() -> Path:
     """A real browser's program."""
     return _program("chromium", "/usr/bin/chromium-browser")
+
+
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """A command that a test calls sets the log up for itself; the next test must not write to a stream that is gone."""
+    yield
+    structlog.reset_defaults()
