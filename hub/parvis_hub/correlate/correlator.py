@@ -10,6 +10,7 @@ from parvis_contract import EVENT_TYPES, Envelope, Incident, IncidentState, Site
 
 from .geometry import LocalMap
 from .grouping import Cluster, Grouping
+from .impulses import Impulses
 from .outcome import Change
 from .physics import speed_of_sound_m_s
 from .report import Report
@@ -31,7 +32,7 @@ class Correlator:
         self._plane = LocalMap.around(site.origin)
         self._sound_m_s = speed_of_sound_m_s(site.temperature_c)
         self._reports: dict[_ReportKey, Report] = {}
-        self._groupings: dict[_GroupKey, Grouping] = {}
+        self._groupings: dict[_GroupKey, Grouping | Impulses] = {}
         self._touched: dict[_GroupKey, None] = {}
         self._clock_us: int | None = None
         #: What was last said of each incident, and its first event's report.
@@ -77,10 +78,10 @@ class Correlator:
         else:
             grouping.refresh(report)
 
-    def _grouping(self, report: Report) -> Grouping:
+    def _grouping(self, report: Report) -> Grouping | Impulses:
         key = (report.type, report.identity)
         if key not in self._groupings:
-            self._groupings[key] = Grouping(report.type, self._sound_m_s)
+            self._groupings[key] = Impulses(self._sound_m_s) if report.type == "sound.impulse" else Grouping(report.type)
         self._touched[key] = None
         return self._groupings[key]
 
@@ -93,6 +94,7 @@ class Correlator:
         """The incidents that are not what they were when this was last called, in order of their ids."""
         clusters: dict[Cluster, None] = {}
         for key in self._touched:
+            self._groupings[key].settle()
             clusters.update(self._groupings[key].changed)
             self._groupings[key].changed.clear()
         self._touched.clear()

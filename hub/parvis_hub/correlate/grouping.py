@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import hypot
 
 from .neighbourhood import Cell, Neighbourhood
-from .physics import ARRIVAL_SIGMAS, AUDIBLE_M, MAX_EVENTS, PHYSICS, Physics, log_likelihood_ratio
+from .physics import MAX_EVENTS, PHYSICS, Physics, log_likelihood_ratio
 from .report import Order, Place, Report
 
 
@@ -72,14 +72,9 @@ class Grouping:
         changed: Clusters that have gained, lost or refreshed a report since this was last emptied.
     """
 
-    def __init__(self, type: str, sound_m_s: float) -> None:
-        physics = PHYSICS[type]
-        self._score: Callable[[Cluster, list[Report], Report], float | None]
-        if type == "sound.impulse":
-            self._score, reach_m = _Impulses(sound_m_s), AUDIBLE_M
-        else:
-            self._score, reach_m = _Things(physics), physics.reach_m
-        self._near = Neighbourhood(reach_m)
+    def __init__(self, type: str) -> None:
+        self._score: Callable[[Cluster, list[Report], Report], float | None] = _Things(PHYSICS[type])
+        self._near = Neighbourhood(PHYSICS[type].reach_m)
         self._placed: dict[Report, _Placed] = {}
         self.changed: dict[Cluster, None] = {}
 
@@ -107,6 +102,9 @@ class Grouping:
         self._place(report)
         again += self._influenced(report, since_us)
         self._decide_again(again)
+
+    def settle(self) -> None:
+        """Nothing: each report is decided when it comes."""
 
     def refresh(self, report: Report) -> None:
         """Takes note that a report says something new that no decision depends on."""
@@ -224,31 +222,6 @@ class _Things:
         variance_m2 = place.sigma_m**2 + there.sigma_m**2 + max(extent_m, report.extent_m) ** 2 + moved_m**2
         distance_m = hypot(there.east_m - place.east_m, there.north_m - place.north_m)
         return log_likelihood_ratio(distance_m, variance_m2, self._physics.rarity_per_m2)
-
-
-class _Impulses:
-    """Scores arrivals of one sound: between any two units no later than the sound needs from one to the other."""
-
-    def __init__(self, sound_m_s: float) -> None:
-        self._sound_m_s = sound_m_s
-
-    def __call__(self, cluster: Cluster, near: list[Report], report: Report) -> float | None:
-        # Those not near are too far off in place or in time.
-        earlier = cluster.before(report.order)
-        if earlier > len(near):
-            return None
-        here = report.anchor
-        for other in near:
-            if other.unit == report.unit:
-                return None
-            distance_m = hypot(here.east_m - other.anchor.east_m, here.north_m - other.anchor.north_m)
-            if distance_m > AUDIBLE_M:
-                return None
-            allowed_s = distance_m / self._sound_m_s + ARRIVAL_SIGMAS * hypot(report.sigma_us, other.sigma_us) / 1e6
-            if (here.time_us - other.anchor.time_us) / 1e6 > allowed_s:
-                return None
-        # Of two sounds that a unit has not heard yet, the earlier reaches it first.
-        return -cluster.reports[0].anchor.time_us / 1e6
 
 
 def _order(report: Report) -> Order:

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from parvis_contract import Envelope, EventData, Phase
+from parvis_contract import ClockSource, Envelope, EventData, Phase
 
 from .geometry import LocalMap
 from .physics import PHYSICS, extent_of
@@ -40,6 +40,7 @@ class Report:
         ended: It has: an instant, or an end has come.
         anchor: Where and when its first message says that it began.
         last: Where and when its latest message saw it.
+        free: Whether the clock that its first time is of follows no other.
         extent_m: How large its first message says that it is.
         sigma_us: Uncertainty of its first time, of the clock and of the onset.
         order: Where it stands among all: by when it began.
@@ -55,6 +56,7 @@ class Report:
         "data",
         "ended",
         "extent_m",
+        "free",
         "id",
         "identity",
         "joinable_us",
@@ -94,6 +96,7 @@ class Report:
             self.extent_m = extent_of(self.type, data.measure)
             onset_ms = getattr(data.measure, "onset_uncertainty_ms", 0.0)
             self.sigma_us = 1e3 * (data.clock.uncertainty_ms**2 + onset_ms**2) ** 0.5
+            self.free = data.clock.source is ClockSource.FREE
             field = PHYSICS[self.type].identity
             self.order = (time_us, f"{self.id} {self.unit}")
             self.identity = self.unit if field == "unit" else str(getattr(data.measure, field)) if field else ""
