@@ -16,6 +16,7 @@ from parvis_edge.vision.area import NotSeen, place, scaled
 from parvis_edge.vision.ground_plane import MAP_ERROR_M, MARK_ERROR_PX, Floats, GroundPlane, GroundPlaneError, LocalPlane
 
 from .geometry import Nearest, Pose, horizon_px, moves, nearest_standing, pose, seen_from_above, spread_px
+from .lens import find_bend, misfit
 
 #: A step: within it somebody is on the pavement or beside it. Farther out a pixel alone is more; there a twentieth of the distance
 #: keeps apart what stands one behind the other as far as the picture itself does.
@@ -86,6 +87,7 @@ class Assessment:
         nearest: Where somebody would be seen in most detail.
         cap_px_per_m: The profile's optical cap; None if it sets none.
         camera: Where the points put the camera.
+        looked_at_px: Where in the zones the error was looked at.
         horizon: Its y in pixels at the picture's left and right edge.
     """
 
@@ -101,6 +103,7 @@ class Assessment:
     nearest: Nearest | None = None
     cap_px_per_m: float | None = None
     camera: Pose | None = None
+    looked_at_px: list[Floats] = field(default_factory=list)
     horizon: tuple[float, float] | None = None
 
     @property
@@ -143,6 +146,7 @@ def assess(points: tuple[GroundPoint, ...], image_size: tuple[int, int], site: S
     _check_the_fit(found, plane)
     _check_the_zones(found, site, unit, own_m)
     _check_the_error(found, own_m)
+    _check_the_lens(found, plane, own_m)
     _check_the_cap(found, site, unit)
     _check_the_camera(found, site, unit, own_m)
     return found
@@ -207,6 +211,10 @@ def _check_the_fit(found: Assessment, plane: LocalPlane) -> None:
     found.checks = [_left_out(found, plane, number, float(residuals[number]), places[number]) for number in range(len(points))]
     worst = max(range(len(points)), key=lambda number: found.checks[number].sigmas or 0.0)
     check = found.checks[worst]
+    bend = find_bend(points, found.image_size, plane, ground)
+    if bend is not None and bend.misfit <= float(chdtri(2 * len(points) - 9, IMPLAUSIBLE)):
+        # No point is wrong: the lens is, and what it costs is looked at by itself.
+        return
     if check.sigmas is not None and check.left_out_m is not None and check.sigmas > CONTRADICTS_SIGMAS:
         said = f"{check.left_out_m:.2f} m from where the others put it, {check.sigmas:.0f} times what pointing and map leave open"
         if math.isinf(check.left_out_m):
@@ -230,20 +238,11 @@ def _plausible(found: Assessment, plane: LocalPlane) -> bool:
     What bends all points a little (a lens, ground that is not flat) contradicts no single one: the fit goes along with it, and only the
     sum of squares shows it (a chi-square with two degrees of freedom per point, less the eight of the homography).
     """
-    ground = found.ground
-    if ground is None:
+    if found.ground is None:
         return True
-    total = 0.0
-    for point in found.points:
-        place_m = plane.to_metres([(point.at.lon, point.at.lat)])[0]
-        there = ground.to_picture_px([place_m])[0]
-        if not np.isfinite(there).all():
-            return False
-        moving = moves(ground, there[None])[0]
-        off_m = moving @ (np.array(point.px) - there)
-        covariance = MARK_ERROR_PX**2 * moving @ moving.T + MAP_ERROR_M**2 * np.eye(2)
-        total += float(off_m @ np.linalg.solve(covariance, off_m))
-    return total <= float(chdtri(2 * len(found.points) - 8, IMPLAUSIBLE))
+    pixels = np.array([point.px for point in found.points])
+    places_m = plane.to_metres([(point.at.lon, point.at.lat) for point in found.points])
+    return misfit(found.ground, pixels, places_m) <= float(chdtri(2 * len(found.points) - 8, IMPLAUSIBLE))
 
 
 def _left_out(found: Assessment, plane: LocalPlane, number: int, residual_m: float, place_m: Floats) -> PointCheck:
@@ -303,6 +302,7 @@ def _check_the_zones(found: Assessment, site: Site, unit: str, own_m: Floats) ->
         rows, columns = np.nonzero(area.mask)
         chosen = np.linspace(0, len(rows) - 1, min(_SAMPLES, len(rows))).astype(int)
         centres = (np.stack([columns[chosen], rows[chosen]], axis=1) + 0.5) * np.array(area.px_per_cell)
+        found.looked_at_px.append(centres)
         error = _worst_error(ground, centres, own_m, site.units[unit].range_m)
         found.zones.append(ZoneCheck(name, area.area_m2, error[0] if error else None, _limit(error[1]) if error else None))
         if error and (found.error_m is None or error[0] / _limit(error[1]) > found.error_m / _limit(found.error_at_m or 0.0)):
@@ -327,6 +327,29 @@ def _check_the_error(found: Assessment, own_m: Floats) -> None:
             f"the ground plane is off by {found.error_m:.2f} m (1 sigma) {where}{named}, {found.error_at_m:.0f} m from the unit, "
             f"and {limit:.2f} m is the most; add points there, or points farther apart"
         )
+
+
+def _check_the_lens(found: Assessment, plane: LocalPlane, own_m: Floats) -> None:
+    """A bent lens, and how far it puts places between the points from where they are."""
+    if found.ground is None or found.refusals:
+        return
+    bend = find_bend(found.points, found.image_size, plane, found.ground)
+    if bend is None:
+        return
+    pixels = np.concatenate([_between(np.array([point.px for point in found.points])), *found.looked_at_px])
+    straight_m, bent_m = found.ground.to_ground_m(pixels), bend.to_ground_m(pixels)
+    off_m = np.linalg.norm(straight_m - bent_m, axis=1)
+    error_m = np.array([found.ground.uncertainty_m((float(x), float(y)), _NO_ERROR) for x, y in pixels])
+    limits_m = np.array([_limit(float(distance)) for distance in np.linalg.norm(bent_m - own_m, axis=1)])
+    shares = np.hypot(off_m, error_m) / limits_m
+    if not np.isfinite(shares).any():
+        return
+    worst = int(np.nanargmax(shares))
+    said = (
+        f"the lens bends straight lines (by {abs(bend.share):.0%} at the picture's side), which puts places up to {off_m[worst]:.1f} m off "
+        "beside the error above; switch on the camera's own lens correction, and calibrate again"
+    )
+    (found.refusals if shares[worst] > 1 else found.warnings).append(said)
 
 
 def _between(pixels: Floats) -> Floats:
