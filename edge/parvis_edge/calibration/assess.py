@@ -213,7 +213,12 @@ def _check_the_fit(found: Assessment, plane: LocalPlane) -> None:
     check = found.checks[worst]
     bend = find_bend(points, found.image_size, plane, ground)
     if bend is not None and bend.misfit <= float(chdtri(2 * len(points) - 9, IMPLAUSIBLE)):
-        # No point is wrong: the lens is, and what it costs is looked at by itself.
+        # No point is wrong: the lens is. Where that is more than chance, the error that a straight lens states is not the truth.
+        if (check.sigmas or 0.0) > CONTRADICTS_SIGMAS or not _plausible(found, plane):
+            found.refusals.append(
+                f"the lens bends straight lines (by {abs(bend.share):.0%} at the picture's side), more than a ground plane goes along with; "
+                "switch on the camera's own lens correction, and calibrate again"
+            )
         return
     if check.sigmas is not None and check.left_out_m is not None and check.sigmas > CONTRADICTS_SIGMAS:
         said = f"{check.left_out_m:.2f} m from where the others put it, {check.sigmas:.0f} times what pointing and map leave open"
