@@ -1,7 +1,8 @@
 """How well a unit hears, and what it costs, beside the bare tagger in the same run.
 
 Every development sound is fed to the microphone's sense as a stream of its own, at its own rate, as `parvis-edge watch --audio FILE` does;
-nothing is put before or after it. The bare tagger is the same INT8 model at its published spacing of patches, its score the largest of a
+nothing is put before or after it. Then again under conditions that must not matter: a quarter of the gain, faint noise or digital silence
+around it, other sampling rates. The bare tagger is the same INT8 model at its published spacing of patches, its score the largest of a
 class's labels over the file. Recall is by file: an event of the right class; a false alarm is a file without the class that has
 one. The hour of a quiet street is made, not recorded: noise of the usual colour, wind, and vehicles passing.
 
@@ -21,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import soundfile
-from parvis_contract import EVENT_TYPES
+from parvis_contract import EVENT_TYPES, Phase
 from parvis_contract.site import Microphone, Point, Site, Unit
 from parvis_edge.analysers.microphone import MicrophoneSense
 from parvis_edge.bundle import Bundle, load_bundle
@@ -106,6 +107,42 @@ def truth_of(path: Path) -> tuple[str | None, tuple[str, ...]]:
     return _TRUTH.get(name), _UNSORTED.get(name, ())
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How the material is played.
+
+    Attributes:
+        gain: Every sample is multiplied by it.
+        around_s: So much is put before and after each sound.
+        noise_db: Of what is put there, below full scale; None puts digital silence.
+        rate_hz: What the sound is resampled to; None keeps its own rate.
+    """
+
+    gain: float = 1.0
+    around_s: float = 0.0
+    noise_db: float | None = None
+    rate_hz: int | None = None
+
+    def play(self, sound: Floats, rate_hz: int) -> tuple[Floats, int]:
+        """A sound as it is under the condition, and its rate."""
+        if self.rate_hz is not None:
+            resampler = Resampler(rate_hz, self.rate_hz)
+            sound, rate_hz = np.concatenate([resampler.push(sound), resampler.finish()]), self.rate_hz
+        amplitude = 0.0 if self.noise_db is None else 10.0 ** (self.noise_db / 20.0)
+        around = np.random.default_rng(1).normal(0.0, 1.0, round(self.around_s * rate_hz)).astype(np.float32) * np.float32(amplitude)
+        return np.concatenate([around, np.float32(self.gain) * sound, around]), rate_hz
+
+
+CONDITIONS = {
+    "as it is": Condition(),
+    "gain x 0.25": Condition(gain=0.25),
+    "gain x 0.7, 1.2 s of noise at -80 dB around": Condition(gain=0.7, around_s=1.2, noise_db=-80.0),
+    "3 s of zeros around": Condition(around_s=3.0),
+    "resampled to 48 kHz": Condition(rate_hz=48_000),
+    "resampled to 16 kHz": Condition(rate_hz=16_000),
+}
+
+
 @dataclass(slots=True)
 class Heard:
     """What was heard of the material.
@@ -136,6 +173,19 @@ class Heard:
         """Files without the class in which it was heard."""
         return [name for name in self._without(sound_class) if sound_class in classes_heard(self.events[name])]
 
+    def false_events(self, sound_class: str) -> int:
+        """Events in files without the class: one file may have several."""
+        return sum(
+            judgement.phase in (Phase.START, Phase.INSTANT) and str(getattr(judgement.measure, "sound_class", "")) == sound_class
+            for name in self._without(sound_class)
+            for judgement in self.events[name]
+        )
+
+    @property
+    def tampered(self) -> int:
+        """Files at which the unit said that it was tampered with."""
+        return sum(any(judgement.type == "unit.tampered" for judgement in events) for events in self.events.values())
+
     def negatives_s(self, sound_class: str) -> float:
         """Seconds of sound without the class."""
         return sum(self.seconds[name] for name in self._without(sound_class))
@@ -152,22 +202,19 @@ class Heard:
         return [name for name, (truth, open_to) in self.truth.items() if truth not in kin and sound_class not in open_to]
 
 
-def listen(bundle: Bundle, folder: Path = DEVELOPMENT, *, gain: float = 1.0, before_s: float = 0.0) -> Heard:
+def listen(bundle: Bundle, folder: Path = DEVELOPMENT, condition: Condition = CONDITIONS["as it is"]) -> Heard:
     """Feeds all of the material to a sense and to the bare tagger.
 
     Args:
         bundle: The tagger.
         folder: Of the material.
-        gain: Every sample is multiplied by it.
-        before_s: So much faint noise, 80 dB below full scale, is put before and after each sound.
+        condition: How it is played.
     """
     heard = Heard()
     tagger = Tagger(bundle)
     columns = {name: [bundle.card.labels.index(label) for label in labels] for name, labels in CLASSES.items()}
     for path in sounds(folder):
-        sound, rate_hz = read(path)
-        pad = np.random.default_rng(1).normal(0.0, 1e-4, round(before_s * rate_hz)).astype(np.float32)
-        sound = np.concatenate([pad, np.float32(gain) * sound, pad])
+        sound, rate_hz = condition.play(*read(path))
         name = str(path.relative_to(folder))
         heard.truth[name] = truth_of(path)
         heard.seconds[name] = sound.size / rate_hz
@@ -273,6 +320,19 @@ def rows() -> Iterator[Row]:
         )
 
 
+def _under_conditions(bundle: Bundle, bare: Heard) -> list[str]:
+    """Recall, false files and false events of each class under each condition."""
+    lines = ["", "recall, false files (false events); files called tampered", f"{'':44}" + "".join(f"{name:>18}" for name in CLASSES)]
+    for name, condition in CONDITIONS.items():
+        heard = bare if condition == CONDITIONS["as it is"] else listen(bundle, condition=condition)
+        cells = []
+        for sound_class in CLASSES:
+            hits, own = heard.recall(sound_class)
+            cells.append(f"{hits}/{own} {len(heard.false_alarms(sound_class))}({heard.false_events(sound_class)})")
+        lines.append(f"{name:44}" + "".join(f"{cell:>18}" for cell in cells) + f"{heard.tampered:4d}")
+    return lines
+
+
 def main() -> int:
     """Prints everything."""
     if not DEVELOPMENT.is_dir():
@@ -299,6 +359,7 @@ def main() -> int:
         by_folder.setdefault(str(Path(name).parent), Counter())["files"] += 1
         by_folder[str(Path(name).parent)].update(classes_heard(events))
     lines += [f"  {folder:28}{dict(counts)}" for folder, counts in sorted(by_folder.items())]
+    lines += _under_conditions(bundle, heard)
     lines += ["", f"events of spoken words: {heard.events_of_speech}"]
     street = quiet_street(600.0)
     lines.append(f"events in ten minutes of a made quiet street: {len(hear(street, 16_000, bundle))}")

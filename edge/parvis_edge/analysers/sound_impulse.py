@@ -55,6 +55,8 @@ _FADE_DB = -1.0
 #: A fire crackles: many rises within the seconds around, no more than so much softer, of unlike strength. One weapon's shots are alike
 #: within a decibel. A blast among them must be this much likelier in log odds.
 _CRACKLE_COUNT, _CRACKLE_RANGE_DB, _CRACKLE_SPREAD_DB, _CRACKLE = 5, 12.0, 1.5, 3.0
+#: And for so long after any blast, another one in a crackle is the same fire's, or the same fight's: one cause is one event.
+_CRACKLE_OWN_S = 5.0
 #: Softer ones are of something small and near: speech peaks at so much, a shot a kilometre away and a pane across a street are louder.
 _LEAST_LCPEAK_DB = 70.0
 #: Glass is stiff and thin and has no depth: evidence lost per share of energy below 250 Hz.
@@ -78,6 +80,7 @@ _OWN_S = {
     ImpulseClass.CRASH: 1.5,
 }
 _ECHO_LOSS_DB = 6.0
+_BLASTS = (ImpulseClass.GUNSHOT, ImpulseClass.EXPLOSION, ImpulseClass.FIREWORK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class _Witness:
 #: Thresholds lie where, of the development sounds, the goals for recall are reached with the fewest false alarms; slope and intercept are
 #: Platt's (1999), fitted to the same sounds' evidence: among them one clip in four was a blast and one in ten a pane. In a street they are
 #: rarer, and a confidence is worth as much less. There is no crash in them: stricter, and half as sure.
-_BLAST_WITNESS = _Witness(-1.0, 0.80, 0.90)
+_BLAST_WITNESS = _Witness(-1.25, 0.80, 0.90)
 _GLASS_WITNESS = _Witness(-1.2, 0.52, 0.55)
 _CRASH_WITNESS = _Witness(1.0, 0.50, -0.5)
 
@@ -146,6 +149,9 @@ class ImpulseAnalyser:
             and impulse.shape.lcpeak_db
             < before[1] - (_ECHO_LOSS_DB if sound_class in (ImpulseClass.GUNSHOT, ImpulseClass.FIREWORK) else -_ECHO_LOSS_DB)
         ):
+            return []
+        crackling = sound_class in _BLASTS and _crackles(impulse)
+        if crackling and any(impulse.onset_s - self._latest[kind][0] < _CRACKLE_OWN_S for kind in _BLASTS if kind in self._latest):
             return []
         self._latest[sound_class] = (impulse.onset_s, impulse.shape.lcpeak_db)
         measure = SoundImpulse(

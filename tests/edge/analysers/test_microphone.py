@@ -135,6 +135,17 @@ def test_recorded_sounds_are_heard(bundle: Bundle, material: Path, sound_class: 
     assert hits >= least, f"{hits} of {len(files)}"
 
 
+@pytest.mark.parametrize("name", ["gain x 0.25", "3 s of zeros around"])
+def test_neither_gain_nor_silence_around_matters(bundle: Bundle, material: Path, name: str) -> None:
+    """Sirens stay sirens and horns do not become sirens; and no unit is called tampered with for the silence."""
+    sirens, horns = (sorted((material / "audio" / "us8k" / kind).glob("1*.wav")) for kind in ("siren", "car_horn"))
+    condition = bench.CONDITIONS[name]
+    judged = {path: bench.hear(*condition.play(*bench.read(path)), bundle) for path in [*sirens[:5], *horns[4:7]]}
+    assert sum("siren" in bench.classes_heard(judged[path]) for path in sirens[:5]) >= 4
+    assert not [path.name for path in horns[4:7] if "siren" in bench.classes_heard(judged[path])]
+    assert not [judgement for every in judged.values() for judgement in every if judgement.type == "unit.tampered"]
+
+
 @pytest.mark.parametrize(
     "kind", ["esc10/baby_cry", "esc10/dog_bark", "us8k/jackhammer", "us8k/drilling", "us8k/children_playing", "nonspeech/machine"]
 )

@@ -79,6 +79,18 @@ def test_a_crackling_fire_is_no_gunfire(logit: float, beside_db: tuple[float, ..
 
 
 @pytest.mark.parametrize(
+    ("beside_db", "events"),
+    [((-6.0, 4.0, 1.0, -9.0, 5.0, -3.0), 2), ((0.1, 0.2, -0.3, 0.0, 0.4, -0.1), 10)],
+    ids=["a crackle", "automatic fire"],
+)
+def test_one_crackle_is_one_event(beside_db: tuple[float, ...], events: int) -> None:
+    """Ten blasts in six seconds that the tagger is sure of: within five seconds of one event a crackle gives no other."""
+    analyser = ImpulseAnalyser(LABELS, "yamnet")
+    impulses = [_impulse({"Gunshot, gunfire": 5.0}, beside_db=beside_db, onset_s=100.0 + 0.6 * n) for n in range(10)]
+    assert sum(len(analyser.judge(impulse)) for impulse in impulses) == events
+
+
+@pytest.mark.parametrize(
     ("fade_db", "beside_db", "expected"),
     [(0.2, (), None), (-6.0, (), ImpulseClass.GUNSHOT), (None, (), ImpulseClass.GUNSHOT), (0.0, (0.0, 0.5), ImpulseClass.GUNSHOT)],
     ids=["switched on", "fading", "cut off", "automatic fire"],
