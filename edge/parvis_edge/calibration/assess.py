@@ -216,7 +216,7 @@ def _check_the_fit(found: Assessment, plane: LocalPlane) -> None:
         # No point is wrong: the lens is. Where that is more than chance, the error that a straight lens states is not the truth.
         if (check.sigmas or 0.0) > CONTRADICTS_SIGMAS or not _plausible(found, plane):
             found.refusals.append(
-                f"the lens bends straight lines (by {abs(bend.share):.0%} at the picture's side), more than a ground plane goes along with; "
+                f"the lens bends straight lines (by {abs(bend.share):.0%} at the picture's side), more than a ground plane allows; "
                 "switch on the camera's own lens correction, and calibrate again"
             )
         return
