@@ -8,9 +8,10 @@ from __future__ import annotations
 import argparse
 import math
 import random
+import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -73,8 +74,12 @@ class City:
     places_m: list[Point] = field(default_factory=list)
 
 
-def make_city(seed: int, *, side: int = 6, scenes: int = 30) -> City:
-    """A quarter of ``side`` × ``side`` units, 40 to 120 m apart, and a scene of sounds every 20 s."""
+#: What happens: single shots, several within a second, an automatic weapon's burst, a shot while fireworks go off elsewhere.
+KINDS = ("shot", "shot", "shots", "burst", "fireworks")
+
+
+def make_city(seed: int, *, side: int = 6, scenes: int = 30, kinds: Sequence[str] = KINDS) -> City:  # noqa: C901  # a script
+    """A quarter of ``side`` × ``side`` units, 40 to 120 m apart, and a scene of sounds of these kinds every 20 s."""
     rng = random.Random(seed)
     spacing_m = rng.uniform(50.0, 100.0)
     units = [_unit(rng, f"u{index:03}", (index % side * spacing_m, index // side * spacing_m)) for index in range(side * side)]
@@ -123,7 +128,7 @@ def make_city(seed: int, *, side: int = 6, scenes: int = 30) -> City:
 
     for scene in range(scenes):
         at_s = START_S + 20.0 * scene + rng.uniform(0, 5)
-        what, place_m, range_m = rng.choice(["shot", "shot", "shots", "burst", "fireworks"]), anywhere(), rng.uniform(150.0, 400.0)
+        what, place_m, range_m = rng.choice(kinds), anywhere(), rng.uniform(150.0, 400.0)
         if what == "burst":
             for number in range(rng.randint(3, 6)):
                 sound(at_s + 0.1 * number, place_m, ImpulseClass.GUNSHOT, range_m)
@@ -235,15 +240,18 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--side", type=int, default=6)
     arguments = parser.parse_args()
-    score, messages, spent_s = Score(), 0, 0.0
-    for seed in range(arguments.first, arguments.first + arguments.cities):
-        city = make_city(seed, side=arguments.side)
-        began_s = time.process_time()
-        incidents = answer(city)
-        spent_s += time.process_time() - began_s
-        messages += len(city.messages)
-        score.add(city, incidents)
-    print(f"{arguments.cities} cities, {messages} arrivals, {messages / spent_s:.0f} messages/s of one core: {score}")
+    for kinds in (KINDS, *((kind,) for kind in dict.fromkeys(KINDS))):
+        score, messages, spent_s = Score(), 0, 0.0
+        for seed in range(arguments.first, arguments.first + arguments.cities):
+            city = make_city(seed, side=arguments.side, kinds=kinds, scenes=10 if len(kinds) == 1 else 30)
+            began_s = time.process_time()
+            incidents = answer(city)
+            spent_s += time.process_time() - began_s
+            messages += len(city.messages)
+            score.add(city, incidents)
+        name = kinds[0] if len(kinds) == 1 else "all"
+        sys.stdout.write(f"{name:10} {messages:6} arrivals {messages / spent_s:5.0f}/s  {score}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -21,22 +21,28 @@ Indices = npt.NDArray[np.intp]
 #: Shares of arrivals that are an echo, and an echo's mean delay: as in locating. Beyond a quarter of a second an echo is none.
 _ECHO_SHARE, _ECHO_DELAY_S, _ECHO_MOST_S = 0.12, 0.06, 0.25
 #: A stranger: an impulse that a unit hears and no other does, per second while others are heard.
-_STRANGERS_PER_S = 0.02
-#: Sounds per second and square metre there are to choose from where some are heard: one, within half a kilometre.
-_SOUNDS_PER_S_M2 = 1.0 / (pi * 500.0**2)
+_STRANGERS_PER_S = 0.01
+#: Sounds per second and square metre there are to choose from where some are heard: one in five seconds, within half a kilometre.
+_SOUNDS_PER_S_M2 = 0.2 / (pi * 500.0**2)
 #: A clock that is off by more than it says: how likely where it runs free, and where it says it does not; and by how much at most.
-_LIE_SHARE_FREE, _LIE_SHARE, _LIE_S = 0.3, 0.03, 1.0
-#: Lone strangers per second: a unit that cries wolf does so every few minutes.
-_LONE_PER_S = 0.005
+_LIE_SHARE_FREE, _LIE_SHARE, _LIE_S = 0.5, 0.03, 1.0
 #: What the air and the map leave open of a direct arrival, even with perfect clocks.
 _LEAST_SIGMA_S = 0.001
 _SPEED_SHARE = 0.004
+#: A unit nearer than another that hears a sound hears it too, all but this share: screened, or its onset lost in another's.
+_MISSED_SHARE = 0.3
+#: A unit whose clock is wrong is asked for sounds no farther than this share of what the farthest that heard it is.
+_FARTHER = 1.2
+#: What a clock's error is found to, from one arrival: a few milliseconds.
+_OFFSET_SIGMA_S = 0.003
 #: A unit's height above the source, as a street's lamp posts have it: without it, near arrivals do not fit.
 _RISE_M = 3.0
 #: Half of the net's mesh, as travel time.
 _BLUR_S = 0.015
 #: How many of the first arrivals a sound is sought from, and how many of the best places are climbed from.
-_REFERENCES, _CLIMBED = 6, 6
+_REFERENCES, _CLIMBED = 6, 10
+#: A sound of no more arrivals than this may be none; one that explains its arrivals less well than this share of the best may be mixed.
+_WEAK, _GOOD_SHARE = 4, 0.6
 #: A place off the net is no farther than this from the unit that heard it, one sigma.
 _NEAR_M = 200.0
 
@@ -111,20 +117,42 @@ class _Problem:
         self._sigma_s = np.hypot([each.sigma_s for each in heard], _LEAST_SIGMA_S)
         names = {name: number for number, name in enumerate(sorted({each.unit for each in heard}))}
         self._unit = np.array([names[each.unit] for each in heard])
+        _, first = np.unique(self._unit, return_index=True)
+        self._unit_m = self._place_m[first]
+        self._of_unit = [np.flatnonzero(self._unit == unit) for unit in range(len(first))]
         self._lie_share = np.array([_LIE_SHARE_FREE if each.free else _LIE_SHARE for each in heard])
 
     def groups(self) -> list[list[int]]:
         """The arrivals by sound."""
-        sounds = self._deal(self._sounds())
+        sounds = self._explained()
         groups = [[int(index) for index in sound.members] for sound in sounds]
-        self._lies(sounds, groups)
-        return groups
+        taken = {index for group in groups for index in group}
+        return groups + [[index] for index in range(len(self._time_s)) if index not in taken]
 
-    def _sounds(self) -> list[_Sound]:
-        left = np.arange(len(self._time_s))
+    def _explained(self) -> list[_Sound]:
+        """The sounds that explain everything best, as far as is found by taking weak ones back and seeking again."""
+        everything = np.arange(len(self._time_s))
+        sounds, value = self._deal(self._sought(everything, []))
+        # A few wrong clocks look like a sound of their own.
+        for weak in sorted((sound for sound in sounds if len(sound.members) <= _WEAK), key=lambda sound: len(sound.members)):
+            fewer, other = self._deal([sound for sound in sounds if sound.members[0] != weak.members[0]])
+            if other > value:
+                sounds, value = fewer, other
+        # Sounds mixed of several explain their arrivals worse than a true one does.
+        typical = max((sound.value / len(sound.members) for sound in sounds), default=0.0)
+        good = [sound for sound in sounds if sound.value / len(sound.members) > _GOOD_SHARE * typical]
+        if len(good) < len(sounds):
+            left = np.setdiff1d(everything, np.concatenate([everything[:0], *(sound.members for sound in good)]))
+            again, other = self._deal(good + self._sought(left, good))
+            if other > value:
+                sounds = again
+        return sounds
+
+    def _sought(self, left: Indices, known: list[_Sound]) -> list[_Sound]:
+        """Sounds that explain some arrivals, beside those known."""
         sounds: list[_Sound] = []
         while len(left) > 1:
-            best = self._best(left)
+            best = self._best(left, [sound.state[:2] for sound in [*known, *sounds]])
             if best is None:
                 left = left[1:]
                 continue
@@ -132,11 +160,13 @@ class _Problem:
             left = np.setdiff1d(left, best.members)
         return sounds
 
-    def _best(self, left: Indices) -> _Sound | None:
-        """The sound that explains the arrivals left best, one of the first among them."""
+    def _best(self, left: Indices, places_m: list[Array]) -> _Sound | None:
+        """The sound that explains the arrivals left best, one of the first among them; it may be where others were."""
         first = left[:_REFERENCES]
         window = left[self._time_s[left] <= self._time_s[first[-1]] + 2.0]
-        starts = [self._starts(int(reference), window) for reference in first if self._time_s[reference] <= self._time_s[first[0]] + 0.5]
+        starts = [
+            self._starts(int(reference), window, places_m) for reference in first if self._time_s[reference] <= self._time_s[first[0]] + 0.5
+        ]
         values = np.concatenate([value for _, value in starts])
         states = np.concatenate([state for state, _ in starts])
         found: _Sound | None = None
@@ -153,9 +183,9 @@ class _Problem:
                 found = sound
         return found
 
-    def _starts(self, reference: int, window: Indices) -> tuple[Array, Array]:
+    def _starts(self, reference: int, window: Indices, places_m: list[Array]) -> tuple[Array, Array]:
         """Places and times of origin, ``(k, 3)``, from which the reference is direct, with their values ``(k,)``."""
-        place_m = self._place_m[reference] + _NET_M
+        place_m = np.concatenate([self._place_m[reference] + _NET_M, *(each[None] for each in places_m)])
         began_s = self._time_s[reference] - self._travel_s(place_m, np.array([reference]))[:, 0]
         late_s = self._time_s[window] - began_s[:, None] - self._travel_s(place_m, window)
         sigma_s = np.sqrt(self._sigma_s[window] ** 2 + self._sigma_s[reference] ** 2 + _BLUR_S**2)
@@ -214,9 +244,18 @@ class _Problem:
         if len(chosen) < 2:
             return None
         information = self._step(state, start, window[chosen], trust[chosen], 0.0)[1]
-        volume = 1.5 * log(2.0 * pi) - 0.5 * float(np.linalg.slogdet(information)[1])
-        value = float(gain[chosen].sum()) + volume + log(_SOUNDS_PER_S_M2)
+        value = float(gain[chosen].sum()) + self._rarity(state, window[chosen], information)
         return _Sound(state, window[chosen], value) if value > 0.0 else None
+
+    def _rarity(self, state: Array, members: Indices, information: Array) -> float:
+        """The logarithm of how likely it is that there is such a sound at all, and that those who heard it did and no others."""
+        volume = 1.5 * log(2.0 * pi) - 0.5 * float(np.linalg.slogdet(information)[1])
+        return volume + log(_SOUNDS_PER_S_M2) + log(_MISSED_SHARE) * self._missed(state, members)
+
+    def _missed(self, state: Array, members: Indices) -> int:
+        """How many units are nearer than the farthest that heard a sound and did not hear it, of those that heard any."""
+        distance_m = np.hypot(*(self._unit_m - state[:2]).T)
+        return int(np.sum(distance_m <= distance_m[self._unit[members]].max())) - len(members)
 
     def _step(self, state: Array, start: Array, members: Indices, trust: Array, extra_s: float) -> tuple[Array, Array]:
         """One step of Gauss and Newton, and the information ``(3, 3)``."""
@@ -232,54 +271,84 @@ class _Problem:
         longest_m = float(np.hypot(step[0], step[1]))
         return state + step * min(1.0, 60.0 / max(longest_m, 1e-9)), information
 
-    def _deal(self, sounds: list[_Sound]) -> list[_Sound]:
-        """Deals each unit's arrivals out among the sounds, so that together they are explained best; the rest are alone."""
-        everything = np.arange(len(self._time_s))
+    def _deal(self, sounds: list[_Sound]) -> tuple[list[_Sound], float]:
+        """Deals each unit's arrivals out among the sounds, so that together they are explained best; the rest are alone.
+
+        Returns:
+            The sounds, placed again, and how much better than strangers they explain everything.
+        """
+        total = 0.0
         for _ in range(3):
             if not sounds:
-                break
-            gains = np.stack([self._gains(sound.state, everything)[0] for sound in sounds])
+                return sounds, 0.0
             members: list[list[int]] = [[] for _ in sounds]
-            for unit in range(int(self._unit.max()) + 1):
-                own = np.flatnonzero(self._unit == unit)
-                worth = np.maximum(gains[:, own], 0.0)
-                for row, column in zip(*linear_sum_assignment(-worth), strict=True):
-                    if worth[row, column] > 0.0:
-                        members[row].append(int(own[column]))
+            total = 0.0
+            farthest_s = np.array([float(self._travel_s(sound.state[:2], sound.members).max()) for sound in sounds])
+            for own in self._of_unit:
+                worth, pairs = self._dealt(own, sounds, farthest_s)
+                total += worth
+                for row, column in pairs:
+                    members[row].append(int(own[column]))
             again: list[_Sound] = []
             for sound, indices in zip(sounds, members, strict=True):
                 if len(indices) < 2:
                     continue
                 own = np.array(sorted(indices), dtype=np.intp)
-                state = self._step(sound.state, sound.state, own, self._gains(sound.state, own)[1], 0.0)[0]
-                again.append(_Sound(state, own, sound.value))
-            if [tuple(sound.members) for sound in again] == [tuple(sound.members) for sound in sounds]:
-                return again
+                gain, trust = self._gains(sound.state, own)
+                state, information = self._step(sound.state, sound.state, own, trust, 0.0)
+                rarity = self._rarity(state, own, information)
+                total += rarity
+                again.append(_Sound(state, own, float(np.maximum(gain, 0.0).sum()) + rarity))
+            settled = [tuple(sound.members) for sound in again] == [tuple(sound.members) for sound in sounds]
             sounds = again
-        return sounds
+            if settled:
+                break
+        return sounds, total
 
-    def _lies(self, sounds: list[_Sound], groups: list[list[int]]) -> None:
-        """Gives arrivals that no sound explains to one that their unit did not hear, if a wrong clock is likelier than a stranger."""
-        taken = {index for group in groups for index in group}
-        strangers = [index for index in range(len(self._time_s)) if index not in taken]
-        choices: list[tuple[float, float, int, int]] = []
-        for number, sound in enumerate(sounds):
-            units = set(self._unit[sound.members].tolist())
-            farthest_s = float(self._travel_s(sound.state[:2], sound.members).max())
-            for index in strangers:
-                travel_s = float(self._travel_s(sound.state[:2], np.array([index]))[0])
-                late_s = abs(float(self._time_s[index]) - float(sound.state[2]) - travel_s)
-                if int(self._unit[index]) in units or late_s > _LIE_S or travel_s > 1.2 * farthest_s:
-                    continue
-                worth = log(float(self._lie_share[index]) / (2.0 * _LIE_S) / _LONE_PER_S)
-                if worth > 0.0:
-                    choices.append((-worth, late_s, index, number))
-        heard = {(int(self._unit[index]), number) for number, group in enumerate(groups) for index in group}
-        for _, _, index, number in sorted(choices):
-            if index not in taken and (int(self._unit[index]), number) not in heard:
-                taken.add(index)
-                heard.add((int(self._unit[index]), number))
-                groups[number].append(index)
-        groups.extend([index] for index in strangers if index not in taken)
-        for group in groups:
-            group.sort()
+    def _dealt(self, own: Indices, sounds: list[_Sound], farthest_s: Array) -> tuple[float, list[tuple[int, int]]]:
+        """Which sound each of one unit's arrivals is of, as pairs of positions, and what that is worth.
+
+        Its clock's error is the same for all of them.
+        """
+        late_s = np.empty((len(sounds), len(own)))
+        travel_s = np.empty(len(sounds))
+        gain = np.empty_like(late_s)
+        for row, sound in enumerate(sounds):
+            gain[row] = self._gains(sound.state, own)[0]
+            travel_s[row] = self._travel_s(sound.state[:2], own[:1])[0]
+            late_s[row] = self._time_s[own] - sound.state[2] - travel_s[row]
+        best, chosen = _assigned(gain)
+        if len(chosen) == len(own) and best >= len(own) * log(1.0 / _STRANGERS_PER_S):
+            return best, chosen
+        sigma_s = float(self._sigma_s[own[0]])
+        audible = (travel_s <= _FARTHER * farthest_s)[:, None]
+        for offset_s in np.unique(late_s[(np.abs(late_s) <= _LIE_S) & audible]):
+            stated = np.exp(-0.5 * (offset_s / sigma_s) ** 2) / (np.sqrt(2.0 * pi) * sigma_s)
+            prior = float(stated + self._lie_share[own[0]] / (2.0 * _LIE_S)) * np.sqrt(2.0 * pi) * _OFFSET_SIGMA_S
+            shifted = np.where(audible, _log_density(late_s - offset_s, _OFFSET_SIGMA_S) - log(_STRANGERS_PER_S), -1.0)
+            value, pairs = _assigned(shifted)
+            value += log(prior)
+            if value > best + 1e-9:
+                best, chosen = value, pairs
+        return best, chosen
+
+
+def _log_density(late_s: Array, sigma_s: float) -> Array:
+    """Of an arrival that is direct or an echo, from how much later than the direct path it is: per second."""
+    direct = (1.0 - _ECHO_SHARE) / (np.sqrt(2.0 * pi) * sigma_s) * np.exp(-0.5 * (late_s / sigma_s) ** 2)
+    echo = np.where(
+        (late_s > -sigma_s) & (late_s < _ECHO_MOST_S), _ECHO_SHARE / _ECHO_DELAY_S * np.exp(-np.abs(late_s) / _ECHO_DELAY_S), 0.0
+    )
+    return np.asarray(np.log(np.maximum(direct + echo, 1e-30)))
+
+
+def _assigned(worth: Array) -> tuple[float, list[tuple[int, int]]]:
+    """The assignment of columns to rows that is worth most, and what it is worth; what is worth nothing is left out."""
+    worth = np.maximum(worth, 0.0)
+    if worth.shape[1] == 1:
+        row = int(worth[:, 0].argmax())
+        pairs = [(row, 0)]
+    else:
+        pairs = [(int(row), int(column)) for row, column in zip(*linear_sum_assignment(-worth), strict=True)]
+    pairs = [(row, column) for row, column in pairs if worth[row, column] > 0.0]
+    return float(sum(worth[pair] for pair in pairs)), pairs

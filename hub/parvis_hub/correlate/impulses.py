@@ -95,9 +95,9 @@ class Impulses:
             there = other.anchor
             distance_m = hypot(here.east_m - there.east_m, here.north_m - there.north_m)
             slack_us = _SLACK_S * 1e6 + 3.0 * hypot(report.sigma_us, other.sigma_us)
-            if other is not report and distance_m <= AUDIBLE_M:
-                if abs(here.time_us - there.time_us) <= distance_m / self._sound_m_s * 1e6 + slack_us:
-                    found.append(other)
+            apart_us = abs(here.time_us - there.time_us)
+            if other is not report and distance_m <= AUDIBLE_M and apart_us <= distance_m / self._sound_m_s * 1e6 + slack_us:
+                found.append(other)
         return found
 
     def _episode(self, report: Report) -> set[Report]:
