@@ -56,11 +56,10 @@ class FlowCounter:
                 self._begin(scene.time_s)
         alive = {track.number for track in scene.tracks}
         self._sides = {key: side for key, side in self._sides.items() if key[1] in alive}
-        for track in scene.tracks:
-            if track.seen_s == scene.time_s and is_new(track, scene):
-                for name, area in self._areas.items():
-                    inside = bool(area.contains([track.foot_px])[0])
-                    self._cross(name, track.number, ObjectClass(track.kind), inside, scene.time_s)
+        seen = [track for track in scene.tracks if track.seen_s == scene.time_s and is_new(track, scene)]
+        for name, area in self._areas.items():
+            for track, inside in zip(seen, area.contains([track.foot_px for track in seen]).tolist(), strict=True):
+                self._cross(name, track.number, ObjectClass(track.kind), inside, scene.time_s)
         return told
 
     def finish(self, time_s: float) -> list[Counted]:

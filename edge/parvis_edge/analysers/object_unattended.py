@@ -55,7 +55,7 @@ VANISHED_S = 2.0
 UNNAMED_CONFIDENCE = 0.6
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Thing:
     """A standing region that may be an abandoned thing."""
 
@@ -190,8 +190,8 @@ class UnattendedObjectAnalyser:
         scale = self._yardstick.px_per_m(thing.box_px)
         near_px = NEAR_M * scale if scale else NEAR_SHARE * scene.size_px[1]
         nearest_px, attended = np.inf, False
-        for track in people:
-            gap = _gap_px(track.box_px, thing.box_px)
+        gaps = _gaps_px(np.array([track.box_px for track in people]).reshape(-1, 4), thing.box_px).tolist()
+        for track, gap in zip(people, gaps, strict=True):
             if gap > min(nearest_px, 4 * near_px) and gap > near_px:
                 continue
             if _is_phantom(track, thing, scene):
@@ -223,16 +223,15 @@ class UnattendedObjectAnalyser:
         for other in self._things:
             if other is not thing and other.number in self._lasting:
                 reach = 0.5 * float((other.box_px[2:] - other.box_px[:2]).max())
-                if _gap_px(other.box_px, thing.box_px) <= reach:
+                if _gaps_px(other.box_px[None], thing.box_px)[0] <= reach:
                     return True
         return False
 
 
-def _gap_px(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> float:
-    """Distance of two boxes: across by their sides, in depth by their feet; rows are foreshortened and count double."""
-    across = max(float(one[0] - other[2]), float(other[0] - one[2]), 0.0)
-    depth = 2.0 * abs(float(one[3] - other[3]))
-    return float(np.hypot(across, depth))
+def _gaps_px(boxes: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """``(N,)``: how far ``(N, 4)`` boxes are from another: across by their sides, in depth, counted double, by their feet."""
+    across = np.maximum(np.maximum(boxes[:, 0] - other[2], other[0] - boxes[:, 2]), 0.0)
+    return np.asarray(np.hypot(across, 2.0 * (boxes[:, 3] - other[3])))
 
 
 def _is_really_there(box_px: npt.NDArray[np.floating], score: float, thing: _Thing, scene: Scene) -> bool:

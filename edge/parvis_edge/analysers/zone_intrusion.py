@@ -97,13 +97,9 @@ class ZoneIntrusionAnalyser:
     def _inside(self, name: str, area: Area, scene: Scene) -> list[Track]:
         """Tracks that are in the zone now, and are somebody or something new."""
         found = []
-        for track in scene.of_kind("person", "bicycle", "vehicle"):
-            if track.seen_s < scene.time_s and track.missed_s > 0:
-                continue
-            within = bool(area.contains([track.foot_px])[0])
-            if not within and not area.on_map:
-                within = float(area.shares([track.box_px])[0]) >= INSIDE
-            if not within:
+        present = [track for track in scene.of_kind("person", "bicycle", "vehicle") if track.seen_s >= scene.time_s or track.missed_s == 0]
+        for track, stands_inside in zip(present, area.contains([track.foot_px for track in present]).tolist(), strict=True):
+            if not stands_inside and (area.on_map or float(area.shares([track.box_px])[0]) < INSIDE):
                 self._first_inside_s.pop((name, track.number), None)
                 continue
             self._first_inside_s.setdefault((name, track.number), scene.time_s)

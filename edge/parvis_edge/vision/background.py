@@ -51,7 +51,10 @@ def shrink(image: Picture, times: int) -> Picture:
 
 def brightened(picture: npt.NDArray[np.floating[Any]] | Picture, gain: Gain) -> Picture:
     """A picture under another exposure and white balance, rounded to whole numbers."""
-    return np.asarray(cv2.convertScaleAbs(cv2.transform(picture, np.diag(gain))), np.uint8)
+    height, width = picture.shape[:2]
+    # Row by row rather than colour by colour: numpy and OpenCV are slow where the last axis is short.
+    under = picture.reshape(height, width * 3) * np.tile(gain, width)
+    return np.asarray(cv2.convertScaleAbs(under), np.uint8).reshape(height, width, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +119,9 @@ class Background:
         changed = self._above(cv2.absdiff(small, brightened(self._mean, self._gain)))
         changed &= ~self._doubtful
         self._calm_s += np.float32(passed_s)
-        self._calm_s[moving] = 0.0
+        np.putmask(self._calm_s, moving, 0.0)
         self._settled_s += np.float32(passed_s)
-        self._settled_s[moving | ~changed] = 0.0
+        np.putmask(self._settled_s, moving | ~changed, 0.0)
         quiet = since[::4, ::4].reshape(-1, 3)[~moving[::4, ::4].ravel()]
         if len(quiet):
             self._noise += 0.05 * (float(quiet.mean()) - self._noise)
@@ -155,7 +158,7 @@ class Background:
 
     def adopt(self, where: Mask) -> None:
         """Takes the last picture for the background: there, it shows what was behind something that has gone."""
-        self._mean[where] = self._last[where]
+        cv2.copyTo(self._last.astype(np.float32), where.view(np.uint8), self._mean)
         self._limit_at_s = -np.inf
 
     def _above(self, difference: npt.NDArray[Any]) -> Mask:
@@ -181,5 +184,8 @@ class Background:
         self._limit_at_s = time_s
         base = max(LEAST_CHANGE, NOISE_SIGMAS * 1.25 * self._noise)  # A normal deviate's mean size is 0.8 sigma.
         # Sobel's kernel sums to 8 times the slope per pixel.
-        slope = np.maximum(np.abs(cv2.Sobel(self._mean, cv2.CV_32F, 1, 0)), np.abs(cv2.Sobel(self._mean, cv2.CV_32F, 0, 1))) / 8.0
-        self._limit = np.clip(base + SWAY_CELLS * slope, 0, 120).astype(np.uint8)
+        across, down = cv2.Sobel(self._mean, cv2.CV_32F, 1, 0), cv2.Sobel(self._mean, cv2.CV_32F, 0, 1)
+        slope = np.maximum(np.abs(across, out=across), np.abs(down, out=down), out=across)
+        slope *= np.float32(SWAY_CELLS / 8.0)
+        slope += np.float32(base)
+        self._limit = np.minimum(slope, 120, out=slope).astype(np.uint8)

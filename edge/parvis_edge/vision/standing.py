@@ -10,7 +10,8 @@ A region differs from the long-term background and does not move. Three things l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 
 import cv2
@@ -49,7 +50,7 @@ class Nature(Enum):
     LIGHT = "light"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Standing:
     """A region that changed and stayed.
 
@@ -62,6 +63,8 @@ class Standing:
         seen_s: When it was last seen to be there.
         nature: What it is.
         judged_s: When that was last decided.
+        box: Left, top, right, bottom in working pixels.
+        cells: Its size in working pixels.
     """
 
     number: int
@@ -72,17 +75,13 @@ class Standing:
     seen_s: float
     nature: Nature
     judged_s: float = 0.0
+    box: tuple[int, int, int, int] = field(init=False)
+    cells: int = field(init=False)
 
-    @property
-    def box(self) -> tuple[int, int, int, int]:
-        """Left, top, right, bottom in working pixels."""
+    def __post_init__(self) -> None:
         x, y, width, height = cv2.boundingRect(self.mask.view(np.uint8))
-        return x, y, x + width, y + height
-
-    @property
-    def cells(self) -> int:
-        """Its size in working pixels."""
-        return int(np.count_nonzero(self.mask))
+        self.box = x, y, x + width, y + height
+        self.cells = int(np.count_nonzero(self.mask))
 
 
 class StandingRegions:
@@ -116,7 +115,7 @@ class StandingRegions:
             x0, y0, x1, y1 = region.box
             fresh[y0:y1, x0:x1] &= ~region.mask[y0:y1, x0:x1]
         adopt = self._reconsidered(time_s, small, background, change, people)
-        if np.count_nonzero(fresh) < LEAST_CELLS or change.changed.mean() > MOST_CHANGED:
+        if np.count_nonzero(fresh) < LEAST_CELLS or np.count_nonzero(change.changed) > MOST_CHANGED * change.changed.size:
             return adopt
         faint: Mask | None = None
         count, labels, stats, _ = cv2.connectedComponentsWithStats(fresh.view(np.uint8), connectivity=8)
@@ -186,11 +185,17 @@ class StandingRegions:
 def _is_edge_moving(mask: Mask, change: Change) -> bool:
     """True if a region is the plain inside of something that moves: what surrounds it has not settled."""
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
-    near = (slice(max(0, y - 4), y + height + 4), slice(max(0, x - 4), x + width + 4))
+    near = _around((x, y, width, height), 4)
     own = mask[near]
     ring = cv2.dilate(np.ascontiguousarray(own).view(np.uint8), np.ones((7, 7), np.uint8)).view(np.bool_) & ~own
     stirred = change.moving[near] | (change.changed[near] & (change.settled_s[near] < SETTLED_S / 2))
     return int(np.count_nonzero(ring & stirred)) > MOVING_EDGE * int(np.count_nonzero(ring))
+
+
+def _around(rectangle: Sequence[int], margin: int) -> tuple[slice, slice]:
+    """Rows and columns of a rectangle (left, top, width, height) and a margin."""
+    x, y, width, height = rectangle
+    return slice(max(0, y - margin), y + height + margin), slice(max(0, x - margin), x + width + margin)
 
 
 def faintly(small: Picture, background: Picture, gain: Gain) -> Mask:
@@ -202,13 +207,19 @@ def faintly(small: Picture, background: Picture, gain: Gain) -> Mask:
 
 def _grown(mask: Mask, faint: Mask) -> Mask:
     """A region with what differs faintly and touches it, within a quarter of its own size."""
-    _, _, width, height = cv2.boundingRect(mask.view(np.uint8))
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
     reach = max(2, min(width, height) // 4)
-    near = cv2.dilate(mask.view(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)).view(np.bool_)
-    opened = cv2.morphologyEx((faint & near).view(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
-    _, labels = cv2.connectedComponents(opened, connectivity=8)
-    touched = np.unique(labels[mask & (labels > 0)])
-    return mask | np.isin(labels, touched[touched > 0])
+    part = _around((x, y, width, height), reach + 2)
+    own = np.ascontiguousarray(mask[part])
+    near = cv2.dilate(own.view(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)).view(np.bool_)
+    opened = cv2.morphologyEx((faint[part] & near).view(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    count, labels = cv2.connectedComponents(opened, connectivity=8)
+    touched = np.zeros(count, np.bool_)
+    touched[labels[own]] = True
+    touched[0] = False
+    grown = mask.copy()
+    grown[part] |= touched[labels]
+    return grown
 
 
 def nature_of(mask: Mask, small: Picture, background: Picture, gain: Gain) -> Nature:
@@ -220,11 +231,10 @@ def nature_of(mask: Mask, small: Picture, background: Picture, gain: Gain) -> Na
         background: ``(h, w, 3)`` uint8.
         gain: ``(3,)`` by which factors the picture's colours are brighter as a whole.
     """
-    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
-    rows, columns = slice(max(0, y - 6), y + height + 6), slice(max(0, x - 6), x + width + 6)
-    region = mask[rows, columns]
-    now = small[rows, columns].astype(np.float32)
-    then = background[rows, columns].astype(np.float32) * gain
+    part = _around(cv2.boundingRect(mask.view(np.uint8)), 6)
+    region = mask[part]
+    now = small[part].astype(np.float32)
+    then = background[part].astype(np.float32) * gain
     if _is_light(region, now, then):
         return Nature.LIGHT
     ours, theirs = _along_outline(region, now), _along_outline(region, then)
@@ -241,10 +251,8 @@ def _along_outline(region: Mask, picture: npt.NDArray[np.float32]) -> float:
     across_x, across_y = cv2.Sobel(smooth_mask, cv2.CV_32F, 1, 0), cv2.Sobel(smooth_mask, cv2.CV_32F, 0, 1)
     steep = np.hypot(across_x, across_y)
     smooth = cv2.GaussianBlur(picture, (5, 5), 0)
-    slope = np.zeros(region.shape, np.float32)
-    for colour in range(3):
-        down_x, down_y = cv2.Sobel(smooth[..., colour], cv2.CV_32F, 1, 0), cv2.Sobel(smooth[..., colour], cv2.CV_32F, 0, 1)
-        slope += np.abs(down_x * across_x + down_y * across_y)
+    down_x, down_y = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
+    slope = np.abs(down_x * across_x[..., None] + down_y * across_y[..., None])
     # Both slopes multiplied weigh the outline most where the mask is steepest: on it.
     return float(slope.sum()) / max(float(steep.sum()), 1e-6)
 

@@ -36,7 +36,7 @@ STRONG_IOU, WEAK_IOU = 0.15, 0.4
 KEPT_S = 30.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Track:
     """One thing that is being followed.
 
@@ -71,7 +71,8 @@ class Track:
     changed_share: float = 0.0
     path: list[tuple[float, float, float, float, float, float]] = field(default_factory=list)
     speed_px_s: Floats = field(default_factory=lambda: np.zeros(2))
-    _cov: Floats = field(default_factory=lambda: np.diag([BOX_ERROR**2, FIRST_SPEED**2]))
+    #: Of place and speed, along either axis, in squares of the box's height: variance, covariance, variance.
+    _cov: tuple[float, float, float] = (BOX_ERROR**2, 0.0, FIRST_SPEED**2)
 
     @property
     def height_px(self) -> float:
@@ -85,21 +86,30 @@ class Track:
 
     def predict(self, passed_s: float) -> None:
         """Moves it on: constant velocity, white acceleration, constant size."""
-        self.box_px = self.box_px + np.tile(self.speed_px_s * passed_s, 2)
-        step = np.array([[1.0, passed_s], [0.0, 1.0]])
-        jerk = np.array([passed_s**2 / 2, passed_s])
-        self._cov = step @ self._cov @ step.T + np.outer(jerk, jerk) * ACCELERATION**2
+        # Plain numbers: for matrices of two by two, numpy takes ten times as long, and this runs for every track of every frame.
+        (x0, y0, x1, y1), (right, down) = self.box_px.tolist(), (self.speed_px_s * passed_s).tolist()
+        self.box_px = np.array([x0 + right, y0 + down, x1 + right, y1 + down])
+        place, both, speed = self._cov
+        place += 2 * both * passed_s + speed * passed_s**2 + ACCELERATION**2 * passed_s**4 / 4
+        both += speed * passed_s + ACCELERATION**2 * passed_s**3 / 2
+        self._cov = place, both, speed + ACCELERATION**2 * passed_s**2
 
     def correct(self, box_px: Floats, score: float, confidence: float, strong: bool, time_s: float) -> None:
         """Takes a detection. Both axes are filtered alike, in units of the box's height, so that one covariance does."""
-        gain = self._cov[:, 0] / (self._cov[0, 0] + BOX_ERROR**2)
-        middle, size = (self.box_px[:2] + self.box_px[2:]) / 2, self.box_px[2:] - self.box_px[:2]
-        off = (box_px[:2] + box_px[2:]) / 2 - middle
-        middle = middle + gain[0] * off
-        size = size + max(float(gain[0]), SIZE_GAIN) * (box_px[2:] - box_px[:2] - size)
-        self.box_px = np.concatenate([middle - size / 2, middle + size / 2])
-        self.speed_px_s = self.speed_px_s + gain[1] * off
-        self._cov = self._cov - np.outer(gain, self._cov[0])
+        place, both, speed = self._cov
+        gain, speed_gain = place / (place + BOX_ERROR**2), both / (place + BOX_ERROR**2)
+        size_gain = max(gain, SIZE_GAIN)
+        low, high, off = [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]
+        old, new = self.box_px.tolist(), box_px.tolist()
+        for axis in range(2):
+            middle, size = (old[axis] + old[axis + 2]) / 2, old[axis + 2] - old[axis]
+            off[axis] = (new[axis] + new[axis + 2]) / 2 - middle
+            middle += gain * off[axis]
+            size += size_gain * (new[axis + 2] - new[axis] - size)
+            low[axis], high[axis] = middle - size / 2, middle + size / 2
+        self.box_px = np.array([*low, *high])
+        self.speed_px_s = self.speed_px_s + np.multiply(speed_gain, off)
+        self._cov = (1 - gain) * place, (1 - gain) * both, speed - speed_gain * both
         self.seen_s, self.missed_s = time_s, 0.0
         self.hits += 1
         self.remember(box_px, score, confidence, strong, time_s)
@@ -110,8 +120,9 @@ class Track:
             self.scores = [*self.scores[-49:], score]
             self.confidences = [*self.confidences[-49:], confidence]
             self.score, self.confidence = _median(self.scores), _median(self.confidences)
-        x0, y0, x1, y1 = (float(side) for side in box_px)
-        self.path = [point for point in self.path if time_s - point[0] <= KEPT_S]
+        x0, y0, x1, y1 = box_px.tolist()
+        while self.path and time_s - self.path[0][0] > KEPT_S:
+            del self.path[0]
         self.path.append((time_s, (x0 + x1) / 2, y1, (x0 + x1) / 2, (y0 + y1) / 2, y1 - y0))
 
 
@@ -195,8 +206,7 @@ def _matched(tracks: list[Track], chosen: list[int], boxes: Floats, kinds: Seque
     if not tracks or not chosen:
         return []
     overlap = ious(np.stack([track.box_px for track in tracks]), boxes[chosen])
-    same = np.array([[track.kind == kinds[index] for index in chosen] for track in tracks])
-    overlap = np.where(same, overlap, 0.0)
+    overlap[np.array([track.kind for track in tracks])[:, None] != np.array([kinds[index] for index in chosen])] = 0.0
     rows, columns = linear_sum_assignment(-overlap)
     return [(tracks[r], chosen[c]) for r, c in zip(rows, columns, strict=True) if overlap[r, c] >= least]
 
@@ -208,5 +218,6 @@ def _median(values: list[float]) -> float:
 
 def _inside(box: Floats, parts: Sequence[Box]) -> bool:
     """True if the middle of a box lies in a part that the detector has been shown."""
-    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    left, top, right, bottom = box.tolist()
+    x, y = (left + right) / 2, (top + bottom) / 2
     return any(x0 <= x <= x1 and y0 <= y <= y1 for x0, y0, x1, y1 in parts)
