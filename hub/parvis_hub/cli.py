@@ -10,7 +10,11 @@ from typing import Annotated, NoReturn
 import typer
 from parvis_contract import ConfigError, Refused, Site, dump_message, load_site
 
+from . import audit
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+
+app.add_typer(audit.app, name="audit")
 
 SitePlan = Annotated[Path, typer.Option("--site", help="The site plan, a YAML file.", metavar="SITE.yaml")]
 

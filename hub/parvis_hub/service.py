@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import signal
 import socket
@@ -17,6 +18,7 @@ import uvicorn
 from parvis_contract import Site
 from sqlalchemy.exc import SQLAlchemyError
 
+from .governance import Head
 from .intake import Broker, BrokerAddress, Delivery, Intake, SteadyClock
 from .publish import Publisher
 from .store import Database, Desk, Notice, Notices, Store
@@ -67,6 +69,7 @@ class Hub:
         self._site, self._options, self._now_us = site, options, SteadyClock().now_us
         self._database = Database(options.store, site.site)
         self._store = Store(self._database, site, self._now_us)
+        self._say_head(self._store.started())
         self._changes = Notices()
         self._desk = Desk(self._store, site, self._changes)
         self._broker = Broker(options.broker, site.site, now_us=self._now_us)
@@ -90,10 +93,17 @@ class Hub:
             server.should_exit = True
         for thread in threads:
             thread.join()
+        with contextlib.suppress(SQLAlchemyError):
+            self._say_head(self._store.audit_head())
         self._database.close()
         if self._failed is not None:
             raise self._failed
         log.info("stopped")
+
+    @staticmethod
+    def _say_head(head: Head | None) -> None:
+        # A journal is kept elsewhere than the store: a log that is cut off later lacks what was said here.
+        log.info("accountability log", head=str(head) if head else None)
 
     def stop(self) -> None:
         """Asks it to end; what has come and is not kept is left to the broker."""

@@ -6,7 +6,7 @@ import json
 import re
 
 from parvis_hub.store.desk import SILENT_AFTER_S
-from parvis_hub.store.views import REASONS
+from parvis_hub.store import REASONS
 
 from tests.docs.pages import ROOT, text_of
 

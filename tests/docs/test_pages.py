@@ -86,6 +86,9 @@ def test_every_command_and_option_exists(command: Command) -> None:
         for each in named[0].split("|"):
             assert each in click_command.commands, f"{command}: there are {sorted(click_command.commands)}"
         click_command = click_command.commands[named[0]]
+        if named[1:] and hasattr(click_command, "commands"):
+            assert named[1] in click_command.commands, f"{command}: there are {sorted(click_command.commands)}"
+            click_command = click_command.commands[named[1]]
     for word in words:
         if word.startswith("--"):
             option = word.split("=")[0].strip("[]")

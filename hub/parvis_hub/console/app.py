@@ -19,7 +19,7 @@ from .basemap import basemap
 from .cards import Cards
 from .guard import LOOPBACK, Guard
 from .live import HEARTBEAT_S, Live
-from .routes import STATIC, deciding, health, page, reading
+from .routes import STATIC, accounting, deciding, health, page, reading
 
 #: Python's own table of types differs between systems, and a browser refuses a module under another type.
 _TYPES = {
@@ -85,5 +85,6 @@ def create_app(
     app.include_router(page())
     app.include_router(health(desk))
     app.include_router(reading(desk, site, ground=ground, cards=cards or Cards(), live=live, now=now))
+    app.include_router(accounting(desk))
     app.include_router(deciding(desk, now))
     return app

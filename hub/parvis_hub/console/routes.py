@@ -17,6 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import ValidationError
 from sse_starlette import EventSourceResponse
 
+from parvis_hub.governance import CONSOLE
 from parvis_hub.store import BadDecision, DecisionReason, Desk, UnknownIncident
 
 from .basemap import Feature
@@ -99,14 +100,6 @@ def reading(desk: Desk, site: Site, *, ground: Feature, cards: Cards, live: Live
         detail = desk.incident(id)
         return _json(detail_view(detail, site, cards)) if detail else _refusal(404, "no such incident is kept")
 
-    @router.get("/incidents/{id}/plates/{plate}")
-    def read_plate(id: uuid.UUID, plate: uuid.UUID) -> Response:
-        detail = desk.incident(id)
-        for message in detail.plates if detail else ():
-            if message.id == plate:
-                return Response(base64.b64decode(message.data.webp_base64), media_type="image/webp")
-        return _refusal(404, "no such plate is kept")
-
     @router.get("/units")
     def read_units() -> Response:
         return _json({"units": [unit_view(unit, site) for unit in desk.units()]})
@@ -118,6 +111,31 @@ def reading(desk: Desk, site: Site, *, ground: Feature, cards: Cards, live: Live
     ) -> EventSourceResponse:
         # What a browser resumes with by itself is newer than what the page once asked for.
         return EventSourceResponse(live.follow(resumed or last_event_id), ping=3600, headers={"x-accel-buffering": "no"})
+
+    return router
+
+
+def accounting(desk: Desk) -> APIRouter:
+    """What is read on the record, and where the record ends."""
+    router = APIRouter(prefix="/api")
+
+    @router.get("/incidents/{id}/plates/{plate}")
+    def read_plate(id: uuid.UUID, plate: uuid.UUID, request: Request, by: Name = CONSOLE) -> Response:
+        # Another page could otherwise have it written that somebody looked.
+        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            return _refusal(403, "not from the console's own page")
+        try:
+            message = desk.plate(id, plate, by)
+        except BadDecision as error:
+            return _refusal(422, str(error))
+        if message is None:
+            return _refusal(404, "no such plate is kept")
+        return Response(base64.b64decode(message.data.webp_base64), media_type="image/webp")
+
+    @router.get("/audit/head")
+    def read_audit_head() -> Response:
+        head = desk.audit_head()
+        return _json(head.model_dump(mode="json")) if head else _refusal(404, "the log's head is gone: see parvis-hub audit verify")
 
     return router
 

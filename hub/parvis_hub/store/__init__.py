@@ -1,11 +1,13 @@
 """What the hub keeps, each row with its expiry, and the desk from which a console reads and decides."""
 
-from .database import Database, StoreError, default_url
+from parvis_hub.governance import REASONS, DecisionReason
+
+from .database import Database, StoreError, default_url, open_existing
 from .desk import BadDecision, Desk, UnknownIncident
 from .notices import Notice, Notices, Subscription
 from .records import Arrived, Batch, Restart, Seen
 from .store import Store
-from .views import REASONS, Counters, Decision, DecisionReason, IncidentDetail, IncidentRow, UnitView
+from .views import Counters, Decision, IncidentDetail, IncidentRow, UnitView
 
 __all__ = [
     "REASONS",
@@ -29,4 +31,5 @@ __all__ = [
     "UnitView",
     "UnknownIncident",
     "default_url",
+    "open_existing",
 ]

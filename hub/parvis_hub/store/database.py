@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
+
+from parvis_hub import governance
 
 from .schema import SCHEMA_VERSION, facts, metadata
 
@@ -44,7 +46,12 @@ class Database:
         try:
             self.engine = _engine(url)
             metadata.create_all(self.engine)
+            governance.log.metadata.create_all(self.engine)
             self._check({"schema": str(SCHEMA_VERSION), "site": site})
+            with self.write() as connection:
+                governance.prepare(connection)
+        except governance.LogBroken as error:
+            raise StoreError(str(error)) from None
         except SQLAlchemyError as error:
             reason = getattr(error, "orig", None) or error
             raise StoreError(
@@ -77,6 +84,26 @@ class Database:
     def close(self) -> None:
         """Lets go of the files."""
         self.engine.dispose()
+
+
+def open_existing(url: str) -> Engine:
+    """A store that is there already, for reading; nothing is made.
+
+    Raises:
+        StoreError: There is none, or it cannot be opened.
+    """
+    try:
+        engine = _engine(url)
+        path = engine.url.database
+        if engine.dialect.name == "sqlite" and not (path and Path(path).is_file()):
+            raise StoreError(f"there is no store {path or url}. Say where it is with --data-dir or --store, as the hub is run with.")
+        with engine.connect() as connection:
+            missing = [table.name for table in governance.log.metadata.sorted_tables if not inspect(connection).has_table(table.name)]
+    except (SQLAlchemyError, ImportError) as error:
+        raise StoreError(f"the store {_shown(url)} cannot be opened: {getattr(error, 'orig', None) or error}") from None
+    if missing:
+        raise StoreError(f"the store {_shown(url)} has no table {missing[0]}: no hub with a log has used it, or the table was deleted")
+    return engine
 
 
 def _engine(url: str) -> Engine:

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from parvis_contract import (
+    HUB,
     Envelope,
+    EvidencePlate,
     IncidentState,
     RefusalReason,
     Site,
@@ -21,10 +23,12 @@ from parvis_contract import (
 )
 from sqlalchemy import Row, func, select
 
+from parvis_hub.governance import PROGRAMS, REASONS, DecisionReason, Head
+
 from .notices import Notice, Notices, Subscription
 from .schema import counters, decisions, events, gaps, incidents, plates, units
 from .store import Store
-from .views import REASONS, Counters, Decision, DecisionReason, IncidentDetail, IncidentRow, UnitView
+from .views import Counters, Decision, IncidentDetail, IncidentRow, UnitView
 
 #: A living unit sends telemetry about every half minute; three missed in a row are no accident of the network.
 SILENT_AFTER_S = 90.0
@@ -35,7 +39,7 @@ class UnknownIncident(LookupError):
 
 
 class BadDecision(ValueError):
-    """The reason is not one of the verdict's, or the time has no zone; the message says which would do."""
+    """The reason is not one of the verdict's, the name is a program's, or the time has no zone; the message says which would do."""
 
 
 class Desk:
@@ -116,11 +120,13 @@ class Desk:
 
         Raises:
             UnknownIncident: There is none of this id.
-            BadDecision: The reason is not one of the verdict's, or ``at`` has no zone.
+            BadDecision: The reason is not one of the verdict's, ``by`` is a program's name, or ``at`` has no zone.
             pydantic.ValidationError: ``by`` is not a Name.
         """
         if reason not in REASONS[verdict]:
             raise BadDecision(f"{reason} is no reason for {verdict}; choose one of {', '.join(REASONS[verdict])}")
+        if by in PROGRAMS:
+            raise BadDecision(f"{by} stands for a program in the log of decisions; a person decides under a name of their own")
         if at.tzinfo is None:
             raise BadDecision("the time of a decision needs its zone")
         row = self._store.decide(str(id), Decision(verdict, reason, by, at.astimezone(UTC)))
@@ -129,6 +135,31 @@ class Desk:
         decided = _incident_row(row)
         self.changes.tell(Notice("incident", str(decided.message.data.incident)))
         return decided
+
+    def plate(self, id: uuid.UUID, plate: uuid.UUID, by: str) -> Envelope[EvidencePlate] | None:
+        """An evidence plate, the view of which has been recorded; None if this incident has none of this id.
+
+        Args:
+            id: The incident.
+            plate: The id of the plate's message.
+            by: Who looks: an operator's name, or ``console`` where none was given.
+
+        Raises:
+            BadDecision: ``by`` is the hub's own name.
+            pydantic.ValidationError: ``by`` is not a Name.
+        """
+        if by == HUB:
+            raise BadDecision(f"{by} stands for the program in the log; a person looks under a name of their own")
+        detail = self.incident(id)
+        for message in detail.plates if detail else ():
+            if detail and message.id == plate:
+                self._store.viewed(detail.row.message.data.incident, plate, by)
+                return message
+        return None
+
+    def audit_head(self) -> Head | None:
+        """Where the accountability log ends; None if its head is gone."""
+        return self._store.audit_head()
 
     # --- units and counters ---------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
 
-#: Raised with every change of the tables; a store of another version is refused rather than guessed at.
+#: Raised with every change of the tables that are here; a table that is new is made where it is lacking.
+#: A store of another version is refused rather than guessed at.
 SCHEMA_VERSION = 1
 
 metadata = MetaData()

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from parvis_contract import Envelope, Incident, IncidentState, Operator, Site, Verdict, dump_unchecked, parse_message, to_datetime
+from parvis_contract import HUB, Envelope, Incident, IncidentState, Operator, Site, Verdict, dump_unchecked, parse_message, to_datetime
 from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, delete, func, insert, or_, select, update
 
+from parvis_hub import governance
 from parvis_hub.correlate import Change, incident_message
+from parvis_hub.governance import DecisionReason, Head, PlateViewed, RowsExpired, VerdictGiven
 
 from .database import Database
 from .records import Arrived, Batch, Restart, Seen
 from .schema import counters, decisions, events, flows, gaps, incidents, members, plates, sightings, units
-from .views import Decision, DecisionReason
+from .views import Decision
 
 #: SQLite takes at least 999 parameters in one statement.
 _CHUNK = 500
@@ -59,6 +62,7 @@ class Store:
         keep = site.law.retention
         self._events_us = int(keep.events_h * _HOUR_US)
         self._incidents_us = int(keep.incidents_h * _HOUR_US)
+        self._audit_us = int(keep.audit_h * _HOUR_US)
         self._other_us = {
             "flow.count": self._events_us,
             "tag.sighting": int(keep.sightings_h * _HOUR_US),
@@ -246,6 +250,8 @@ class Store:
             )
             new = self._incident_row(incident, expires_us) | {"revision": row.revision + 1, "published": row.published}
             connection.execute(_UPDATE_INCIDENT, {f"new_{name}": value for name, value in new.items()})
+            about = VerdictGiven(incident=incident.incident, verdict=decision.verdict, reason=decision.reason)
+            governance.append(connection, self._now_us(), decision.by, about)
             number = added.inserted_primary_key[0] if added.inserted_primary_key else 0
             answer = self.living(connection, row.id)
             # Remembered before the next writer can begin, so that no later state of the incident lacks it.
@@ -292,7 +298,10 @@ class Store:
                 connection.execute(done.values(published=bindparam("upto")), [{"which": which, "upto": upto} for which, upto in confirmed])
 
     def purge(self) -> dict[str, int]:
-        """Deletes what has expired; returns the number of rows by table. An open incident, and its events, stay until it has closed."""
+        """Deletes what has expired, and records how much; returns the number of rows by table.
+
+        An open incident, and its events, stay until it has closed.
+        """
         now_us = self._now_us()
         deleted = {}
         with self.database.write() as connection:
@@ -310,7 +319,31 @@ class Store:
                 expired = delete(table).where(table.c.expires_us < now_us)
                 done = connection.execute(expired if kept is None else expired.where(~kept))
                 deleted[table.name] = done.rowcount
+            if any(deleted.values()):
+                governance.append(connection, now_us, HUB, RowsExpired(**deleted))
+            governance.prune(connection, now_us, now_us - self._audit_us)
         return deleted
+
+    # --- accounting -----------------------------------------------------------------------------------------------------------
+
+    def started(self) -> Head:
+        """Records that the hub starts, and under which configuration; returns where the log ends then.
+
+        Raises:
+            LogBroken: The log's head is gone.
+        """
+        with self.database.write() as connection:
+            return governance.append(connection, self._now_us(), HUB, governance.digest_of_configuration(self._site)).head
+
+    def viewed(self, incident: uuid.UUID, plate: uuid.UUID, by: str) -> None:
+        """Records that an evidence plate is shown. Whoever shows it does so after this has returned, or not at all."""
+        with self.database.write() as connection:
+            governance.append(connection, self._now_us(), by, PlateViewed(incident=incident, plate=plate))
+
+    def audit_head(self) -> Head | None:
+        """Where the accountability log ends."""
+        with self.database.read() as connection:
+            return governance.head(connection)
 
 
 _UPDATE_INCIDENT = (

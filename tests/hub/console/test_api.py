@@ -29,6 +29,7 @@ from parvis_contract import (
 )
 from parvis_hub.console.guard import CONTENT_SECURITY_POLICY
 from parvis_hub.console.routes import MAX_VERDICT_BYTES
+from parvis_hub.governance import PlateViewed, entries
 from parvis_hub.store import REASONS
 
 from tests.hub.console.hub import MODEL, Hub, before_camera
@@ -276,6 +277,17 @@ def test_an_evidence_plate_is_shown_as_a_picture(hub: Hub, client: TestClient) -
     answer = client.get(f"/api/incidents/{incident}/plates/{shown['id']}")
     assert answer.headers["content-type"] == "image/webp"
     assert answer.content == webp.tobytes()
+    # Each view is in the accountability log; what is refused is shown to nobody, and is no view.
+    path = f"/api/incidents/{incident}/plates/{shown['id']}"
+    assert client.get(path, params={"by": "a-martin"}).status_code == 200
+    assert client.get(path, params={"by": "hub"}).status_code == 422
+    assert client.get(path, params={"by": "Alice Martin"}).status_code == 422
+    assert client.get(path, headers={"sec-fetch-site": "cross-site"}).status_code == 403
+    with hub.database.read() as connection:
+        views = list(entries(connection))
+    assert [entry.by for entry in views] == ["console", "a-martin"]
+    assert {entry.about for entry in views} == {PlateViewed(incident=incident, plate=plate.id)}
+    assert client.get("/api/audit/head").json() == views[-1].head.model_dump()
 
 
 def test_the_sites_day_is_judged_by_its_profile(make_hub: Callable[..., Hub], tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 // One incident in full: what was reported, the measure against its threshold, how certain, where, when, by whom, and the decision.
 
 import * as api from "./api.js";
+import { operator } from "./decide.js";
 import { $, fill, h } from "./dom.js";
 import { ago, clock, day, moment, number, percent, span, timeZone } from "./format.js";
 import { t, tn } from "./i18n.js";
@@ -139,7 +140,7 @@ function plates(detail) {
   if (!detail?.plates.length) return null;
   const latest = detail.plates.at(-1);
   return h("figure", { class: "plate" },
-    h("img", { src: `api/incidents/${detail.incident.incident}/plates/${latest.id}`, alt: t("card.plate.alt") }),
+    h("img", { src: `api/incidents/${detail.incident.incident}/plates/${latest.id}${operator() ? `?by=${encodeURIComponent(operator())}` : ""}`, alt: t("card.plate.alt") }),
     h("figcaption", { class: "quiet small", text: `${t("card.plate")}, ${moment(new Date(latest.time), now())}` }));
 }
 

@@ -1,0 +1,190 @@
+"""What an entry of the log says, and its digest: closed models, with no free text and nobody but the name that an operator chose."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from enum import StrEnum
+from typing import Annotated, Any
+
+from parvis_contract import HUB, Closed, Name, Site, Verdict, format_time, to_datetime
+from pydantic import Field, StringConstraints
+
+from .reasons import DecisionReason
+
+#: Stands for a browser that has given no name.
+CONSOLE = "console"
+#: Names that are no person's: nobody may decide under them.
+PROGRAMS = frozenset({HUB, CONSOLE})
+#: The predecessor of the first entry.
+NOTHING = "0" * 64
+
+#: SHA-256, in hexadecimal.
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+_Count = Annotated[int, Field(ge=0)]
+
+
+class What(StrEnum):
+    """What is recorded; nothing else can be."""
+
+    HUB_STARTED = "hub_started"
+    VERDICT_GIVEN = "verdict_given"
+    PLATE_VIEWED = "plate_viewed"
+    ROWS_EXPIRED = "rows_expired"
+    LOG_PRUNED = "log_pruned"
+
+
+class HubStarted(Closed):
+    """The hub was started, under this configuration; another digest than at the last start is a change of it.
+
+    Attributes:
+        site: Digest of the site plan as it was read, the profile left out.
+        profile: Digest of the legal profile as it was read.
+    """
+
+    site: Digest
+    profile: Digest
+
+
+class VerdictGiven(Closed):
+    """A person confirmed or dismissed an incident, or took that back."""
+
+    incident: uuid.UUID
+    verdict: Verdict
+    reason: DecisionReason
+
+
+class PlateViewed(Closed):
+    """An evidence plate was shown."""
+
+    incident: uuid.UUID
+    plate: uuid.UUID
+
+
+class RowsExpired(Closed):
+    """Rows of the store whose retention had ended were deleted: how many of each table."""
+
+    events: _Count
+    flows: _Count
+    sightings: _Count
+    plates: _Count
+    members: _Count
+    decisions: _Count
+    incidents: _Count
+
+
+class LogPruned(Closed):
+    """Entries older than `audit_h` were deleted, from the beginning of the log.
+
+    Attributes:
+        upto: The number of the last that was deleted.
+        digest: Its digest, which the oldest entry that is kept names as its predecessor's.
+    """
+
+    upto: Annotated[int, Field(ge=1)]
+    digest: Digest
+
+
+About = HubStarted | VerdictGiven | PlateViewed | RowsExpired | LogPruned
+
+KINDS: dict[What, type[About]] = {
+    What.HUB_STARTED: HubStarted,
+    What.VERDICT_GIVEN: VerdictGiven,
+    What.PLATE_VIEWED: PlateViewed,
+    What.ROWS_EXPIRED: RowsExpired,
+    What.LOG_PRUNED: LogPruned,
+}
+_WHATS = {kind: what for what, kind in KINDS.items()}
+
+
+class Head(Closed):
+    """Where the log ends: who has noted it elsewhere can tell later whether what came before is still there.
+
+    Attributes:
+        number: Of the last entry; 0 if there is none.
+        digest: Its digest.
+    """
+
+    number: Annotated[int, Field(ge=0)]
+    digest: Digest
+
+    def __str__(self) -> str:
+        """As ``--head`` of the command takes it."""
+        return f"{self.number}:{self.digest}"
+
+
+class Entry(Closed):
+    """One entry.
+
+    Attributes:
+        number: From 1, without gaps.
+        at_us: When it was written, microseconds since 1970 in UTC, by the hub's clock.
+        by: The operator's name; ``hub`` for the program; ``console`` for a browser that has given no name.
+        what, about: What happened, and to what.
+        previous: The digest of the entry before.
+        digest: SHA-256 of all the rest, as canonical JSON; see :func:`digest_of`.
+    """
+
+    number: Annotated[int, Field(ge=1)]
+    at_us: int
+    by: Name
+    what: What
+    about: About
+    previous: Digest
+    digest: Digest
+
+    @property
+    def head(self) -> Head:
+        """What a log that ends with this entry has as its head."""
+        return Head(number=self.number, digest=self.digest)
+
+    def line(self) -> str:
+        """The entry as one line of JSON: canonical but for the digest, which is the last key."""
+        content = content_of(
+            number=self.number, at_us=self.at_us, by=self.by, what=self.what, about=_plain(self.about), previous=self.previous
+        )
+        return canonical(content)[:-1] + f',"digest":"{self.digest}"}}'
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys, without blanks, in ASCII: the same bytes for the same value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def content_of(*, number: int, at_us: int, by: str, what: str, about: Any, previous: str) -> dict[str, Any]:
+    """An entry without its digest, as JSON has it; the time a second time for people, in RFC 3339."""
+    time = format_time(to_datetime(at_us / 1e6))
+    return {"about": about, "at_us": at_us, "by": by, "number": number, "previous": previous, "time": time, "what": str(what)}
+
+
+def digest_of(content: dict[str, Any]) -> str:
+    """SHA-256 of an entry's canonical JSON, the digest itself not in it; see :func:`content_of`."""
+    return hashlib.sha256(canonical(content).encode("ascii")).hexdigest()
+
+
+def sealed(after: Head, at_us: int, by: str, about: About) -> Entry:
+    """The entry that follows.
+
+    Raises:
+        pydantic.ValidationError: `by` is not a Name.
+    """
+    what, number = _WHATS[type(about)], after.number + 1
+    digest = digest_of(content_of(number=number, at_us=at_us, by=by, what=what, about=_plain(about), previous=after.digest))
+    return Entry(number=number, at_us=at_us, by=by, what=what, about=about, previous=after.digest, digest=digest)
+
+
+def about_text(about: About) -> str:
+    """What an entry is about, as the table keeps it."""
+    return canonical(_plain(about))
+
+
+def digest_of_configuration(site: Site) -> HubStarted:
+    """Digests of the site plan and of the legal profile, as they were read: spaces and comments of the files do not matter."""
+    plan = site.model_dump(mode="json", by_alias=True, exclude={"law"})
+    law = site.law.model_dump(mode="json", by_alias=True)
+    return HubStarted(**{name: hashlib.sha256(canonical(value).encode()).hexdigest() for name, value in (("site", plan), ("profile", law))})
+
+
+def _plain(about: About) -> Any:
+    return about.model_dump(mode="json")
