@@ -119,12 +119,13 @@ class Background:
         changed = self._above(cv2.absdiff(small, brightened(self._mean, self._gain)))
         changed &= ~self._doubtful
         self._calm_s += np.float32(passed_s)
-        np.putmask(self._calm_s, moving, 0.0)
+        np.copyto(self._calm_s, 0.0, where=moving)
         self._settled_s += np.float32(passed_s)
-        np.putmask(self._settled_s, moving | ~changed, 0.0)
-        quiet = since[::4, ::4].reshape(-1, 3)[~moving[::4, ::4].ravel()]
-        if len(quiet):
-            self._noise += 0.05 * (float(quiet.mean()) - self._noise)
+        np.copyto(self._settled_s, 0.0, where=moving | ~changed)
+        quiet = np.ascontiguousarray(~moving[::4, ::4]).view(np.uint8)
+        if quiet.any():
+            colours = cv2.mean(np.ascontiguousarray(since[::4, ::4]), mask=quiet)
+            self._noise += 0.05 * (sum(colours) / 3 - self._noise)
         self._last, self._time_s = small, time_s
         return Change(moving, changed, self._calm_s, self._settled_s, self._gain)
 

@@ -44,10 +44,15 @@ def non_maximum_suppression(boxes: Floats, scores: Floats, classes: npt.NDArray[
         Indices of the kept boxes, strongest first; equal scores in the order given.
     """
     order = np.argsort(-scores, kind="stable")
-    overlap = ious(boxes[order], boxes[order]) > iou
-    overlap &= classes[order][:, None] == classes[order][None, :]
-    alive = np.ones(len(order), np.bool_)
-    for index in range(len(order)):
-        if alive[index]:
-            alive[index + 1 :] &= ~overlap[index, index + 1 :]
-    return np.asarray(order[alive])
+    kept: list[npt.NDArray[np.int64]] = []
+    # Class by class: a table of all pairs would for the most part hold pairs that do not matter.
+    for of_class in np.unique(classes):
+        places = np.flatnonzero(classes[order] == of_class)
+        boxes_here = boxes[order[places]]
+        apart = ious(boxes_here, boxes_here) <= iou
+        alive = np.ones(len(places), np.bool_)
+        for index in range(len(places)):
+            if alive[index]:
+                alive[index + 1 :] &= apart[index, index + 1 :]
+        kept.append(places[alive])
+    return np.asarray(order[np.sort(np.concatenate(kept))] if kept else order)

@@ -278,7 +278,7 @@ def _is_light(region: Mask, now: npt.NDArray[np.float32], then: npt.NDArray[np.f
 
 def _texture(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """A picture without its shading: grey, less its mean over some pixels around."""
-    grey = picture.mean(axis=2)
+    grey = cv2.transform(picture, np.full((1, 3), 1 / 3, np.float32))
     return np.asarray(grey - cv2.blur(grey, (9, 9)), np.float32)
 
 
