@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 
-from parvis_hub.store.desk import SILENT_AFTER_S
 from parvis_hub.store import REASONS
+from parvis_hub.store.desk import SILENT_AFTER_S
 
 from tests.docs.pages import ROOT, text_of
 

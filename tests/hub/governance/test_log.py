@@ -310,7 +310,7 @@ def test_a_clock_that_was_set_back_leaves_no_hole(keeping: Keeping) -> None:
     assert isinstance(check(keeping.database), Sound)
 
 
-def test_the_log_is_kept_for_the_profiles_time_and_longer_than_the_incident(keeping: Keeping, site: Site) -> None:
+def test_the_log_is_kept_for_the_profiles_time(keeping: Keeping, site: Site) -> None:
     keep = site.law.retention
     keeping.store.started()
     keeping.now_s += keep.audit_h * HOUR_S - 1
