@@ -51,8 +51,6 @@ class Physics:
 
 #: Sound farther away than this is below the noise of a street even for a gunshot (160 dB at 1 m, 60 dB lower at 1 km, and screened).
 AUDIBLE_M = 1_000.0
-#: Standard deviations that a difference of arrival may lie beyond what the distance between two units explains.
-ARRIVAL_SIGMAS = 3.0
 #: An incident of more events than this could not be written into one message of the contract; the next one begins another.
 MAX_EVENTS = 1_000
 
