@@ -261,11 +261,12 @@ def _is_light(region: Mask, now: npt.NDArray[np.float32], then: npt.NDArray[np.f
     inside_now, inside_then = now[region], then[region]
     fine_now, fine_then = _texture(now)[region], _texture(then)[region]
     # Noise of the picture alone stays below; light leaves at least a third of the contrast.
-    if float(fine_then.std()) > FINE and float(fine_now.std()) > 0.3 * float(fine_then.std()):
+    contrast = float(fine_then.std())
+    if contrast > FINE and float(fine_now.std()) > 0.3 * contrast:
         correlation = float(np.corrcoef(fine_now, fine_then)[0, 1])
         if correlation >= TEXTURE_KEPT:
             return True
-    usable = (inside_then > 15).all(axis=1) & (inside_then < 245).all(axis=1) & (inside_now < 245).all(axis=1)
+    usable = ((inside_then > 15) & (inside_then < 245) & (inside_now < 245)).all(axis=1)
     if usable.mean() < 0.5:
         return False
     factors = (inside_now[usable] + 1.0) / (inside_then[usable] + 1.0)
