@@ -184,7 +184,7 @@ class Site(FileModel):
     assets: dict[Name, Asset] = {}
     walkways: str | None = None
     count_floor: Annotated[int, Field(ge=1, le=1000)] = Field(
-        default=10, description="Counts of `flow.count` below it are sent as \"<n\": small numbers single people out."
+        default=10, description='Counts of `flow.count` below it are sent as "<n": small numbers single people out.'
     )
     tags: Tags | None = None
 
