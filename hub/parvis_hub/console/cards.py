@@ -35,12 +35,6 @@ class Cards:
     def __init__(self, cards: Iterable[Card] = ()) -> None:
         self._cards = {(card.name, card.version): card for card in cards}
 
-    def confidence_limit(self, model: ModelRef, label: str) -> float | None:
-        """The confidence that belongs to the score from which on a class counts; None where no card says."""
-        card = self._cards.get((model.name, model.version))
-        threshold = card.thresholds.get(label) if card else None
-        return threshold.confidence(threshold.score) if threshold else None
-
     def figures(self, model: ModelRef, label: str | None) -> Figures | None:
         """How often the model has been right about a class; None where no card says."""
         card = self._cards.get((model.name, model.version))

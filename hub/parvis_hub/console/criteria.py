@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from parvis_contract import CrowdZone, Incident, LocatedBy, ModelRef, NoiseZone, Site
+from parvis_contract import CrowdZone, Incident, LocatedBy, NoiseZone, Site
 from shapely.geometry import Point as Place
 from shapely.geometry import Polygon
 
-from .cards import Cards, class_of
 from .ground import east_north_m
 
-Source = Literal["site_plan", "model_card", "message", "expected", "baseline"]
+Source = Literal["site_plan", "message", "expected", "baseline"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class Criterion:
     """One quantity and what it is judged against.
 
     Attributes:
-        quantity: The field of the measure, which ends in its unit; or ``confidence``.
+        quantity: The field of the measure, which ends in its unit.
         observed: What was measured.
         limit: The threshold; for ``expected`` and ``baseline``, what is usual.
         source: Where the limit is written.
@@ -46,7 +45,7 @@ _OF_ZONES: dict[str, tuple[str, str, str]] = {
 }
 
 
-def criteria(incident: Incident, site: Site, models: Sequence[ModelRef], cards: Cards) -> tuple[Criterion, ...]:
+def criteria(incident: Incident, site: Site) -> tuple[Criterion, ...]:
     """What the incident's measures are judged against.
 
     Where several zones with different thresholds may have been the one, each threshold is given: which of them it was, a message
@@ -54,9 +53,8 @@ def criteria(incident: Incident, site: Site, models: Sequence[ModelRef], cards: 
 
     Args:
         incident: As it stands.
-        site: The site plan, which has most thresholds.
-        models: The models that said so.
-        cards: Their cards, which have the thresholds of sounds.
+        site: The site plan, which has most thresholds. A sound's class is decided by the unit's own rules, from more than one number;
+            none of them is a threshold that could be shown.
     """
     measure: Any = incident.measure
     match incident.type:
@@ -69,10 +67,6 @@ def criteria(incident: Incident, site: Site, models: Sequence[ModelRef], cards: 
         case "sound.level":
             names = [name for name, zone in site.zones.items() if isinstance(zone, NoiseZone) and zone.unit in incident.units]
             return (Criterion("laeq_db", measure.laeq_db, measure.limit_db, "message", ", ".join(names) or None),)
-        case "sound.impulse" | "sound.alarm":
-            limits = [cards.confidence_limit(model, class_of(incident) or "") for model in models]
-            known = sorted({limit for limit in limits if limit is not None})
-            return tuple(Criterion("confidence", incident.confidence, limit, "model_card") for limit in known[:1])
         case "level.unusual":
             return (Criterion("observed", measure.observed, measure.expected, "expected"),)
         case "crowd.surge" if measure.speed_m_s is not None and measure.baseline_speed_m_s is not None:

@@ -78,7 +78,7 @@ def detail_view(detail: IncidentDetail, site: Site, cards: Cards) -> View:
     models = list(dict.fromkeys(message.data.model for message in said))
     return incident_view(detail.row) | {
         "course": [_plain(point) for point in incident.course or ()],
-        "criteria": [asdict(criterion) for criterion in criteria(incident, site, models, cards)],
+        "criteria": [asdict(criterion) for criterion in criteria(incident, site)],
         "models": [_model_view(model, incident, cards) for model in models],
         "messages": [{"unit": unit, "count": count} for unit, count in sorted(Counter(message.unit for message in said).items())],
         "decisions": [{**asdict(decision), "at": format_time(decision.at)} for decision in detail.decisions],

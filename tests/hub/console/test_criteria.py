@@ -24,7 +24,6 @@ from parvis_contract import (
     LocatedBy,
     LocatedImpulse,
     Measure,
-    ModelRef,
     ObjectClass,
     ObjectUnattended,
     Operator,
@@ -41,10 +40,9 @@ from parvis_contract import (
     load_site,
     new_id,
 )
-from parvis_hub.console import Cards, load_cards, zoo_folder
 from parvis_hub.console.criteria import Criterion, criteria
 
-from tests.hub.console.hub import MODEL, at, before_camera, write_plan
+from tests.hub.console.hub import at, before_camera, write_plan
 
 NOW = datetime(2026, 6, 21, 18, 4, 5, tzinfo=UTC)
 
@@ -98,8 +96,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return write_plan(tmp_path_factory.mktemp("site"))
 
 
-def judged(site: Site, subject: Incident, *, cards: Cards | None = None, model: ModelRef = MODEL) -> list[Criterion]:
-    return list(criteria(subject, site, [model], cards or Cards()))
+def judged(site: Site, subject: Incident) -> list[Criterion]:
+    return list(criteria(subject, site))
 
 
 @pytest.mark.parametrize(
@@ -161,19 +159,6 @@ def test_two_zones_with_two_thresholds_are_both_given(tmp_path: Path) -> None:
     assert [(each.zone, each.limit) for each in given] == [("hall", 60.0), ("gate", 120.0)]
 
 
-def test_a_sound_is_judged_by_its_models_card(site: Site) -> None:
-    cards = load_cards(zoo_folder())
-    [path] = sorted(zoo_folder().glob("yamnet/*"))[-1:]
-    model = ModelRef(name="yamnet", version=path.name)
-    for name in ("sound.impulse", "sound.alarm"):
-        [criterion] = judged(site, incident(name), cards=cards, model=model)
-        assert criterion.source == "model_card"
-        assert 0.0 < criterion.limit < 1.0
-        assert criterion.observed == 0.87
-
-
-def test_a_card_that_cannot_be_read_is_passed_over(tmp_path: Path, site: Site) -> None:
-    folder = tmp_path / "yamnet" / "1.0.0"
-    folder.mkdir(parents=True)
-    (folder / "card.json").write_text("{}", encoding="utf-8")
-    assert judged(site, incident("sound.impulse"), cards=load_cards(tmp_path), model=ModelRef(name="yamnet", version="1.0.0")) == []
+@pytest.mark.parametrize("name", ["sound.impulse", "sound.alarm"])
+def test_a_class_of_sound_has_no_single_threshold_to_be_shown(site: Site, name: str) -> None:
+    assert judged(site, incident(name)) == []

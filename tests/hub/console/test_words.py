@@ -64,7 +64,7 @@ def test_every_closed_list_of_the_contract_has_its_words(name: str) -> None:
     wanted += of("verdict", Verdict) + of("state", IncidentState) + of("located_by", LocatedBy) + of("stream", StreamState)
     wanted += of("change", FurnitureChange) + of("object_class", ObjectClass) + of("cause", TamperCause)
     wanted += of("sound_class", ImpulseClass) + of("sound_class", AlarmClass) + of("quantity", LevelQuantity) + of("los", LevelOfService)
-    wanted += [f"criterion.source.{source}" for source in ("site_plan", "model_card", "message", "expected", "baseline")]
+    wanted += [f"criterion.source.{source}" for source in ("site_plan", "message", "expected", "baseline")]
     assert [key for key in wanted if key not in WORDS[name]] == []
 
 
