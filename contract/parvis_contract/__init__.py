@@ -38,6 +38,7 @@ from .hub_messages import (
     TagRange,
     Verdict,
 )
+from .local_map import LocalMap
 from .measures import (
     EVENT_TYPES,
     AlarmClass,
@@ -141,6 +142,7 @@ __all__ = [
     "LevelOfService",
     "LevelQuantity",
     "LevelUnusual",
+    "LocalMap",
     "LocatedBy",
     "LocatedImpulse",
     "Measure",

@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from parvis_contract import GroundPlane as CalibratedPoints
-from parvis_contract import Point, Position
+from parvis_contract import LocalMap, Point, Position
 from scipy.optimize import least_squares
 
 Floats = npt.NDArray[np.floating[Any]]
 
-#: WGS 84: semi-major axis and first eccentricity squared.
-_A_M, _E2 = 6_378_137.0, 6.694_379_990_14e-3
 #: How well a person can point at a mark in the picture, 1 sigma. What four points leave unmeasured, more points replace.
 MARK_ERROR_PX = 2.0
 #: How well a mark's place on the map is known, 1 sigma: a tape measure or a survey-grade map in a street.
@@ -27,18 +25,12 @@ class GroundPlaneError(ValueError):
 
 
 class LocalPlane:
-    """East and north in metres from a site's origin: the tangent plane of the WGS 84 ellipsoid there.
-
-    Within a kilometre of the origin it differs from the geodesic by less than its own square over the Earth's radius, some
-    centimetres; within a square, by less than a millimetre. Conversion there and back is exact.
-    """
+    """A site's :class:`~parvis_contract.LocalMap` for arrays: east and north in metres from its origin."""
 
     def __init__(self, origin: Point) -> None:
-        latitude = math.radians(origin.lat)
-        root = math.sqrt(1 - _E2 * math.sin(latitude) ** 2)
-        self._origin = np.array([origin.lon, origin.lat])
-        meridian, normal = _A_M * (1 - _E2) / root**3, _A_M / root
-        self._m_per_degree = np.radians(np.array([normal * math.cos(latitude), meridian]))
+        around = LocalMap.around(origin)
+        self._origin = np.array([around.lon_deg, around.lat_deg])
+        self._m_per_degree = np.array([around.east_m_per_deg, around.north_m_per_deg])
 
     def to_metres(self, lon_lat: Sequence[Sequence[float]] | Floats) -> Floats:
         """``(N, 2)`` degrees, longitude first, to ``(N, 2)`` metres east and north."""

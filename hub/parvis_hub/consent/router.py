@@ -6,9 +6,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from parvis_contract import Envelope, Site, TagSighting, derived_id, hub_source, make_message, to_datetime, to_posix_s
-
-from parvis_hub.correlate.geometry import LocalMap
+from parvis_contract import Envelope, LocalMap, Site, TagSighting, derived_id, hub_source, make_message, to_datetime, to_posix_s
 
 from .matching import Sighting
 from .route import route

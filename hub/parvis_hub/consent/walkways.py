@@ -12,13 +12,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from parvis_contract import ConfigError, ConfigProblem
+from parvis_contract import ConfigError, ConfigProblem, LocalMap
 from parvis_contract.base import NAME_PATTERN
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 from shapely import LineString, Point, STRtree
-
-from parvis_hub.correlate.geometry import LocalMap
 
 Array = npt.NDArray[np.float64]
 

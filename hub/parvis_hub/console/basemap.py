@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from parvis_contract import ConfigError, ConfigProblem, Lane, Point, Site
+from parvis_contract import ConfigError, ConfigProblem, Lane, LocalMap, Point, Site
 from pydantic import BaseModel, ConfigDict, ValidationError
 from shapely.geometry import Point as Place
 from shapely.geometry import Polygon
 
-from .ground import Ground, east_north_m, lon_lat
+from .ground import Ground, lon_lat
 
 Feature = dict[str, Any]
 
@@ -101,22 +101,23 @@ def _bearing_deg(lane: Lane, grounds: dict[str, Ground | None]) -> float | None:
     here, there = ground.foot([(centre.x, centre.y)], lane.image_size), ground.foot([ahead], lane.image_size)
     if here is None or there is None:
         return None
-    (east_m, north_m), (east_to_m, north_to_m) = (east_north_m(ground.unit.position, *at) for at in (here, there))
+    around = LocalMap.around(ground.unit.position)
+    (east_m, north_m), (east_to_m, north_to_m) = around.to_m(*here), around.to_m(*there)
     return math.degrees(math.atan2(east_to_m - east_m, north_to_m - north_m)) % 360.0
 
 
 def _signs(name: str, ring: list[tuple[float, float]], bearing_deg: float | None) -> Iterator[Feature]:
     """A lane's name in its middle, and its arrows every so often before and behind."""
     middle = Polygon(ring).representative_point()
-    origin = Point(lon=middle.x, lat=middle.y)
-    yield _feature("lane-name", name, {"type": "Point", "coordinates": lon_lat(origin, 0.0, 0.0)})
+    around = LocalMap.around(Point(lon=middle.x, lat=middle.y))
+    yield _feature("lane-name", name, {"type": "Point", "coordinates": lon_lat(around, 0.0, 0.0)})
     if bearing_deg is None:
         return
-    area = Polygon([east_north_m(origin, lon, lat) for lon, lat in ring])
+    area = Polygon([around.to_m(lon, lat) for lon, lat in ring])
     east, north = math.sin(math.radians(bearing_deg)), math.cos(math.radians(bearing_deg))
     for along_m in (along_m for step in range(1, 11) for along_m in (-ARROWS_M * step, ARROWS_M * step)):
         if area.contains(Place(along_m * east, along_m * north)):
-            place = {"type": "Point", "coordinates": lon_lat(origin, along_m * east, along_m * north)}
+            place = {"type": "Point", "coordinates": lon_lat(around, along_m * east, along_m * north)}
             yield _feature("lane-arrow", name, place, bearing_deg=round(bearing_deg, 1))
 
 

@@ -6,11 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from parvis_contract import CrowdZone, Incident, LocatedBy, NoiseZone, Site
+from parvis_contract import CrowdZone, Incident, LocalMap, LocatedBy, NoiseZone, Site
 from shapely.geometry import Point as Place
 from shapely.geometry import Polygon
-
-from .ground import east_north_m
 
 Source = Literal["site_plan", "message", "expected", "baseline"]
 
@@ -89,8 +87,9 @@ def _zones(incident: Incident, site: Site, kind: str) -> dict[str, Any]:
 
 
 def _may_be_in(incident: Incident, site: Site, polygon: Sequence[tuple[float, float]]) -> bool:
-    area = Polygon([east_north_m(site.origin, lon, lat) for lon, lat in polygon])
-    place = Place(east_north_m(site.origin, incident.position.lon, incident.position.lat))
+    plane = LocalMap.around(site.origin)
+    area = Polygon([plane.to_m(lon, lat) for lon, lat in polygon])
+    place = Place(plane.to_m(incident.position.lon, incident.position.lat))
     # Three sigma; of a unit that is not calibrated, all of its range.
     sigmas = 1.0 if incident.located_by is LocatedBy.UNIT else 3.0
     return bool(area.distance(place) <= sigmas * incident.position.uncertainty_m)

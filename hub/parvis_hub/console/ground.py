@@ -8,12 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from parvis_contract import GroundPlane, Point, Unit
+from parvis_contract import GroundPlane, LocalMap, Unit
 from shapely.geometry import Point as Place
 from shapely.geometry import Polygon
 
-#: A degree of a great circle on the mean sphere (IUGG mean radius, 6,371,008.8 m).
-METRES_PER_DEGREE = 111_195.08
 #: What is seen nearer to the horizon than this share of the farthest calibrated point's depth is left out: there a pixel is many metres.
 _HORIZON_SHARE = 0.05
 
@@ -21,15 +19,10 @@ LonLat = tuple[float, float]
 Pixel = tuple[float, float]
 
 
-def east_north_m(origin: Point, lon: float, lat: float) -> tuple[float, float]:
-    """Metres east and north of an origin; off by less than a thousandth within a few kilometres."""
-    return (lon - origin.lon) * METRES_PER_DEGREE * math.cos(math.radians(origin.lat)), (lat - origin.lat) * METRES_PER_DEGREE
-
-
-def lon_lat(origin: Point, east_m: float, north_m: float) -> LonLat:
-    """The reverse of :func:`east_north_m`."""
-    lon = origin.lon + east_m / (METRES_PER_DEGREE * math.cos(math.radians(origin.lat)))
-    return round(lon, 7), round(origin.lat + north_m / METRES_PER_DEGREE, 7)
+def lon_lat(plane: LocalMap, east_m: float, north_m: float) -> LonLat:
+    """Longitude and latitude of a place on a local map, to the centimetre: a page needs no more digits."""
+    lon, lat = plane.to_deg(east_m, north_m)
+    return round(lon, 7), round(lat, 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +45,7 @@ class Ground:
         """The ground of a unit; None if it has no calibration, or one from which no ground follows (points on one line)."""
         if unit.ground_plane is None:
             return None
-        shares, metres = _points(unit.ground_plane, unit.position)
+        shares, metres = _points(unit.ground_plane, LocalMap.around(unit.position))
         matrix = _homography(shares, metres)
         if matrix is None:
             return None
@@ -71,7 +64,8 @@ class Ground:
         largest = max(getattr(area, "geoms", [area]), key=lambda part: part.area)
         if largest.is_empty or largest.geom_type != "Polygon":
             return None
-        return [lon_lat(self.unit.position, east_m, north_m) for east_m, north_m in largest.exterior.coords]
+        plane = LocalMap.around(self.unit.position)
+        return [lon_lat(plane, east_m, north_m) for east_m, north_m in largest.exterior.coords]
 
     def foot(self, pixels: Sequence[Pixel], image_size: tuple[int, int]) -> LonLat | None:
         """Where a thing stands: the lowest of its outline's points, on the ground; None if that is above the horizon or out of range.
@@ -83,7 +77,7 @@ class Ground:
         if not kept:
             return None
         east_m, north_m = self._metres(kept[0])
-        return lon_lat(self.unit.position, east_m, north_m) if math.hypot(east_m, north_m) <= self.unit.range_m else None
+        return lon_lat(LocalMap.around(self.unit.position), east_m, north_m) if math.hypot(east_m, north_m) <= self.unit.range_m else None
 
     def _depth(self, share: Pixel) -> float:
         return float(self.matrix[2] @ (share[0], share[1], 1.0))
@@ -106,10 +100,10 @@ class Ground:
         return kept
 
 
-def _points(plane: GroundPlane, origin: Point) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _points(plane: GroundPlane, around: LocalMap) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     width, height = plane.image_size
     shares = np.array([(point.px[0] / width, point.px[1] / height) for point in plane.points])
-    metres = np.array([east_north_m(origin, point.at.lon, point.at.lat) for point in plane.points])
+    metres = np.array([around.to_m(point.at.lon, point.at.lat) for point in plane.points])
     return shares, metres
 
 

@@ -6,9 +6,8 @@ import heapq
 import uuid
 from typing import Any
 
-from parvis_contract import EVENT_TYPES, Envelope, Incident, IncidentState, Site
+from parvis_contract import EVENT_TYPES, Envelope, Incident, IncidentState, LocalMap, Site
 
-from .geometry import LocalMap
 from .grouping import Cluster, Grouping
 from .impulses import Impulses
 from .outcome import Change

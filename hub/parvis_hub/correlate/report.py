@@ -7,9 +7,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from parvis_contract import ClockSource, Envelope, EventData, Phase
+from parvis_contract import ClockSource, Envelope, EventData, LocalMap, Phase
 
-from .geometry import LocalMap
 from .physics import PHYSICS, extent_of
 
 Order = tuple[int, str]

@@ -14,6 +14,7 @@ from parvis_contract import (
     Incident,
     IncidentPosition,
     IncidentState,
+    LocalMap,
     LocatedBy,
     LocatedImpulse,
     Operator,
@@ -23,7 +24,6 @@ from parvis_contract import (
     to_datetime,
 )
 
-from .geometry import LocalMap
 from .grouping import Cluster
 from .locating import Located, locate
 from .physics import PHYSICS

@@ -9,6 +9,7 @@ import pytest
 from parvis_contract import (
     Clock,
     ClockSource,
+    LocalMap,
     Point,
     Position,
     TagSighting,
@@ -20,7 +21,6 @@ from parvis_contract import (
     unit_source,
 )
 from parvis_hub.cli import app
-from parvis_hub.correlate.geometry import LocalMap
 from typer.testing import CliRunner
 
 ORIGIN = Point(lon=5.37, lat=43.296)

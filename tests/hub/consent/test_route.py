@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from parvis_contract import ConfigError, Point, Route, SightingRefusal, derived_id, to_posix_s
+from parvis_contract import ConfigError, LocalMap, Point, Route, SightingRefusal, derived_id, to_posix_s
 from parvis_hub.consent.matching import Sighting
 from parvis_hub.consent.route import route
 from parvis_hub.consent.walkways import Spot, Walkways, load_walkways
-from parvis_hub.correlate.geometry import LocalMap
 
 START_S = 1_782_000_000.0
 #: A ladder: two long streets, three rungs; and a path of its own that joins nothing.

@@ -6,11 +6,9 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from parvis_contract import ConfigError, Point, Site, load_site
+from parvis_contract import ConfigError, LocalMap, Point, Site, load_site
 from parvis_hub.console.basemap import basemap
-from parvis_hub.console.ground import Ground, east_north_m, lon_lat
+from parvis_hub.console.ground import Ground
 from shapely.geometry import Point as Place
 from shapely.geometry import Polygon
 
@@ -26,17 +24,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 def metres(place: tuple[float, float]) -> tuple[float, float]:
-    return east_north_m(Point(lon=ORIGIN[0], lat=ORIGIN[1]), *place)
+    return LocalMap.around(Point(lon=ORIGIN[0], lat=ORIGIN[1])).to_m(*place)
 
 
 def features(site: Site, layer: str) -> dict[str, dict]:
     return {each["properties"]["name"]: each for each in basemap(site)["features"] if each["properties"]["layer"] == layer}
-
-
-@given(st.floats(-3_000, 3_000), st.floats(-3_000, 3_000), st.floats(-65, 65))
-def test_a_place_in_metres_and_back_is_the_same(east_m: float, north_m: float, lat: float) -> None:
-    origin = Point(lon=5.37, lat=lat)
-    assert east_north_m(origin, *lon_lat(origin, east_m, north_m)) == pytest.approx((east_m, north_m), abs=0.02)
 
 
 @pytest.mark.parametrize(("ahead_m", "right_m"), [(9, 0), (14, -6), (25, 10), (40, -15), (55, 3)])

@@ -1,11 +1,11 @@
-"""A flat map in metres around the site's origin: a street's geometry without a projection library."""
+"""A flat map in metres around the site's origin: the geometry of a street, for unit and hub alike, without a projection library."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from parvis_contract import Point
+from .site import Point
 
 #: WGS 84: semi-major axis in metres, first eccentricity squared.
 _A_M, _E2 = 6_378_137.0, 0.006_694_379_990_14
