@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -130,6 +132,16 @@ def _main() -> None:
     """Keeps `watch` a command of its own while there is only one."""
 
 
+@contextmanager
+def _told(*kinds: type[Exception]) -> Iterator[None]:
+    """Tells an error of these kinds, which say what a person has to change, and leaves with its code."""
+    try:
+        yield
+    except kinds as error:
+        typer.echo(f"parvis-edge: {error}", err=True)
+        raise typer.Exit(CANNOT_START) from None
+
+
 @app.command(no_args_is_help=True, help=_WATCH_HELP)
 def watch(
     *,
@@ -173,7 +185,7 @@ def watch(
     from .delivery.outbox import OutboxError
     from .unit import CannotStart, Watch, private_standard_output, run
 
-    try:
+    with _told(CannotStart, ConfigError, SourceError, BundleError, OutboxError, typer.BadParameter):
         sources: dict[SenseName, Source] = {}
         if video is not None:
             sources["camera"] = parse_source(video, "camera")
@@ -193,9 +205,6 @@ def watch(
         )
         descriptor = private_standard_output() if stdout else 1
         code = run(asked, descriptor=descriptor)
-    except (CannotStart, ConfigError, SourceError, BundleError, OutboxError, typer.BadParameter) as error:
-        typer.echo(f"parvis-edge: {error}", err=True)
-        raise typer.Exit(CANNOT_START) from None
     raise typer.Exit(code)
 
 
@@ -235,7 +244,7 @@ def calibrate(
     from .calibration.run import Calibration, CannotCalibrate
     from .calibration.run import run as run_calibration
 
-    try:
+    with _told(BundleError, CannotCalibrate, ConfigError, PointError, SourceError, OSError):
         asked = Calibration(
             site=load_site(site),
             unit=unit,
@@ -254,9 +263,6 @@ def calibrate(
             write=write,
         )
         code = run_calibration(asked, lambda line: typer.echo(line, err=True), typer.echo)
-    except (BundleError, CannotCalibrate, ConfigError, PointError, SourceError, OSError) as error:
-        typer.echo(f"parvis-edge: {error}", err=True)
-        raise typer.Exit(CANNOT_START) from None
     raise typer.Exit(code)
 
 
@@ -281,7 +287,7 @@ def doctor(
     from .doctor.finding import as_data, closing_lines, first_failure
     from .doctor.walk import CannotExamine, Examination, examine
 
-    try:
+    with _told(CannotExamine, ConfigError, typer.BadParameter):
         plan = load_site(site)
         # Files that are not there are a finding, at their step.
         bare = parse_broker(broker if ":" in broker else f"{broker}:{8883 if tls_ca else 1883}", None, None, None)
@@ -289,9 +295,6 @@ def doctor(
             plan, unit, video, audio, Broker(bare.host, bare.port, tls_ca, tls_cert, tls_key), data_dir or default_data_dir()
         )
         findings, notes = examine(asked, (lambda _: None) if as_json else (lambda finding: typer.echo(finding.line())))
-    except (CannotExamine, ConfigError, typer.BadParameter) as error:
-        typer.echo(f"parvis-edge: {error}", err=True)
-        raise typer.Exit(CANNOT_START) from None
     if as_json:
         typer.echo(json.dumps(as_data(plan.site, unit, findings, notes), indent=2, ensure_ascii=False))
     else:

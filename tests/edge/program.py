@@ -55,6 +55,19 @@ def start(*arguments: object, small_senses: bool = True, **more: object) -> subp
     return subprocess.Popen([sys.executable, *program, "watch", *(str(each) for each in arguments)], **settings)  # type: ignore[call-overload,no-any-return]
 
 
+def ask(command: str, *arguments: object) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a command that ends by itself, such as `doctor`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "parvis_edge.cli", command, *(str(each) for each in arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
 def finish(process: subprocess.Popen[bytes], within_s: float = 60.0) -> tuple[int, bytes, str]:
     """Exit code, standard output and standard error of a program that ends by itself."""
     out, error = process.communicate(timeout=within_s)

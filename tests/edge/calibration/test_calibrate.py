@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -21,7 +22,7 @@ from parvis_edge.cli import app
 from typer.testing import CliRunner
 
 from tests.edge.clips import write_sound, write_still
-from tests.edge.program import ROOT
+from tests.edge.program import ROOT, ask
 
 from .scene import SIX, Camera, known, write_plan
 
@@ -38,16 +39,7 @@ def view(tmp_path: Path) -> Path:
     return write_still(tmp_path / "pictures" / "view.png", np.asarray(image, np.uint8))
 
 
-def calibrate(*arguments: object) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "parvis_edge.cli", "calibrate", *(str(each) for each in arguments)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=120,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
+calibrate = partial(ask, "calibrate")
 
 
 def test_points_give_a_block_to_paste(tmp_path: Path, view: Path) -> None:

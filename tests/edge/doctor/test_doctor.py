@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,21 +14,12 @@ from parvis_edge.doctor.plan_notes import plan_notes
 from tests.broker import Broker, free_port
 from tests.edge.calibration.scene import SIX, Camera, known, write_plan
 from tests.edge.clips import write_film, write_sound
-from tests.edge.program import ROOT
+from tests.edge.program import ask
 
 ZONES = "zones:\n  square: {kind: crowd, polygon: [[5.37, 43.29606], [5.37006, 43.29608], [5.37006, 43.29614], [5.37, 43.29612]]}\n"
 
 
-def doctor(*arguments: object) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "parvis_edge.cli", "doctor", *(str(each) for each in arguments)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=120,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
+doctor = partial(ask, "doctor")
 
 
 def _material(folder: Path) -> tuple[Path, Path]:
