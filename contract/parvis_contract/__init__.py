@@ -86,6 +86,8 @@ from .topics import UnitTopic, command_topic, hub_source, incident_topic, reject
 from .unit_messages import (
     Clock,
     ClockSource,
+    CommandRefusal,
+    CommandStatus,
     EventData,
     EvidencePlate,
     FlowCount,
@@ -117,6 +119,8 @@ __all__ = [
     "ClockSource",
     "Closed",
     "ClosedZone",
+    "CommandRefusal",
+    "CommandStatus",
     "ConfigCommand",
     "ConfigError",
     "ConfigProblem",

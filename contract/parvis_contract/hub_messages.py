@@ -245,7 +245,7 @@ class Rejected(Closed):
 
 
 class Signature(Closed):
-    """Ed25519 over the canonical JSON of the data without this field."""
+    """Ed25519 over the canonical JSON (RFC 8785) of the whole message, as it was sent, without this field."""
 
     key: Sha256 = Field(description="SHA-256 of the public key.")
     value: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{128}$", strict=True)]
@@ -253,7 +253,7 @@ class Signature(Closed):
 
 class _Command(Closed):
     unit: Name = Field(description="Whom it is for: what was signed for one unit is nothing to another.")
-    counter: Sequence = Field(description="Higher than that of every command before it: a replayed one is refused.")
+    counter: Sequence = Field(description="Higher than that of every command of its type before it: a replayed one is refused.")
     expires: UtcTime
     signature: Signature
 

@@ -20,6 +20,8 @@ LonLat = tuple[Longitude, Latitude]
 Side = Annotated[int, Field(strict=True, ge=16, le=16_384, description="Pixels.")]
 DensityStep = Annotated[float, Field(strict=True, gt=0.0, le=10.0, description="People per square metre.")]
 ImageSize = tuple[Side, Side]
+#: `parvis-hub keys show` gives it.
+PublicKey = Annotated[str, Field(strict=True, pattern=r"^[0-9a-f]{64}$", description="An Ed25519 public key, 64 hexadecimal digits.")]
 
 
 class Point(FileModel):
@@ -187,6 +189,9 @@ class Site(FileModel):
         default=10, description='Counts of `flow.count` below it are sent as "<n": small numbers single people out.'
     )
     tags: Tags | None = None
+    hub_keys: Annotated[tuple[PublicKey, ...], Field(max_length=4)] = Field(
+        default=(), description="Whose commands units obey. Two while one key takes the place of another."
+    )
 
     _path: Path = PrivateAttr(default=Path())
     _profile: Profile | None = PrivateAttr(default=None)

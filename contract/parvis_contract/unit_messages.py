@@ -182,6 +182,33 @@ class SenseStatus(Closed):
     reason: StatusReason | None = None
 
 
+class CommandRefusal(StrEnum):
+    """Why a unit did not take a command."""
+
+    TOO_LARGE = "too_large"
+    MALFORMED = "malformed"
+    NOT_FOR_THIS_UNIT = "not_for_this_unit"
+    UNKNOWN_KEY = "unknown_key"
+    BAD_SIGNATURE = "bad_signature"
+    EXPIRED = "expired"
+    CLOCK_BEHIND = "clock_behind"
+    REPLAYED = "replayed"
+    NOT_PERMITTED = "not_permitted"
+    NOT_SUPPORTED = "not_supported"
+    DISK_FULL = "disk_full"
+
+
+class CommandStatus(Closed):
+    """What a unit has taken of the hub's commands: the counter of the last of each type, which acknowledges it."""
+
+    config: Sequence | None = Field(default=None, exclude_if=_is_none)
+    allowlist: Sequence | None = Field(default=None, exclude_if=_is_none)
+    release: Sequence | None = Field(default=None, exclude_if=_is_none)
+    refused: CommandRefusal | None = Field(
+        default=None, exclude_if=_is_none, description="Why the last command was not taken; absent if it was."
+    )
+
+
 class UnitStatus(Closed):
     """How a unit is, and why; retained, and the unit's last will."""
 
@@ -191,6 +218,7 @@ class UnitStatus(Closed):
     microphone: SenseStatus | None = None
     software: Version
     models: Annotated[tuple[ModelRef, ...], Field(max_length=4)] = ()
+    commands: CommandStatus | None = Field(default=None, exclude_if=_is_none, description="Absent before the first command.")
 
 
 class UnitTelemetry(Closed):

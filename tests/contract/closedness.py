@@ -92,10 +92,13 @@ NAMES_OF = {
     "data.operator.by",
     "data.segments[].walkway",
 }
-#: Whole numbers: counts, and the printed number of a tag that its wearer asked for.
+#: Whole numbers: counts, how many commands there have been, and the printed number of a tag that its wearer asked for.
 WHOLE_NUMBERS = {
     "data.sequence",
     "data.counter",
+    "data.commands.config",
+    "data.commands.allowlist",
+    "data.commands.release",
     "data.tag",
     "data.allow[].first",
     "data.allow[].last",

@@ -65,6 +65,7 @@ _DATA: dict[str, dict[str, Any]] = {name: _event(name) for name in EVENT_TYPES} 
         "microphone": {"state": "healthy", "reason": None},
         "software": "0.1.0",
         "models": [{"name": "yamnet", "version": "1.0.0"}],
+        "commands": {"allowlist": 7, "refused": "replayed"},
     },
     "unit.telemetry": {
         "uptime_s": 3600.5,
@@ -156,8 +157,9 @@ def values(schema: dict[str, Any], definitions: dict[str, Any]) -> st.SearchStra
         return st.sampled_from(schema["enum"])
     kind = schema["type"]
     if kind == "object":
-        required = {name: values(part, definitions) for name, part in schema["properties"].items() if name in schema["required"]}
-        optional = {name: values(part, definitions) for name, part in schema["properties"].items() if name not in schema["required"]}
+        needed = schema.get("required", ())
+        required = {name: values(part, definitions) for name, part in schema["properties"].items() if name in needed}
+        optional = {name: values(part, definitions) for name, part in schema["properties"].items() if name not in needed}
         return st.fixed_dictionaries(required, optional=optional)
     if kind == "array":
         most = min(schema["maxItems"], schema.get("minItems", 0) + 3)
