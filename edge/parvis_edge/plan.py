@@ -64,9 +64,18 @@ class Watch:
         """The outbox's file: one per unit."""
         return self.data_dir / self.site.site / f"{self.unit}.outbox.sqlite"
 
+    @property
+    def commands(self) -> Path:
+        """The folder of the hub's commands to this unit."""
+        return self.data_dir / self.site.site / f"{self.unit}.commands"
 
-def default_makers() -> dict[SenseName, SenseMaker]:
-    """The senses that a unit has; their models are loaded once, when first needed."""
+
+def default_makers(allowed_tags: Callable[[], frozenset[int]] = frozenset) -> dict[SenseName, SenseMaker]:
+    """The senses that a unit has; their models are loaded once, when first needed.
+
+    Args:
+        allowed_tags: The numbers that may be read at this moment.
+    """
     # onnxruntime takes half a second to import: a refusal should not wait for it.
     from .bundle import Bundle, load_bundle
 
@@ -84,7 +93,7 @@ def default_makers() -> dict[SenseName, SenseMaker]:
 
         # One thread a sense: a second core belongs to the other sense, or to nobody.
         cv2.setNumThreads(1)
-        return CameraSense(site, unit, allowed, bundle("nanodet-g-416"))
+        return CameraSense(site, unit, allowed, bundle("nanodet-g-416"), allowed_tags)
 
     def microphone(site: Site, unit: str, allowed: frozenset[str]) -> Sense[Any]:
         from .analysers.microphone import MicrophoneSense

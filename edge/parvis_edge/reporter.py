@@ -6,7 +6,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import structlog
-from parvis_contract import Clock, ModelRef, SenseStatus, StatusReason, StreamState, UnitState, UnitStatus, UnitTelemetry, UnitTopic
+from parvis_contract import (
+    Clock,
+    CommandStatus,
+    ModelRef,
+    SenseStatus,
+    StatusReason,
+    StreamState,
+    UnitState,
+    UnitStatus,
+    UnitTelemetry,
+    UnitTopic,
+)
 
 from .delivery.deliverer import Announcer
 from .delivery.health import memory_bytes, temperature_c
@@ -26,13 +37,17 @@ class Reporter:
         unit: Its name.
         software: Version of the program.
         models: The models in use.
+        commands: What it has taken of the hub's commands.
     """
 
-    def __init__(self, site: str, unit: str, software: str, models: Sequence[ModelRef]) -> None:
+    def __init__(
+        self, site: str, unit: str, software: str, models: Sequence[ModelRef], commands: Callable[[], CommandStatus | None] = lambda: None
+    ) -> None:
         self._site = site
         self._unit = unit
         self._software = software
         self._models = tuple(models)
+        self._commands = commands
         self._begun_s = time.monotonic()
         self._perceivers: Sequence[Perceiver] = ()
         self._announcer: Announcer | None = None
@@ -79,6 +94,7 @@ class Reporter:
             microphone=senses.get("microphone"),
             software=self._software,
             models=self._models,
+            commands=self._commands(),
         )
         if status == self._last:
             return
@@ -93,7 +109,7 @@ class Reporter:
 
     def _senses(self) -> dict[str, SenseStatus]:
         now_s = time.monotonic()
-        return {perceiver.sense_name: perceiver.feed.liveness.status(now_s) for perceiver in self._perceivers}
+        return {perceiver.sense_name: perceiver.feed.status(now_s) for perceiver in self._perceivers}
 
     def _telemetry(self, outbox: Outbox, kept: Kept, clock: Clock) -> bytes:
         by_name = {perceiver.sense_name: perceiver for perceiver in self._perceivers}

@@ -15,12 +15,15 @@ from types import FrameType
 from typing import Any
 
 import structlog
-from parvis_contract import ModelRef, Position, StatusReason, StreamState
+from parvis_contract import ModelRef, Position, StatusReason, StreamState, command_topic
 
 from .capture.container import READ_TIMEOUT_S
 from .capture.feed import Pace, camera_feed, microphone_feed
 from .capture.source import SenseName
 from .capture.timeline import WallClock
+from .commands.files import CommandFiles
+from .commands.judge import Authority
+from .commands.orders import Orders
 from .delivery.clock import GIVEN, PRETENDED, UNKEPT, read_clock
 from .delivery.deliverer import Deliverer
 from .delivery.health import temperature_c
@@ -67,7 +70,20 @@ def run(watch: Watch, makers: Mapping[SenseName, SenseMaker] | None = None, *, d
         parvis_edge.delivery.outbox.OutboxError: The outbox cannot be opened.
     """
     permissions = check(watch)
-    return _Running(watch, permissions, makers or default_makers(), descriptor).run()
+    orders = _orders(watch, permissions)
+    return _Running(watch, permissions, makers or default_makers(orders.allowed_tags), orders, descriptor).run()
+
+
+def _orders(watch: Watch, permissions: Mapping[SenseName, Permission]) -> Orders:
+    """What the hub has asked of this unit so far."""
+    site = watch.site
+    camera = permissions.get("camera")
+    return Orders(
+        Authority.of(site.site, watch.unit, site.hub_keys),
+        CommandFiles(watch.commands),
+        reads_tags=site.tags is not None and camera is not None and "tag.sighting" in camera.allowed,
+        always=frozenset(site.tags.allow if site.tags is not None and site.law.name == "lab" else ()),
+    )
 
 
 @dataclass(slots=True)
@@ -84,9 +100,15 @@ class _Running:
     """A unit that runs."""
 
     def __init__(
-        self, watch: Watch, permissions: Mapping[SenseName, Permission], makers: Mapping[SenseName, SenseMaker], descriptor: int
+        self,
+        watch: Watch,
+        permissions: Mapping[SenseName, Permission],
+        makers: Mapping[SenseName, SenseMaker],
+        orders: Orders,
+        descriptor: int,
     ) -> None:
         self._watch = watch
+        self._orders = orders
         self._begun_s = time.monotonic()
         self._stop = threading.Event()
         self._failed = False
@@ -103,7 +125,7 @@ class _Running:
         messenger = Messenger(
             Speaker(watch.site.site, watch.unit, self._position(), program, watch.site.count_floor, self._recording()), models
         )
-        self._reporter = Reporter(watch.site.site, watch.unit, program.version, list(models.values()))
+        self._reporter = Reporter(watch.site.site, watch.unit, program.version, list(models.values()), orders.status)
         self._outbox: Outbox | None = None
         self._kept: Kept | None = None
         self._deliverer: Deliverer | None = None
@@ -143,7 +165,8 @@ class _Running:
             _log.warning("the last run was cut short; its open events are ended", events=len(orphans))
             self._kept.say([ended(last) for last in orphans])
         announcer = self._reporter.announcer(self._outbox, self._kept, lambda: self._clock, watch.telemetry_s)
-        self._deliverer = Deliverer(self._outbox, watch.broker, f"parvis-{watch.site.site}-{watch.unit}", announcer)
+        inbox = (command_topic(watch.site.site, watch.unit), self._orders.take)
+        self._deliverer = Deliverer(self._outbox, watch.broker, f"parvis-{watch.site.site}-{watch.unit}", announcer, inbox)
         return self._kept
 
     def _perceiver(self, sense: SenseName, maker: SenseMaker, found: Permission, pace: Pace, made: Sense[Any]) -> Perceiver:

@@ -65,7 +65,7 @@ _DATA: dict[str, dict[str, Any]] = {name: _event(name) for name in EVENT_TYPES} 
         "microphone": {"state": "healthy", "reason": None},
         "software": "0.1.0",
         "models": [{"name": "yamnet", "version": "1.0.0"}],
-        "commands": {"allowlist": 7, "refused": "replayed"},
+        "commands": {"refused": "replayed"},
     },
     "unit.telemetry": {
         "uptime_s": 3600.5,

@@ -22,7 +22,19 @@ from tests.contract.examples import NAMES, OTHER_ID, WEBP_BASE64, WIDE_WEBP_BASE
 
 Path = tuple[str | int, ...]
 #: Fields that a message may lack.
-_OPTIONAL = {"datacontenttype", "reason", "camera", "microphone", "models", "course", "ellipse", "refused", "family"}
+_OPTIONAL = {
+    "datacontenttype",
+    "reason",
+    "camera",
+    "microphone",
+    "models",
+    "course",
+    "ellipse",
+    "refused",
+    "family",
+    "commands",
+    "allowlist",
+}
 
 
 def _compact(value: object) -> bytes:

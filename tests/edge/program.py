@@ -75,5 +75,5 @@ def finish(process: subprocess.Popen[bytes], within_s: float = 60.0) -> tuple[in
 
 
 if __name__ == "__main__":
-    parvis_edge.unit.default_makers = lambda: {"camera": lambda *_: Darkness(), "microphone": lambda *_: Loudness()}  # type: ignore[assignment]
+    parvis_edge.unit.default_makers = lambda *_: {"camera": lambda *_: Darkness(), "microphone": lambda *_: Loudness()}  # type: ignore[assignment]
     app()

@@ -224,7 +224,7 @@ def test_a_unit_that_leaks_is_caught(leak: str, drawn: Path, tmp_path: Path) -> 
         "import sys\nfrom tests.edge.watched import install\ninstall(sys.argv.pop(1))\n"
         "import parvis_edge.unit\nfrom tests.edge.senses import Darkness\nfrom parvis_edge.cli import app\n"
         f"class Leaking(Darkness):\n    def process(self, item):\n        {body}\n        return super().process(item)\n"
-        "parvis_edge.unit.default_makers = lambda: {'camera': lambda *_: Leaking()}\napp()\n"
+        "parvis_edge.unit.default_makers = lambda *_: {'camera': lambda *_: Leaking()}\napp()\n"
     )
     done = place.run("--video", drawn, "--stdout", program=[str(program)])
     assert done.returncode == 0, done.stderr.decode()

@@ -45,6 +45,7 @@ class CameraSense:
         unit: Whose camera it is.
         allowed: Short names of the event types that the legal profile permits for a camera. An analyser of another type is never made.
         bundle: The detector.
+        allowed_tags: The numbers of tags that may be read at this moment.
 
     Attributes:
         model: The detector's name and version.
@@ -56,10 +57,18 @@ class CameraSense:
         BundleError: The bundle is not a detector's.
     """
 
-    def __init__(self, site: Site, unit: str, allowed: frozenset[str], bundle: Bundle) -> None:
+    def __init__(
+        self,
+        site: Site,
+        unit: str,
+        allowed: frozenset[str],
+        bundle: Bundle,
+        allowed_tags: Callable[[], frozenset[int]] = frozenset,
+    ) -> None:
         if "camera" not in site.units[unit].senses:
             raise ValueError(f"{unit} has no camera; its `senses` in {site.path} are {', '.join(site.units[unit].senses)}")
         self._site, self._unit, self._allowed = site, unit, allowed
+        self._allowed_tags = allowed_tags
         self._thresholds = bundle.card.thresholds
         self._detector = Detector(bundle)
         self._sight: Sight | None = None
@@ -137,13 +146,13 @@ class CameraSense:
         return FlowCounter(areas) if areas else None
 
     def _tag_reader(self, view: View) -> TagSightings | None:
-        tags = self._site.tags
-        if tags is None:
+        if self._site.tags is None:
             return None
-        if self._site.law.name != "lab":
-            self.unjudged.append("tags: tag.sighting: `allow` counts under the profile lab only, and no signed allowlist has come")
+        if self._site.law.name != "lab" and not self._site.hub_keys:
+            why = "`allow` counts under the profile lab only, and without `hub_keys` no signed allowlist can come"
+            self.unjudged.append(f"tags: tag.sighting: {why}")
             return None
-        return TagSightings(tags, view)
+        return TagSightings(self._allowed_tags, view)
 
     def _add(
         self, name: str, key: str, drawn: dict[str, Any], view: View, make: Callable[[dict[str, tuple[Any, Area]], View], Analyser]

@@ -7,9 +7,10 @@ detected, the tag is taken to hang at a chest's height above the ground.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from parvis_contract import Position
-from parvis_contract.site import Tags
 
 from parvis_edge.perception import Frame, TagSeen
 from parvis_edge.vision.regions import Box
@@ -32,18 +33,23 @@ class TagSightings:
     """Reads the allowed tags of one view.
 
     Args:
-        tags: Of the site plan.
+        allowed: The numbers that may be read at this moment.
         view: The camera's.
     """
 
-    def __init__(self, tags: Tags, view: View) -> None:
-        self._reader = TagReader(tags.allow)
+    def __init__(self, allowed: Callable[[], frozenset[int]], view: View) -> None:
+        self._allowed = allowed
+        self._reader = TagReader(())
         self._view = view
         self._whole_s: float | None = None
         self._said: list[tuple[float, ReadTag]] = []
 
     def see(self, frame: Frame, scene: Scene) -> list[TagSeen]:
         """Reads a frame that the scene was made of."""
+        allow = self._allowed()
+        if not allow:
+            return []
+        self._reader.allow = allow
         time_s = scene.time_s
         parts = [*scene.looked_px, *(self._around(track.box_px) for track in scene.of_kind("person"))]
         if self._whole_s is None or time_s - self._whole_s >= WHOLE_EVERY_S:

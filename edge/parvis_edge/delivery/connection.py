@@ -22,6 +22,8 @@ KEEPALIVE_S = 15
 CONNECT_TIMEOUT_S = 10.0
 #: Messages under way at once, if the broker takes so many: enough to fill the line, few enough to repeat.
 WINDOW = 64
+#: Nothing for a unit is so large; the broker keeps what is larger to itself. What is over the contract's bound is refused with a reason.
+MOST_RECEIVED_BYTES = 65_536
 
 
 class BrokerError(Exception):
@@ -84,12 +86,15 @@ class Connection:
         broker: Whom to connect to.
         client_id: Ours; the broker ends an older connection of the same.
         will: Topic and payload of the last will, retained; None without one.
+        inbox: A topic to subscribe to; None for none.
     """
 
-    def __init__(self, broker: Broker, client_id: str, will: tuple[str, bytes] | None = None) -> None:
+    def __init__(self, broker: Broker, client_id: str, will: tuple[str, bytes] | None = None, inbox: str | None = None) -> None:
         self._broker = broker
         self._answer: ReasonCode | None = None
         self._acknowledgements: deque[Acknowledgement] = deque()
+        self._inbox = inbox
+        self._received: deque[bytes] = deque()
         self.alive = False
         self.window = WINDOW
         self.max_bytes: int | None = None
@@ -101,6 +106,7 @@ class Connection:
         self._client.on_connect = self._on_connect
         self._client.on_publish = self._on_publish
         self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
 
     def open(self) -> None:
         """Connects.
@@ -113,7 +119,9 @@ class Connection:
             if broker.ca:
                 key, certificate = (None if each is None else str(each) for each in (broker.key, broker.certificate))
                 self._client.tls_set(ca_certs=str(broker.ca), certfile=certificate, keyfile=key, tls_version=ssl.PROTOCOL_TLS_CLIENT)
-            self._client.connect(broker.host, broker.port, keepalive=KEEPALIVE_S, clean_start=True)
+            limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            limits.MaximumPacketSize = MOST_RECEIVED_BYTES
+            self._client.connect(broker.host, broker.port, keepalive=KEEPALIVE_S, clean_start=True, properties=limits)
             until_s = time.monotonic() + CONNECT_TIMEOUT_S
             while self._answer is None and time.monotonic() < until_s:
                 if self._client.loop(0.2) != paho.MQTT_ERR_SUCCESS and self._answer is None:
@@ -129,6 +137,14 @@ class Connection:
         if self._answer.is_failure:
             raise BrokerError(f"{broker}: the broker refuses us: {self._answer}; check certificate and access list", refused=True)
         self.alive = True
+        if self._inbox is not None:
+            self._client.subscribe(self._inbox, qos=1)
+
+    def received(self) -> list[bytes]:
+        """The payloads that have come on the inbox since this was last called."""
+        payloads = list(self._received)
+        self._received.clear()
+        return payloads
 
     def publish(self, topic: str, body: bytes, *, qos: int = 1, retain: bool = False) -> int | None:
         """Sends a message; the packet number, by which it is acknowledged, or None if the connection is gone."""
@@ -169,6 +185,10 @@ class Connection:
     def _on_publish(self, client: Any, userdata: Any, packet: int, reason: ReasonCode, properties: Any) -> None:
         del client, userdata, properties
         self._acknowledgements.append(Acknowledgement(packet, int(reason.value), str(reason)))
+
+    def _on_message(self, client: Any, userdata: Any, message: paho.MQTTMessage) -> None:
+        del client, userdata
+        self._received.append(bytes(message.payload))
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
         del client, userdata, flags, properties

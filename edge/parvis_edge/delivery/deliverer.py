@@ -90,13 +90,22 @@ class Deliverer(threading.Thread):
         broker: Where to.
         client_id: Ours.
         announcer: Status and telemetry.
+        inbox: A topic to subscribe to, and what takes the payloads that come on it.
 
     Attributes:
         reason: What is wrong with the delivery; None if nothing is.
     """
 
-    def __init__(self, outbox: Outbox, broker: Broker, client_id: str, announcer: Announcer) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        broker: Broker,
+        client_id: str,
+        announcer: Announcer,
+        inbox: tuple[str | None, Callable[[bytes], None]] = (None, lambda _: None),
+    ) -> None:
         super().__init__(name="deliver", daemon=True)
+        self._inbox = inbox
         self._outbox = outbox
         self._broker = broker
         self._client_id = client_id
@@ -121,7 +130,8 @@ class Deliverer(threading.Thread):
         """Until :meth:`stop`."""
         backoff = Backoff(RETRY_FIRST_S, RETRY_MOST_S, random.random)
         while not self._done():
-            connection = Connection(self._broker, self._client_id, (self._announcer.topic, self._announcer.will()))
+            will = (self._announcer.topic, self._announcer.will())
+            connection = Connection(self._broker, self._client_id, will, self._inbox[0])
             try:
                 connection.open()
             except BrokerError as error:
@@ -179,6 +189,8 @@ class Deliverer(threading.Thread):
         again_due_s = [time.monotonic() + after_s for after_s in AGAIN_AFTER_S]
         while connection.alive and not (self._stopping.is_set() and self._finished()):
             self._answers(connection.turn(_TURN_S), status_packets)
+            for payload in connection.received():
+                self._inbox[1](payload)
             self._send(connection)
             status = self._announcer.unsaid()
             if status is not None and status not in status_packets.values():

@@ -52,12 +52,12 @@ class ReadTag:
 class TagReader:
     """Finds allowed tags.
 
-    Args:
+    Attributes:
         allow: Numbers that may be read.
     """
 
     def __init__(self, allow: Iterable[int]) -> None:
-        self._allow = frozenset(allow)
+        self.allow = frozenset(allow)
         self._detectors: dict[int, cv2.aruco.ArucoDetector] = {}
 
     def read(self, image: npt.NDArray[np.uint8], parts_px: Sequence[Box]) -> list[ReadTag]:
@@ -92,7 +92,7 @@ class TagReader:
         return [
             ReadTag(int(number), np.add(_at_home(square), (left, top)))
             for number, square in zip(np.ravel(numbers), corners, strict=True)
-            if int(number) in self._allow
+            if int(number) in self.allow
         ]
 
     def _detector(self, side_px: int) -> cv2.aruco.ArucoDetector:

@@ -54,7 +54,7 @@ def picture(number: int, x: float, y: float) -> Image:
 
 
 def seen(plan_: Site, allowed: frozenset[str], *pictures: tuple[float, Image]) -> list[TagSeen]:
-    sense = CameraSense(plan_, "u1", allowed, load_bundle("nanodet-g-416"))
+    sense = CameraSense(plan_, "u1", allowed, load_bundle("nanodet-g-416"), lambda: frozenset({17}))
     said = [finding for s, image in pictures for finding in sense.process(Frame(BEGAN_S + s, image))]
     return [finding for finding in said if isinstance(finding, TagSeen)]
 
