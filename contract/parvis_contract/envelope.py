@@ -5,6 +5,7 @@ A message is read strictly: what the contract does not name is refused, so that 
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -108,6 +109,7 @@ def _wrong(kind: Literal["bad_id", "bad_time", "invalid_value"], field: str, mes
     return PydanticCustomError(kind, "{message}", {"message": message, "field": field})
 
 
+@functools.lru_cache(maxsize=64)
 def short_name(full_name: str) -> str:
     """``org.parvis.object.unattended.v1`` → ``object.unattended``."""
     return full_name.removeprefix("org.parvis.").removesuffix(".v1")

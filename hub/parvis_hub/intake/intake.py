@@ -141,9 +141,9 @@ class Intake:
         if number is not None:
             seen = batch.units[message.unit]
             sequence = self._sequences.setdefault(message.unit, Sequence())
-            sequence.take(number)
+            if sequence.take(number):
+                seen.gaps = sequence.gaps
             seen.next_sequence = sequence.next
-            seen.gaps = sequence.gaps
 
     def _arrived(self, batch: Batch, delivery: Delivery, message: Envelope[Any]) -> Arrived:
         seen = batch.units[message.unit]

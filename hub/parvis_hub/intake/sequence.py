@@ -20,21 +20,23 @@ class Sequence:
         self.next = next
         self.gaps = list(gaps or ())
 
-    def take(self, number: int) -> None:
-        """Takes note of a number; one that has come before changes nothing."""
+    def take(self, number: int) -> bool:
+        """Takes note of a number, one that has come before changes nothing; returns whether what is missing has changed."""
         if self.next is None or number == self.next:
             self.next = number + 1
-        elif number > self.next:
+            return False
+        if number > self.next:
             self.gaps.append((self.next, number - 1))
             self.next = number + 1
             if len(self.gaps) > MAX_GAPS:
                 self.gaps[:2] = [(self.gaps[0][0], self.gaps[1][1])]
-        else:
-            self._fill(number)
+            return True
+        return self._fill(number)
 
-    def _fill(self, number: int) -> None:
+    def _fill(self, number: int) -> bool:
         at = bisect_right(self.gaps, number, key=lambda gap: gap[0]) - 1
         if at < 0 or self.gaps[at][1] < number:
-            return
+            return False
         first, last = self.gaps[at]
         self.gaps[at : at + 1] = [gap for gap in ((first, number - 1), (number + 1, last)) if gap[0] <= gap[1]]
+        return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,8 +153,7 @@ class Store:
         with self.database.write() as connection:
             self._add_arrived(connection, batch.arrived)
             revised = self._add_incidents(connection, batch.incidents)
-            for name, seen in batch.units.items():
-                _add_unit(connection, name, seen)
+            self._add_units(connection, batch.units)
             _add_counts(connection, batch.counts)
         return revised
 
@@ -177,7 +176,8 @@ class Store:
         ids = [str(change.id) for change in changes]
         known = {row.id: row for row in connection.execute(self.among(incidents, incidents.c.id, ids))}
         expires_us = self._now_us() + self._incidents_us
-        fresh, changed, belonging = [], [], []
+        fresh, changed = [], []
+        belonging: dict[str, str] = {}
         for change in changes:
             old = known.get(str(change.id))
             if change.incident is None:
@@ -186,7 +186,7 @@ class Store:
                 continue
             incident = change.incident.model_copy(update={"operator": self._operator(change.incident)})
             row = self._incident_row(incident, expires_us)
-            belonging += [{"event": str(event), "incident": row["id"], "expires_us": expires_us} for event in incident.events]
+            belonging |= {str(event): row["id"] for event in incident.events}
             if old is None:
                 fresh.append(row)
             elif old.message != row["message"] or old.superseded_by is not None:
@@ -195,12 +195,30 @@ class Store:
             connection.execute(insert(incidents), fresh)
         if changed:
             connection.execute(_UPDATE_INCIDENT, [{f"new_{name}": value for name, value in row.items()} for row in changed])
-        if belonging:
-            moved = [row["event"] for row in belonging]
-            for at in range(0, len(moved), _CHUNK):
-                connection.execute(delete(members).where(members.c.event.in_(moved[at : at + _CHUNK])))
-            connection.execute(insert(members), list({row["event"]: row for row in belonging}.values()))
+        self._add_members(connection, [row["id"] for row in changed], belonging, expires_us)
         return [row["id"] for row in (*fresh, *changed)]
+
+    def _add_members(self, connection: Connection, known: Sequence[str], belonging: Mapping[str, str], expires_us: int) -> None:
+        """Notes which incident each event is part of, as far as that is not known already."""
+        held = {row.event: row.incident for row in connection.execute(self.among(members, members.c.incident, known))}
+        moved = {event: incident for event, incident in belonging.items() if held.get(event) != incident}
+        if moved:
+            connection.execute(delete(members).where(members.c.event == bindparam("moved")), [{"moved": event} for event in moved])
+            rows = [{"event": event, "incident": incident, "expires_us": expires_us} for event, incident in moved.items()]
+            connection.execute(insert(members), rows)
+
+    def _add_units(self, connection: Connection, seen: Mapping[str, Seen]) -> None:
+        known = {row.name for row in connection.execute(self.among(units, units.c.name, list(seen), units.c.name))}
+        if fresh := [{"name": name} for name in seen if name not in known]:
+            connection.execute(insert(units), fresh)
+        if seen:
+            told = [{"which": name} | {f"new_{column}": getattr(each, column) for column in _OF_UNIT} for name, each in seen.items()]
+            connection.execute(_UPDATE_UNIT, told)
+        missing = {name: each.gaps for name, each in seen.items() if each.gaps is not None}
+        if missing:
+            connection.execute(delete(gaps).where(gaps.c.unit == bindparam("which")), [{"which": name} for name in missing])
+        if rows := [{"unit": name, "first": first, "last": last} for name, ranges in missing.items() for first, last in ranges]:
+            connection.execute(insert(gaps), rows)
 
     def _incident_row(self, incident: Incident, expires_us: int) -> dict[str, Any]:
         message = incident_message(self._site.site, incident)
@@ -312,9 +330,10 @@ class Store:
                 (flows, None),
                 (sightings, None),
                 (plates, None),
-                (members, members.c.incident.in_(open_ones)),
                 (decisions, decisions.c.incident.in_(open_ones)),
                 (incidents, incidents.c.state == "open"),
+                # Which events an incident had is known for as long as it is.
+                (members, members.c.incident.in_(select(incidents.c.id))),
             ):
                 expired = delete(table).where(table.c.expires_us < now_us)
                 done = connection.execute(expired if kept is None else expired.where(~kept))
@@ -352,6 +371,14 @@ _UPDATE_INCIDENT = (
     .values({column.name: bindparam(f"new_{column.name}") for column in incidents.columns if column.name != "id"})
 )
 
+_OF_UNIT = ("last_seen_us", "newest_us", "next_sequence", "status", "telemetry")
+#: What a batch does not tell stays as it was.
+_UPDATE_UNIT = (
+    update(units)
+    .where(units.c.name == bindparam("which"))
+    .values({name: func.coalesce(bindparam(f"new_{name}", type_=units.c[name].type), units.c[name]) for name in _OF_UNIT})
+)
+
 
 def _us(message: Envelope[Any]) -> int:
     return round(message.time.timestamp() * 1e6)
@@ -365,23 +392,6 @@ def _signed(decision: Decision) -> Operator:
     if decision.verdict is Verdict.UNCONFIRMED:
         return Operator(verdict=decision.verdict)
     return Operator(verdict=decision.verdict, by=decision.by, at=decision.at)
-
-
-def _add_unit(connection: Connection, name: str, seen: Seen) -> None:
-    values = {
-        column: value
-        for column in ("last_seen_us", "newest_us", "next_sequence", "status", "telemetry")
-        if (value := getattr(seen, column)) is not None
-    }
-    if connection.execute(select(func.count()).select_from(units).where(units.c.name == name)).scalar_one():
-        if values:
-            connection.execute(update(units).where(units.c.name == name).values(values))
-    else:
-        connection.execute(insert(units).values(name=name, **values))
-    if seen.gaps is not None:
-        connection.execute(delete(gaps).where(gaps.c.unit == name))
-        if seen.gaps:
-            connection.execute(insert(gaps), [{"unit": name, "first": first, "last": last} for first, last in seen.gaps])
 
 
 def _add_counts(connection: Connection, counts: dict[str, int]) -> None:
