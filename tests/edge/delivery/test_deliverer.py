@@ -9,11 +9,13 @@ import pytest
 from parvis_contract import StatusReason, UnitState, UnitStatus, UnitTelemetry, UnitTopic, parse_message
 from parvis_edge.delivery.clock import GIVEN
 from parvis_edge.delivery.connection import Broker as Address
+from parvis_edge.delivery.connection import BrokerError, Connection
 from parvis_edge.delivery.deliverer import Announcer, Deliverer
 from parvis_edge.delivery.outbox import Outbox, OutboxError
 from parvis_edge.delivery.report import body_of
 
 from tests.broker import Broker, Subscriber, free_port
+from tests.edge.doctor.authority import Authority
 
 from .test_outbox import event
 
@@ -148,6 +150,18 @@ def test_a_broker_that_will_not_have_us_is_told_from_one_that_is_not_there(mosqu
     with delivering(outbox, free_port()) as deliverer:
         time.sleep(0.3)
         assert deliverer.reason is StatusReason.CONNECTION_LOST
+
+
+def test_a_port_that_speaks_another_language_refuses_nobody(mosquitto: Path, outbox: Outbox, tmp_path: Path) -> None:
+    files = {path.suffix: path.read_text() for path in Authority(tmp_path).issue("broker")}
+    with Broker(mosquitto, "certfile {folder}/.pem\nkeyfile {folder}/.key", files) as broker:
+        connection = Connection(Address("127.0.0.1", broker.port), "parvis-quay-u001")
+        with pytest.raises(BrokerError, match="speak plain MQTT") as failure:
+            connection.open()
+        assert not failure.value.refused
+        with delivering(outbox, broker.port) as deliverer:
+            time.sleep(0.5)
+            assert deliverer.reason is StatusReason.CONNECTION_LOST
 
 
 def test_a_full_disk_does_not_keep_what_is_on_it_from_being_sent(mosquitto: Path, outbox: Outbox) -> None:
