@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -36,23 +37,15 @@ def non_maximum_suppression(boxes: Floats, scores: Floats, classes: npt.NDArray[
 
     Args:
         boxes: ``(N, 4)``, left, top, right, bottom.
-        scores: ``(N,)``.
+        scores: ``(N,)``, above 0.
         classes: ``(N,)``; boxes of different classes do not suppress each other.
         iou: Overlap above which the weaker of two goes.
 
     Returns:
         Indices of the kept boxes, strongest first; equal scores in the order given.
     """
-    order = np.argsort(-scores, kind="stable")
-    kept: list[npt.NDArray[np.int64]] = []
-    # Class by class: a table of all pairs would for the most part hold pairs that do not matter.
-    for of_class in np.unique(classes):
-        places = np.flatnonzero(classes[order] == of_class)
-        boxes_here = boxes[order[places]]
-        apart = ious(boxes_here, boxes_here) <= iou
-        alive = np.ones(len(places), np.bool_)
-        for index in range(len(places)):
-            if alive[index]:
-                alive[index + 1 :] &= apart[index, index + 1 :]
-        kept.append(places[alive])
-    return np.asarray(order[np.sort(np.concatenate(kept))] if kept else order)
+    # OpenCV wants left, top, width, height.
+    placed = np.array(boxes, np.float64)
+    placed[:, 2:] -= placed[:, :2]
+    kept = cv2.dnn.NMSBoxesBatched(placed, scores.astype(np.float32), classes.astype(np.int32), 0.0, iou)  # type: ignore[arg-type]
+    return np.array(kept, np.int64)

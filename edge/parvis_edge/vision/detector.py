@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from parvis_contract.card import BoxesOutput, ImageInput
 
 from parvis_edge.bundle import Bundle, BundleError
 
+from .background import shrink
 from .boxes import non_maximum_suppression
 
 #: Below this a score says nothing: on photographs the boxes under it are almost all false.
@@ -149,9 +151,10 @@ class Detector:
             size = (max(1, min(width, round(columns * scale))), max(1, min(height, round(rows * scale))))
         else:
             size = self._size
-        # Averaging, where more than two pixels become one: a plain interpolation would leave some of them out.
-        how = cv2.INTER_AREA if size[0] * 2 < columns else cv2.INTER_LINEAR
-        resized = image if size == (columns, rows) else cv2.resize(image, size, interpolation=how)
+        # Averaging, where more than two pixels become one: a plain interpolation would leave some of them out. Halved first, since
+        # averaging by a factor that is not whole takes ten times as long.
+        fine = shrink(image, max(0, math.ceil(math.log2(min(columns / size[0], rows / size[1]))) - 1))
+        resized = fine if size == fine.shape[1::-1] else cv2.resize(fine, size, interpolation=cv2.INTER_LINEAR)
         left, top = (width - size[0]) // 2, (height - size[1]) // 2
         low, high = self._input.value_range
         factor, shift = np.float32((high - low) / 255.0), np.float32(low)

@@ -57,37 +57,45 @@ def crops(boxes_px: npt.NDArray[np.floating], size_px: tuple[int, int], input_px
         alone if the parts would cover about as much.
     """
     whole = (0, 0, *size_px)
-    groups = np.array([_with_margin(box) for box in boxes_px])
+    margin = MARGIN * (boxes_px[:, 2:] - boxes_px[:, :2])
+    groups = np.concatenate([boxes_px[:, :2] - margin, boxes_px[:, 2:] + margin], axis=1)
     limit = min(MOST_REDUCED * input_px, 0.8 * max(size_px))
+    # The longer side of any two joined; infinite for one with itself, and for what has been joined to another.
+    sides = _joined_sides(groups[:, None], groups[None])
+    np.fill_diagonal(sides, np.inf)
+    alive = np.ones(len(groups), np.bool_)
     while len(groups) > 1:
-        low, high = np.minimum(groups[:, None, :2], groups[None, :, :2]), np.maximum(groups[:, None, 2:], groups[None, :, 2:])
-        sides = (high - low).max(axis=2)
-        np.fill_diagonal(sides, np.inf)
-        first, second = np.unravel_index(int(sides.argmin()), sides.shape)
+        first, second = divmod(int(sides.argmin()), len(groups))
         if sides[first, second] > limit:
             break
-        groups[first] = np.concatenate([low[first, second], high[first, second]])
-        groups = np.delete(groups, second, axis=0)
+        groups[first, :2] = np.minimum(groups[first, :2], groups[second, :2])
+        groups[first, 2:] = np.maximum(groups[first, 2:], groups[second, 2:])
+        alive[second] = False
+        sides[second] = sides[:, second] = np.inf
+        row = np.where(alive, _joined_sides(groups[first], groups), np.inf)
+        row[first] = np.inf
+        sides[first] = sides[:, first] = row
     least = input_px / MOST_ENLARGED
-    parts = [_square(group, least, size_px) for group in groups]
+    parts = [_square(group, least, size_px) for group in groups[alive].tolist()]
     covered = sum((part[2] - part[0]) * (part[3] - part[1]) for part in parts)
     if len(parts) > 4 or covered > 0.9 * size_px[0] * size_px[1]:
         return [whole]
     return parts
 
 
-def _with_margin(box: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    sides = box[2:] - box[:2]
-    return np.asarray(np.concatenate([box[:2] - MARGIN * sides, box[2:] + MARGIN * sides]), np.float64)
+def _joined_sides(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """The longer side of the box around two boxes; any shapes ``(…, 4)`` that go together."""
+    spans = np.maximum(one[..., 2:], other[..., 2:]) - np.minimum(one[..., :2], other[..., :2])
+    return np.maximum(spans[..., 0], spans[..., 1])
 
 
-def _square(box: npt.NDArray[np.float64], least: float, size_px: tuple[int, int]) -> Box:
-    middle = (box[:2] + box[2:]) / 2
-    side = max(float((box[2:] - box[:2]).max()), least)
+def _square(box: list[float], least: float, size_px: tuple[int, int]) -> Box:
+    side = max(box[2] - box[0], box[3] - box[1], least)
     corners = []
     for axis in range(2):
         length = min(round(side), size_px[axis])
-        start = int(np.clip(round(middle[axis] - length / 2), 0, size_px[axis] - length))
+        start = round((box[axis] + box[axis + 2]) / 2 - length / 2)
+        start = min(max(start, 0), size_px[axis] - length)
         corners.append((start, start + length))
     (x0, x1), (y0, y1) = corners
     return x0, y0, x1, y1
