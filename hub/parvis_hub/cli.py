@@ -10,11 +10,13 @@ from typing import Annotated, NoReturn
 import typer
 from parvis_contract import ConfigError, Refused, Site, dump_message, load_site
 
-from . import audit
+from . import allowlist, audit, keys
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
+app.add_typer(allowlist.app, name="allowlist")
 app.add_typer(audit.app, name="audit")
+app.add_typer(keys.app, name="keys")
 
 SitePlan = Annotated[Path, typer.Option("--site", help="The site plan, a YAML file.", metavar="SITE.yaml")]
 
@@ -82,14 +84,17 @@ def replay(
     ] = None,
 ) -> None:
     """Make incidents of a log, and routes of enrolled tags: one CloudEvent a line, final state each, same bytes for the same input."""
+    from .consent.allowlist import parse_tags
     from .consent.router import Router
     from .intake.replay import replay as make_incidents
 
     plan = _load(site)
     try:
-        router = Router(plan, _tags(enrol)) if enrol is not None else None
-    except (ConfigError, ValueError) as error:
+        router = Router(plan, parse_tags(enrol)) if enrol is not None else None
+    except ConfigError as error:
         _fail(str(error))
+    except ValueError as error:
+        _fail(f"--enrol {error}")
     replayed = make_incidents(plan, _lines(files), _say_refused, router)
     for incident in replayed.incidents:
         sys.stdout.buffer.write(dump_message(incident) + b"\n")
@@ -108,21 +113,6 @@ def _lines(files: list[Path]) -> Iterator[tuple[str, bytes]]:
                     yield f"{file}:{number}", line
         except OSError as error:
             _fail(f"{file} cannot be read: {error.strerror}")
-
-
-def _tags(text: str) -> list[int]:
-    """``1-30,42`` → the numbers.
-
-    Raises:
-        ValueError: It is not such a list.
-    """
-    tags: list[int] = []
-    for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if not (first.isdigit() and (last or first).isdigit()) or not 0 <= int(first) <= int(last or first) <= 586:
-            raise ValueError(f"--enrol {text}: expected tags of 0 to 586, such as 1-30 or 1,2,17")
-        tags += range(int(first), int(last or first) + 1)
-    return tags
 
 
 def _say_refused(place: str, refused: Refused) -> None:

@@ -20,8 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .governance import Head
 from .intake import Broker, BrokerAddress, Delivery, Intake, SteadyClock
-from .publish import Publisher
-from .store import Database, Desk, Notice, Notices, Store
+from .publish import CommandSender, Publisher
+from .store import CommandStore, Database, Desk, Notice, Notices, Store
 
 #: Messages of one transaction, at most: enough that writing to disk costs each of them little.
 BATCH = 500
@@ -74,6 +74,7 @@ class Hub:
         self._desk = Desk(self._store, site, self._changes)
         self._broker = Broker(options.broker, site.site, now_us=self._now_us)
         self._publisher = Publisher(site.site, self._store, self._broker)
+        self._commands = CommandSender(site.site, CommandStore(self._database), self._broker, self._now_us)
         self._stopping = threading.Event()
         self._failed: BaseException | None = None
         self._server, self._sockets = self._console()
@@ -153,6 +154,8 @@ class Hub:
             self._changes.tell(*(Notice("unit", name) for name in batch.units), *(Notice("incident", name) for name in revised))
         self._publisher.reject(prepared.rejections)
         self._patiently(self._publisher.publish)
+        commanded = self._patiently(lambda: self._commands.turn(batch.units))
+        self._changes.tell(*(Notice("unit", name) for name in commanded or ()))
 
     def _tidy(self, intake: Intake) -> None:
         deleted = self._patiently(self._store.purge) or {}

@@ -12,7 +12,7 @@ from typing import Any
 from parvis_contract import EVENT_TYPES, EventData, Incident, ModelRef, Site, format_time
 from pydantic import BaseModel
 
-from parvis_hub.store import REASONS, IncidentDetail, IncidentRow, UnitView
+from parvis_hub.store import REASONS, Command, IncidentDetail, IncidentRow, UnitView
 
 from .basemap import Feature
 from .cards import Cards, class_of
@@ -109,4 +109,17 @@ def unit_view(unit: UnitView, site: Site) -> View:
         "last_seen": _time(unit.last_seen),
         "silent": unit.silent,
         "missing": unit.missing,
+        "allowlist": _allowlist_view(unit.allowlist),
+    }
+
+
+def _allowlist_view(issued: Command | None) -> View | None:
+    """How many tags a unit may read, until when, and whether it knows; which tags these are is of no use on a wall."""
+    if issued is None:
+        return None
+    return {
+        "tags": len(issued.tags),
+        "until": format_time(issued.expires),
+        "acknowledged": issued.acknowledged is not None,
+        "refused": issued.refused,
     }

@@ -13,7 +13,7 @@ from parvis_contract import EVENT_TYPES, Envelope, Refused, Rejected, Site, Unit
 
 from parvis_hub.correlate import Change, Correlator, Lateness, lateness_s
 from parvis_hub.correlate.physics import PHYSICS
-from parvis_hub.store import Arrived, Batch, Seen, Store
+from parvis_hub.store import Arrived, Batch, CommandStore, Seen, Store
 
 from .broker import Delivery
 from .clock import EventClock
@@ -46,7 +46,9 @@ class Intake:
         """Goes on where the store ends."""
         restart = store.restart()
         self._store = store
-        #: Tags whose wearers asked for a route. Of any other, nothing is kept. Under another law a site plan allows none.
+        #: Tags whose wearers asked for a route: of the lists that were issued, and in the lab of the site plan. Of any other, nothing is
+        #: kept.
+        self._commands = CommandStore(store.database)
         self._allowed = frozenset(site.tags.allow if site.tags is not None and site.law.name == "lab" else ())
         self._gate = Gate(site)
         self._correlator = Correlator(site)
@@ -93,7 +95,7 @@ class Intake:
                 batch.counts["duplicates"] += 1
                 continue
             known.add(message.id)
-            if message.name == "tag.sighting" and message.data.tag not in self._allowed:
+            if message.name == "tag.sighting" and not self._enrolled(message):
                 batch.counts["not_enrolled"] += 1
                 continue
             batch.counts["stored"] += 1
@@ -144,6 +146,9 @@ class Intake:
             if sequence.take(number):
                 seen.gaps = sequence.gaps
             seen.next_sequence = sequence.next
+
+    def _enrolled(self, message: Envelope[Any]) -> bool:
+        return message.data.tag in self._allowed or self._commands.allows(message.unit, message.data.tag, _us(message))
 
     def _arrived(self, batch: Batch, delivery: Delivery, message: Envelope[Any]) -> Arrived:
         seen = batch.units[message.unit]

@@ -1,5 +1,6 @@
-"""Publishes incidents and refusals: whatever the broker has not confirmed is published again."""
+"""Publishes incidents and refusals, again until the broker has confirmed them, and commands, again until their unit has."""
 
+from .commands import CommandSender
 from .publisher import Publisher
 
-__all__ = ["Publisher"]
+__all__ = ["CommandSender", "Publisher"]

@@ -2,6 +2,7 @@
 
 from parvis_hub.governance import REASONS, DecisionReason
 
+from .commands import Command, CommandStore, NotIssued, issue_allowlist
 from .database import Database, StoreError, default_url, open_existing
 from .desk import BadDecision, Desk, UnknownIncident
 from .notices import Notice, Notices, Subscription
@@ -14,6 +15,8 @@ __all__ = [
     "Arrived",
     "BadDecision",
     "Batch",
+    "Command",
+    "CommandStore",
     "Counters",
     "Database",
     "Decision",
@@ -21,6 +24,7 @@ __all__ = [
     "Desk",
     "IncidentDetail",
     "IncidentRow",
+    "NotIssued",
     "Notice",
     "Notices",
     "Restart",
@@ -31,5 +35,6 @@ __all__ = [
     "UnitView",
     "UnknownIncident",
     "default_url",
+    "issue_allowlist",
     "open_existing",
 ]

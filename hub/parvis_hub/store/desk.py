@@ -25,6 +25,7 @@ from sqlalchemy import Row, func, select
 
 from parvis_hub.governance import PROGRAMS, REASONS, DecisionReason, Head
 
+from .commands import ALLOWLIST, Command, CommandStore
 from .notices import Notice, Notices, Subscription
 from .schema import counters, decisions, events, gaps, incidents, plates, units
 from .store import Store
@@ -169,9 +170,10 @@ class Desk:
         with self._store.database.read() as connection:
             known = {row.name: row for row in connection.execute(select(units))}
             gone: dict[str, int] = {row.unit: row.numbers for row in connection.execute(missing)}
-        return [self._unit(name, known.get(name), int(gone.get(name, 0))) for name in sorted(self._site.units)]
+        lists = {command.unit: command for command in CommandStore(self._store.database).all() if command.kind == ALLOWLIST}
+        return [self._unit(name, known.get(name), int(gone.get(name, 0)), lists.get(name)) for name in sorted(self._site.units)]
 
-    def _unit(self, name: str, row: Row[Any] | None, missing: int) -> UnitView:
+    def _unit(self, name: str, row: Row[Any] | None, missing: int, allowlist: Command | None) -> UnitView:
         plan = self._site.units[name]
         status: UnitStatus | None = parse_message(row.status).data if row is not None and row.status else None
         telemetry: UnitTelemetry | None = parse_message(row.telemetry).data if row is not None and row.telemetry else None
@@ -190,6 +192,7 @@ class Desk:
             last_seen=last_seen,
             silent=last_seen is None or to_posix_s(self._now()) - to_posix_s(last_seen) > self._silent_after_s,
             missing=missing,
+            allowlist=allowlist,
         )
 
     def counters(self) -> Counters:

@@ -126,6 +126,20 @@ gaps = Table(
     Column("last", BigInteger, nullable=False),
 )
 
+#: The last command of each type to each unit, as it was signed, until some time after it has expired.
+commands = Table(
+    "commands",
+    metadata,
+    Column("unit", String(32), primary_key=True),
+    Column("kind", String(32), primary_key=True),
+    Column("counter", BigInteger, nullable=False),
+    Column("issued_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("acknowledged_us", BigInteger),
+    Column("refused", String(32)),
+)
+
 counters = Table(
     "counters",
     metadata,

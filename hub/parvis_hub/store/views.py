@@ -22,6 +22,8 @@ from parvis_contract import (
 
 from parvis_hub.governance import DecisionReason
 
+from .commands import Command
+
 
 @dataclass(frozen=True, slots=True)
 class IncidentRow:
@@ -74,6 +76,7 @@ class UnitView:
         last_seen: When its last message reached the hub; None if none has. A last will is no sign of life.
         silent: Nothing has come from it for longer than a living unit is quiet, whatever its last status says.
         missing: How many of its sequence numbers the hub has not received.
+        allowlist: The last that was issued for it, if any.
     """
 
     name: str
@@ -89,6 +92,7 @@ class UnitView:
     last_seen: datetime | None
     silent: bool
     missing: int
+    allowlist: Command | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import pytest
 from parvis_contract import (
     EVENT_TYPES,
     AlarmClass,
+    CommandRefusal,
     FurnitureChange,
     ImpulseClass,
     IncidentState,
@@ -65,6 +66,7 @@ def test_every_closed_list_of_the_contract_has_its_words(name: str) -> None:
     wanted += of("change", FurnitureChange) + of("object_class", ObjectClass) + of("cause", TamperCause)
     wanted += of("sound_class", ImpulseClass) + of("sound_class", AlarmClass) + of("quantity", LevelQuantity) + of("los", LevelOfService)
     wanted += [f"criterion.source.{source}" for source in ("site_plan", "message", "expected", "baseline")]
+    wanted += of("command_refusal", CommandRefusal)
     assert [key for key in wanted if key not in WORDS[name]] == []
 
 

@@ -1,7 +1,7 @@
 // The units: how each one is, why, and what to do about it.
 
 import { $, arrange, fill, h, setText } from "./dom.js";
-import { ago, metres, number } from "./format.js";
+import { ago, metres, moment, number } from "./format.js";
 import { t } from "./i18n.js";
 import { HEALTHS, icon, unitSign } from "./icons.js";
 import { health, now, reports, state } from "./state.js";
@@ -64,8 +64,17 @@ function renderUnit(unit) {
     why.length > 0 && h("ul", { class: "reasons" }, why.map(({ who, code, why: words, todo }) =>
       h("li", { "data-reason": code }, h("span", { class: "reason", text: `${[who, words].filter(Boolean).join(". ")}.` }), " ", h("span", { class: "advice", text: todo })))),
     unit.missing > 0 && h("p", { class: "unit-why", text: t("unit.missing", { count: number(unit.missing) }) }),
+    unit.allowlist !== null && h("p", { class: "unit-allowlist quiet", text: allowlist(unit.allowlist) }),
     h("p", { class: "unit-plan quiet", text: details(unit) }));
   return entry;
+}
+
+/** Whether the unit has the list of tags that may be read. */
+function allowlist({ tags, until, acknowledged, refused }) {
+  const values = { count: number(tags), until: moment(new Date(until), now()) };
+  if (new Date(until) <= now()) return t("allowlist.expired", values);
+  if (refused !== null) return `${t("allowlist.refused", values)} ${t(`command_refusal.${refused}`)}.`;
+  return t(acknowledged ? "allowlist.acknowledged" : "allowlist.sent", values);
 }
 
 function details(unit) {
