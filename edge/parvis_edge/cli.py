@@ -6,11 +6,11 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO, cast
 
 import structlog
 import typer
@@ -183,6 +183,7 @@ def watch(
     # Heavy parts (the model runtime, ffmpeg's libraries) come after the options have been understood.
     from .bundle import BundleError
     from .delivery.outbox import OutboxError
+    from .supervisor import Supervisor
     from .unit import CannotStart, Watch, private_standard_output, run
 
     with _told(CannotStart, ConfigError, SourceError, BundleError, OutboxError, typer.BadParameter):
@@ -204,7 +205,7 @@ def watch(
             drain_s=drain_s,
         )
         descriptor = private_standard_output() if stdout else 1
-        code = run(asked, descriptor=descriptor)
+        code = run(asked, descriptor=descriptor, supervisor=Supervisor(os.environ))
     raise typer.Exit(code)
 
 
@@ -345,6 +346,21 @@ def default_data_dir() -> Path:
     return Path("/var/lib/parvis") if os.geteuid() == 0 else Path.home() / ".local" / "share" / "parvis"
 
 
+class _Unbroken:
+    """Standard error for the log: where it cannot be written to (a file on a full disk, a reader that is gone), the unit goes on."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._file.flush()
+
+
 def _log_to_standard_error(level: int = logging.INFO) -> None:
     """JSON for a machine, columns for a person; never on standard output, which belongs to messages."""
     person = sys.stderr.isatty()
@@ -356,7 +372,7 @@ def _log_to_standard_error(level: int = logging.INFO) -> None:
             structlog.dev.ConsoleRenderer() if person else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=cast("TextIO", _Unbroken(sys.stderr))),
     )
 
 

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import structlog
-from parvis_contract import StatusReason, StreamState
+from parvis_contract import Phase, StatusReason, StreamState
 
 from .capture.feed import Feed
 from .capture.queue import BoundedQueue, Closed
 from .capture.timeline import TICK_S
-from .perception import AudioBlock, Finding, Frame, Sense
+from .heartbeat import Heartbeat
+from .perception import AudioBlock, Finding, Frame, Judgement, Sense
 
 _log = structlog.get_logger()
 
@@ -34,13 +35,15 @@ class Perceiver(threading.Thread):
     Args:
         name: ``camera`` or ``microphone``.
         feed, queue: Where its items come from.
-        make: Makes the sense; called again when the picture's size, the sound's rate or the time's direction changes, since
-            what the sense has learnt of the scene then no longer holds.
+        make: Makes the sense; called again when the picture's size or the sound's rate changes, and when the clock is set,
+            since what the sense has learnt of the scene, and how long it has lasted, then no longer holds.
         sense: The first one, already made.
         listener: Who takes what it says.
 
     Attributes:
         failed: True if it broke down.
+        tampered: True while it says that it can no longer sense what it should.
+        heartbeat: Of its thread.
     """
 
     def __init__(
@@ -63,7 +66,8 @@ class Perceiver(threading.Thread):
         self._analysed_before = 0
         self._last_s: float | None = None
         self._form: tuple[int, ...] | None = None
-        self.failed = False
+        self.failed = self.tampered = False
+        self.heartbeat = Heartbeat()
 
     @property
     def analysed(self) -> int:
@@ -81,27 +85,38 @@ class Perceiver(threading.Thread):
             while True:
                 item = self.queue.get()
                 if item is not None:
+                    self.heartbeat.beat()
                     self._judge(item)
+                    self.heartbeat.rest()
         except Closed:
             self._finish()
         except Exception:  # noqa: BLE001 - whatever it is, the other senses go on
             self._break_down()
+        finally:
+            self.heartbeat.rest()
 
     def _judge(self, item: Frame | AudioBlock) -> None:
         form = item.image.shape if isinstance(item, Frame) else (item.rate_hz,)
-        back = self._last_s is not None and item.time_s <= self._last_s
-        if back or (self._form is not None and form != self._form):
-            _log.warning("judging begins anew", sense=self.sense_name, why="the clock was set back" if back else "another format")
-            self._listener.judged(self.sense_name, (self._last_s or 0.0) + TICK_S, self._sense.finish())
+        last_s, ahead_s = self._last_s, self.feed.set_s
+        clock_set = last_s is not None and (item.time_s <= last_s or (ahead_s is not None and last_s < ahead_s <= item.time_s))
+        if clock_set or (self._form is not None and form != self._form):
+            _log.warning("judging begins anew", sense=self.sense_name, why="the clock was set" if clock_set else "another format")
+            self._say((last_s or 0.0) + TICK_S, self._sense.finish())
             self._analysed_before += self._sense.analysed
             self._sense = self._make()
         self._form, self._last_s = form, item.time_s
-        self._listener.judged(self.sense_name, item.time_s, self._sense.process(item))
+        self._say(item.time_s, self._sense.process(item))
+
+    def _say(self, time_s: float, findings: Sequence[Finding]) -> None:
+        for finding in findings:
+            if isinstance(finding, Judgement) and finding.type == "unit.tampered":
+                self.tampered = finding.phase is not Phase.END
+        self._listener.judged(self.sense_name, time_s, findings)
 
     def _finish(self) -> None:
         try:
             if self._last_s is not None:
-                self._listener.judged(self.sense_name, self._last_s + TICK_S, self._sense.finish())
+                self._say(self._last_s + TICK_S, self._sense.finish())
         except Exception:  # noqa: BLE001 - whatever it is, the other senses go on
             self._break_down()
         else:

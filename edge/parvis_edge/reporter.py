@@ -19,6 +19,7 @@ from parvis_contract import (
     UnitTopic,
 )
 
+from .advice import ADVICE
 from .delivery.deliverer import Announcer
 from .delivery.health import memory_bytes, temperature_c
 from .delivery.outbox import Outbox
@@ -38,15 +39,24 @@ class Reporter:
         software: Version of the program.
         models: The models in use.
         commands: What it has taken of the hub's commands.
+        show: Takes the same in one line for a person, with what to do.
     """
 
     def __init__(
-        self, site: str, unit: str, software: str, models: Sequence[ModelRef], commands: Callable[[], CommandStatus | None] = lambda: None
+        self,
+        site: str,
+        unit: str,
+        software: str,
+        models: Sequence[ModelRef],
+        *,
+        commands: Callable[[], CommandStatus | None] = lambda: None,
+        show: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._site = site
         self._unit = unit
         self._software = software
         self._models = tuple(models)
+        self._show = show
         self._commands = commands
         self._begun_s = time.monotonic()
         self._perceivers: Sequence[Perceiver] = ()
@@ -100,7 +110,9 @@ class Reporter:
             return
         self._last = status
         told = {name: f"{each.state}{f' ({each.reason})' if each.reason else ''}" for name, each in senses.items()}
-        _log.info("state", state=state, reason=reason, **told)
+        advice = None if reason is None else ADVICE[reason]
+        _log.info("state", state=state, reason=reason, advice=advice, **told)
+        self._show(f"{state}{f': {reason}; {advice}' if reason else ''} [{', '.join(f'{name} {how}' for name, how in told.items())}]")
         if self._announcer:
             self._announcer.status(self._body(status))
 
@@ -109,7 +121,7 @@ class Reporter:
 
     def _senses(self) -> dict[str, SenseStatus]:
         now_s = time.monotonic()
-        return {perceiver.sense_name: perceiver.feed.status(now_s) for perceiver in self._perceivers}
+        return {perceiver.sense_name: _status(perceiver, now_s) for perceiver in self._perceivers}
 
     def _telemetry(self, outbox: Outbox, kept: Kept, clock: Clock) -> bytes:
         by_name = {perceiver.sense_name: perceiver for perceiver in self._perceivers}
@@ -138,6 +150,14 @@ class Reporter:
         then_s, before = self._analysed.get(perceiver.sense_name, (self._begun_s, 0))
         self._analysed[perceiver.sense_name] = (now_s, analysed)
         return round(min((analysed - before) / max(now_s - then_s, 1e-3), 1_000.0), 2)
+
+
+def _status(perceiver: Perceiver, now_s: float) -> SenseStatus:
+    """How a sense is: its stream comes first, then whether what comes shows anything."""
+    status = perceiver.feed.status(now_s)
+    if perceiver.tampered and status.state is StreamState.HEALTHY and status.reason is None:
+        return SenseStatus(state=StreamState.DEGRADED, reason=StatusReason.TAMPERED)
+    return status
 
 
 def _rounded(value_ms: float | None) -> float | None:

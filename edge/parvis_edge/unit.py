@@ -36,6 +36,7 @@ from .perceive import Perceiver
 from .perception import Sense
 from .plan import CannotStart, SenseMaker, Watch, check, default_makers
 from .reporter import Reporter
+from .supervisor import Supervisor
 
 __all__ = ["CannotStart", "Watch", "private_standard_output", "run"]
 
@@ -45,21 +46,26 @@ _log = structlog.get_logger()
 _LOOK_S = 0.25
 #: The law is asked again so often: a profile can run out while a unit runs.
 _LAW_S = 60.0
-#: A step of the clock, or a message given up, is reported for so long.
-_REPORTED_S = 60.0
+#: A step of the clock, or a message given up, is reported for so long: it can be read, and recovery is to be seen within 10 s.
+_REPORTED_S = 6.0
+#: Cooler than the limit by this, it is no longer too hot: a temperature about the limit is one fault, not many.
+_COOLER_C = 3.0
 #: Asking the kernel costs little, but nothing changes faster.
 _CLOCK_S = 5.0
 #: How long a person who stops a unit is made to wait for the broker.
 STOP_DRAIN_S = 5.0
 
 
-def run(watch: Watch, makers: Mapping[SenseName, SenseMaker] | None = None, *, descriptor: int = 1) -> int:
+def run(
+    watch: Watch, makers: Mapping[SenseName, SenseMaker] | None = None, *, descriptor: int = 1, supervisor: Supervisor | None = None
+) -> int:
     """Watches until the recordings are over or a signal comes.
 
     Args:
         watch: What to do.
         makers: Makes the senses; None takes :func:`default_makers`.
         descriptor: Where messages are printed, with ``standard_output``.
+        supervisor: Who started it, and is told that it lives; None if nobody minds.
 
     Returns:
         0; 1 if a source could not be played, a sense broke down, or standard output was closed.
@@ -71,7 +77,8 @@ def run(watch: Watch, makers: Mapping[SenseName, SenseMaker] | None = None, *, d
     """
     permissions = check(watch)
     orders = _orders(watch, permissions)
-    return _Running(watch, permissions, makers or default_makers(orders.allowed_tags), orders, descriptor).run()
+    senses = makers or default_makers(orders.allowed_tags)
+    return _Running(watch, permissions, senses, orders, descriptor=descriptor, supervisor=supervisor or Supervisor({})).run()
 
 
 def _orders(watch: Watch, permissions: Mapping[SenseName, Permission]) -> Orders:
@@ -105,13 +112,17 @@ class _Running:
         permissions: Mapping[SenseName, Permission],
         makers: Mapping[SenseName, SenseMaker],
         orders: Orders,
+        *,
         descriptor: int,
+        supervisor: Supervisor,
     ) -> None:
         self._watch = watch
+        self._supervisor = supervisor
+        self._hanging: list[str] = []
         self._orders = orders
         self._begun_s = time.monotonic()
         self._stop = threading.Event()
-        self._failed = False
+        self._failed = self._hot = False
         self._looks = _Looks()
         self._wall = WallClock(time.time(), time.monotonic())
         self._start_s = time.time() if watch.start_s is None else watch.start_s
@@ -125,7 +136,9 @@ class _Running:
         messenger = Messenger(
             Speaker(watch.site.site, watch.unit, self._position(), program, watch.site.count_floor, self._recording()), models
         )
-        self._reporter = Reporter(watch.site.site, watch.unit, program.version, list(models.values()), orders.status)
+        self._reporter = Reporter(
+            watch.site.site, watch.unit, program.version, list(models.values()), commands=orders.status, show=supervisor.status
+        )
         self._outbox: Outbox | None = None
         self._kept: Kept | None = None
         self._deliverer: Deliverer | None = None
@@ -196,10 +209,13 @@ class _Running:
                 _log.info("watching", sense=perceiver.sense_name, source=str(self._watch.sources[perceiver.sense_name]))  # type: ignore[index]
                 perceiver.start()
                 perceiver.feed.start()
+            self._supervisor.ready()
             while not self._stop.is_set() and any(perceiver.is_alive() for perceiver in self._perceivers):
                 self._look()
                 self._reporter.look(self._wrong())
+                self._live()
                 self._wait()
+            self._supervisor.stopping()
             if self._stop.is_set():
                 _log.info("stopping")
             for perceiver in self._perceivers:
@@ -230,12 +246,26 @@ class _Running:
         if not self._watch.recorded and now_s - looks.clock_s > _CLOCK_S:
             looks.clock_s = now_s
             self._clock = read_clock()
+        self._wall.update(time.time(), now_s)
         if self._wall.steps > looks.steps:
             looks.steps, looks.step_s = self._wall.steps, now_s
             _log.warning("the clock was set", steps=looks.steps)
         if now_s - looks.law_s > _LAW_S:
             looks.law_s = now_s
             self._ask_the_law()
+
+    def _live(self) -> None:
+        """Says that the unit lives, unless one of its threads hangs: then it has to be restarted."""
+        patience_s, now_s = self._supervisor.patience_s, time.monotonic()
+        if patience_s is None:
+            return
+        threads = [part for perceiver in self._perceivers for part in (perceiver, perceiver.feed)]
+        hanging = [each.name for each in (*threads, *filter(None, [self._deliverer])) if each.heartbeat.hangs(now_s, patience_s)]
+        if hanging != self._hanging:
+            self._hanging = hanging
+            _log.error("a thread hangs; the unit says no more that it lives", threads=hanging)
+        if not hanging:
+            self._supervisor.alive(now_s)
 
     def _ask_the_law(self) -> None:
         """Stops a sense whose profile has run out."""
@@ -257,7 +287,8 @@ class _Running:
             wrong += [self._kept.reason, StatusReason.OUTBOX_FULL if full else None, self._deliverer.reason]
         if time.monotonic() - self._looks.step_s < _REPORTED_S:
             wrong.append(StatusReason.CLOCK_JUMPED)
-        if (temperature_c() or 0.0) > OVERHEATED_C:
+        self._hot = (temperature_c() or 0.0) > OVERHEATED_C - (_COOLER_C if self._hot else 0.0)
+        if self._hot:
             wrong.append(StatusReason.OVERHEATED)
         if self._clock == UNKEPT:
             wrong.append(StatusReason.CLOCK_UNSYNCHRONISED)

@@ -10,6 +10,7 @@ import parvis_edge.unit
 from parvis_edge.cli import app
 
 from tests.edge.senses import Darkness, Loudness
+from tests.edge.surroundings import surround
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,5 +76,9 @@ def finish(process: subprocess.Popen[bytes], within_s: float = 60.0) -> tuple[in
 
 
 if __name__ == "__main__":
-    parvis_edge.unit.default_makers = lambda *_: {"camera": lambda *_: Darkness(), "microphone": lambda *_: Loudness()}  # type: ignore[assignment]
+    surround()
+    if "--real-senses" in sys.argv:
+        sys.argv.remove("--real-senses")
+    else:
+        parvis_edge.unit.default_makers = lambda *_: {"camera": lambda *_: Darkness(), "microphone": lambda *_: Loudness()}  # type: ignore[assignment]
     app()

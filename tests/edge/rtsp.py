@@ -36,12 +36,14 @@ class Camera:
         viewers: How many connections it has served.
         frozen: True sends nothing more, but stays connected.
         garbage: True sends random bytes in place of pictures.
+        noise: True sends random bytes in place of packets, as a line that is badly damaged.
     """
 
     def __init__(self, draw: Callable[[int], Image] | None = None) -> None:
         self.draw = draw or _daylight
         self.frozen = False
         self.garbage = False
+        self.noise = False
         self.viewers = 0
         self._closing = threading.Event()
         self._listener: socket.socket | None = None
@@ -136,6 +138,9 @@ class Camera:
                 content = b"".join(bytes(packet) for packet in encoder.encode(frame))
                 if self.garbage:
                     content = os.urandom(len(content) + 100)
+                if self.noise:
+                    connection.sendall(os.urandom(1_000))
+                    continue
                 parts = [content[at : at + _PACKET_BYTES] for at in range(0, len(content), _PACKET_BYTES)]
                 for index, part in enumerate(parts):
                     marked = 0x80 if index == len(parts) - 1 else 0

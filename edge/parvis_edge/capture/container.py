@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
@@ -18,6 +19,8 @@ from .source import Kind, Source, SourceError
 READ_TIMEOUT_S = 3.0
 #: A handshake over a poor link takes longer than a packet.
 OPEN_TIMEOUT_S = 8.0
+#: A live stream of which nothing can be decoded for so long is opened anew: a camera that changed its coding says how at the beginning.
+UNREADABLE_S = 5.0
 #: A file that fails so often in a row has nothing more to give.
 _MAX_ERRORS_IN_A_ROW = 100
 
@@ -103,7 +106,10 @@ def decode(container: av.container.InputContainer, stream: Any, source: Source, 
         SourceError: A live stream broke off, or nothing at all could be decoded.
     """
     found = False
-    for packet in _packets(container, stream, source, tally):
+    largest, decoded_s = 0, time.monotonic()
+    for packet, late in _packets(container, stream, source, tally):
+        if not source.recorded and time.monotonic() - decoded_s > UNREADABLE_S:
+            raise _undecodable(source)
         try:
             frames = packet.decode()
         except av.error.EOFError:
@@ -112,23 +118,35 @@ def decode(container: av.container.InputContainer, stream: Any, source: Source, 
             continue
         except (av.error.FFmpegError, ValueError):
             tally.corrupt += 1
+            if late:
+                raise _undecodable(source) from None
             continue
+        if late:
+            # More than twice what any picture took: bytes kept coming, and none was the end of a picture.
+            raise _undecodable(source) if packet.size > 2 * largest else _explained(source, TimeoutError())
+        largest = max(largest, packet.size)
         tally.corrupt += bool(packet.is_corrupt)
         found = found or bool(frames)
         yield from frames
+        if frames:
+            decoded_s = time.monotonic()
     if not found:
         raise SourceError(f"{source}: nothing in it could be decoded; is the file whole?", StatusReason.SOURCE_UNREADABLE)
     if not source.recorded and source.kind is not Kind.STDIN:
         raise SourceError(f"{source}: the stream ended", StatusReason.SOURCE_ENDED)
 
 
-def _packets(container: av.container.InputContainer, stream: Any, source: Source, tally: Tally) -> Iterator[Any]:
+def _packets(container: av.container.InputContainer, stream: Any, source: Source, tally: Tally) -> Iterator[tuple[Any, bool]]:
+    """Packets, and whether each is only what a parser still held when a read of a live stream ran out of time."""
     errors = 0
+    in_time = source.recorded or source.kind is Kind.STDIN
     while errors <= _MAX_ERRORS_IN_A_ROW:
         try:
+            asked_s = time.monotonic()
             for packet in container.demux(stream):
                 errors = 0
-                yield packet
+                yield packet, not in_time and time.monotonic() - asked_s >= READ_TIMEOUT_S
+                asked_s = time.monotonic()
             return
         except av.error.EOFError:
             return
@@ -140,6 +158,12 @@ def _packets(container: av.container.InputContainer, stream: Any, source: Source
                 raise _explained(source, error) from None
             break
     tally.truncated = True
+
+
+def _undecodable(source: Source) -> SourceError:
+    return SourceError(
+        f"{source}: what it sends cannot be decoded; look at the coding that it is set to, and at its link", StatusReason.SOURCE_UNREADABLE
+    )
 
 
 def _explained(source: Source, error: Exception) -> SourceError:

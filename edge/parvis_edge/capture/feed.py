@@ -6,15 +6,17 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 import structlog
-from parvis_contract import StatusReason, StreamState
+from parvis_contract import SenseStatus, StatusReason, StreamState
 
 from parvis_edge.backoff import Backoff
+from parvis_edge.heartbeat import Heartbeat
 from parvis_edge.perception import AudioBlock, Frame
 
-from .container import Tally
+from .container import OPEN_TIMEOUT_S, READ_TIMEOUT_S, Tally
 from .liveness import Liveness
 from .microphone import read_microphone
 from .queue import BoundedQueue, Closed
@@ -73,11 +75,15 @@ class Feed(threading.Thread, Generic[Item]):
     Attributes:
         liveness: How the stream is.
         failure: Why a recording could not be played; None if it could.
+        heartbeat: Of its thread. A recording, a pipe and standard input may be silent for ever, and are at rest.
+        set_s: Time of the first item after the clock was last set ahead; None before.
     """
 
     #: A camera on the same network answers soon or not at all: recovery is to be noticed within ten seconds.
     RETRY_FIRST_S = 0.5
     RETRY_MOST_S = 5.0
+    #: An item later by this than the time that has passed since the one before: no stream leaps so far, the clock was set.
+    SET_S = 1.0
 
     def __init__(
         self,
@@ -99,8 +105,26 @@ class Feed(threading.Thread, Generic[Item]):
         self._stopping = threading.Event()
         self.liveness = Liveness(time.monotonic(), live=not source.recorded)
         self.failure: SourceError | None = None
+        self.set_s: float | None = None
+        self.heartbeat = Heartbeat(OPEN_TIMEOUT_S + READ_TIMEOUT_S)
+        self._beats = source.kind is Kind.DEVICE or (source.kind is Kind.STREAM and "://" in source.address)
+        self._before: tuple[float, float] | None = None
         self._seen = Tally()
         self._seen_dropped = 0
+
+    def status(self, now_s: float) -> SenseStatus:
+        """How the stream is, and why; for one thread, which asks again and again."""
+        tally, seen, dropped = self._tally, self._seen, self._queue.dropped
+        for reason, before, now in (
+            (StatusReason.CANNOT_KEEP_UP, self._seen_dropped, dropped),
+            (StatusReason.NO_DATA, seen.gaps, tally.gaps),
+            (StatusReason.SOURCE_UNREADABLE, seen.corrupt, tally.corrupt),
+            (StatusReason.FORMAT_CHANGED, seen.changes, tally.changes),
+        ):
+            if now > before:
+                self.liveness.trouble(reason, now_s, now - before)
+        self._seen, self._seen_dropped = replace(tally), dropped
+        return self.liveness.status(now_s)
 
     def stop(self) -> None:
         """Ends it; what waits in the queue can still be taken."""
@@ -117,6 +141,7 @@ class Feed(threading.Thread, Generic[Item]):
         except Closed:
             pass
         finally:
+            self.heartbeat.rest()
             self._queue.close()
 
     def _play(self) -> None:
@@ -145,6 +170,7 @@ class Feed(threading.Thread, Generic[Item]):
         backoff = Backoff(self.RETRY_FIRST_S, self.RETRY_MOST_S, random.random)
         while not self._stopping.is_set():
             before = self._tally.items
+            self._beat()
             try:
                 for item in self._open_source():
                     self._take(item)
@@ -160,8 +186,13 @@ class Feed(threading.Thread, Generic[Item]):
             self.liveness.broken(problem.reason, time.monotonic())
             delay_s = backoff.next_s()
             _log.warning("source lost", sense=self._sense, reason=problem.reason, detail=str(problem), again_in_s=round(delay_s, 1))
+            self.heartbeat.rest()
             self._stopping.wait(delay_s)
             self.liveness.reconnecting()
+
+    def _beat(self) -> None:
+        if self._beats:
+            self.heartbeat.beat()
 
     def _explained(self, error: Exception) -> SourceError:
         if isinstance(error, SourceError):
@@ -170,20 +201,15 @@ class Feed(threading.Thread, Generic[Item]):
         return SourceError(f"{self._source}: cannot be read ({type(error).__name__})", StatusReason.SOURCE_UNREADABLE)
 
     def _take(self, item: Item) -> None:
-        self._queue.put(item)
+        self._beat()
         now_s = time.monotonic()
+        if self._before is not None and not self._source.recorded:
+            then_s, time_s = self._before
+            if (item.time_s - time_s) - (now_s - then_s) > self.SET_S:
+                self.set_s = item.time_s
+        self._before = now_s, item.time_s
+        self._queue.put(item)
         self.liveness.item(now_s)
-        tally, seen = self._tally, self._seen
-        for reason, count in (
-            (StatusReason.CANNOT_KEEP_UP, self._queue.dropped - self._seen_dropped),
-            (StatusReason.SOURCE_UNREADABLE, tally.corrupt - seen.corrupt),
-            (StatusReason.NO_DATA, tally.gaps - seen.gaps),
-            (StatusReason.FORMAT_CHANGED, tally.changes - seen.changes),
-        ):
-            if count > 0:
-                self.liveness.trouble(reason, now_s, count)
-        self._seen_dropped = self._queue.dropped
-        seen.corrupt, seen.gaps, seen.changes = tally.corrupt, tally.gaps, tally.changes
 
 
 def camera_feed(source: Source, start_s: float, pace: Pace, clock: WallClock) -> tuple[Feed[Frame], BoundedQueue[Frame]]:

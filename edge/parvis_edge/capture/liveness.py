@@ -21,6 +21,7 @@ class Timings:
             and goes is not reported healthy at each coming.
         trouble_for_s: A dropped frame, a gap or a damaged packet makes it degraded for so long: recovery is to be seen within 10 s.
         trouble_share: ... if more than one, and more than this share of the items, is concerned. One in a hundred changes no judgement.
+            Another format always does: judging begins anew.
         low_rate_share: Below this share of its usual rate it is degraded.
         rate_over_s: The present rate is taken over so long.
         rate_half_life_s: The usual rate rises at once and falls by half in so long, so that a camera set slower becomes usual.
@@ -124,7 +125,10 @@ class Liveness:
             if self._broken_since_s is None:
                 self._broken_since_s = self._last_s
             failed = now_s - self._broken_since_s > self._timings.failed_after_s
-            return SenseStatus(state=StreamState.FAILED if failed else StreamState.STALLED, reason=StatusReason.NO_DATA)
+            self._forget(now_s)
+            # What comes and cannot be read is something else than nothing.
+            reason = self._troubles[-1][1] if self._troubles else StatusReason.NO_DATA
+            return SenseStatus(state=StreamState.FAILED if failed else StreamState.STALLED, reason=reason)
         return self._flowing_status(now_s, now_s - self._flowing_since_s)
 
     def _broken_status(self, now_s: float) -> SenseStatus:
@@ -142,8 +146,11 @@ class Liveness:
                 return SenseStatus(state=StreamState.RECOVERING)
             self._broken_since_s = None
         self._forget(now_s)
-        if len(self._troubles) > max(1.0, timings.trouble_share * self._usual_hz * timings.trouble_for_s):
-            return SenseStatus(state=StreamState.DEGRADED, reason=self._troubles[-1][1])
+        reasons = [reason for _, reason in self._troubles]
+        if StatusReason.FORMAT_CHANGED in reasons:
+            return SenseStatus(state=StreamState.DEGRADED, reason=StatusReason.FORMAT_CHANGED)
+        if len(reasons) > max(1.0, timings.trouble_share * self._usual_hz * timings.trouble_for_s):
+            return SenseStatus(state=StreamState.DEGRADED, reason=reasons[-1])
         rate_hz = self.rate_hz(now_s)
         if flowing_s > timings.rate_over_s:
             self._usual_hz = max(rate_hz, self._usual_hz * 0.5 ** ((now_s - self._looked_s) / timings.rate_half_life_s))

@@ -12,6 +12,7 @@ import structlog
 from parvis_contract import StatusReason
 
 from parvis_edge.backoff import Backoff
+from parvis_edge.heartbeat import Heartbeat
 
 from .connection import Acknowledgement, Broker, BrokerError, Connection
 from .outbox import Outbox, OutboxError, Waiting
@@ -25,6 +26,8 @@ AGAIN_AFTER_S = (5.0, 40.0)
 #: A broker that is restarted is back within seconds; one that is away for hours is asked twice a minute.
 RETRY_FIRST_S = 0.25
 RETRY_MOST_S = 30.0
+#: A name server that does not answer, each of two addresses, TLS and the greeting take so long together; nothing is wrong with the thread.
+CONNECTING_S = 60.0
 #: A topic that nobody subscribes, or that the broker cannot take just now, is tried again after this.
 HELD_FIRST_S = 0.5
 HELD_MOST_S = 5.0
@@ -94,6 +97,7 @@ class Deliverer(threading.Thread):
 
     Attributes:
         reason: What is wrong with the delivery; None if nothing is.
+        heartbeat: Of its thread.
     """
 
     def __init__(
@@ -119,6 +123,7 @@ class Deliverer(threading.Thread):
         self._held: dict[str, tuple[Backoff, float]] = {}
         self._cursor = -1
         self.reason: StatusReason | None = StatusReason.CONNECTION_LOST
+        self.heartbeat = Heartbeat(CONNECTING_S)
 
     def stop(self, drain_s: float) -> None:
         """Ends it, after at most so long for what is still to be sent."""
@@ -130,6 +135,7 @@ class Deliverer(threading.Thread):
         """Until :meth:`stop`."""
         backoff = Backoff(RETRY_FIRST_S, RETRY_MOST_S, random.random)
         while not self._done():
+            self.heartbeat.beat()
             will = (self._announcer.topic, self._announcer.will())
             connection = Connection(self._broker, self._client_id, will, self._inbox[0])
             try:
@@ -157,6 +163,7 @@ class Deliverer(threading.Thread):
                 self._wait(backoff.next_s(), f"{self._broker}: the connection was lost")
 
     def _wait(self, delay_s: float, why: str) -> None:
+        self.heartbeat.rest()
         _log.warning("no broker; events are kept", detail=why, again_in_s=round(delay_s, 2))
         if not self._stopping.wait(delay_s):
             return
@@ -188,6 +195,7 @@ class Deliverer(threading.Thread):
         retry_due_s = time.monotonic() + REFUSED_RETRY_S
         again_due_s = [time.monotonic() + after_s for after_s in AGAIN_AFTER_S]
         while connection.alive and not (self._stopping.is_set() and self._finished()):
+            self.heartbeat.beat()
             self._answers(connection.turn(_TURN_S), status_packets)
             for payload in connection.received():
                 self._inbox[1](payload)
