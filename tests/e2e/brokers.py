@@ -14,7 +14,7 @@ _MOSQUITTO = """\
 {user}listener {port} {host}
 allow_anonymous true
 max_queued_messages 0
-max_inflight_messages 100
+max_inflight_messages 1000
 persistence true
 persistence_location {folder}/
 autosave_interval {autosave_s}

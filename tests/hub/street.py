@@ -42,8 +42,8 @@ START_S = 1_780_000_000.0
 SPACING_M = 80.0
 
 
-def write_site(path: Path, side: int = 4, *, dwell_s: float | None = None, profile: str = "lab") -> Site:
-    """A site plan of ``side`` × ``side`` calibrated units, 80 m apart, as a file; and read."""
+def write_site(path: Path, side: int = 4, *, dwell_s: float | None = None, profile: str = "lab", calibrated: bool = True) -> Site:
+    """A site plan of ``side`` × ``side`` calibrated units, 80 m apart, as a file; and read. Without calibration it is a fifth as long."""
     lines = [f"site: {SITE}", f"profile: {profile}", f"origin: {{lon: {ORIGIN[0]}, lat: {ORIGIN[1]}}}", "temperature_c: 15", "units:"]
     for index in range(side * side):
         lon, lat = to_deg(*unit_place(index, side))
@@ -56,7 +56,7 @@ def write_site(path: Path, side: int = 4, *, dwell_s: float | None = None, profi
             f"    position: {{lon: {lon:.7f}, lat: {lat:.7f}}}",
             "    senses: [camera, microphone]",
             "    range_m: 60",
-            f"    ground_plane: {{image_size: [1280, 720], points: [{corners}]}}",
+            *([f"    ground_plane: {{image_size: [1280, 720], points: [{corners}]}}"] if calibrated else []),
         ]
     if dwell_s is not None:
         lines += ["zones:", f"  hall: {{kind: watched, polygon: [[5.36, 43.29], [5.38, 43.29], [5.38, 43.3]], dwell_s: {dwell_s}}}"]

@@ -89,6 +89,9 @@ class Broker:
         #: Counts connections: a ticket of an earlier one says nothing about this one's messages.
         self._connection = 0
         self.connected = threading.Event()
+        # Made once: it costs more than the rest of publishing.
+        self._cloud_event = _properties(PacketTypes.PUBLISH)
+        self._cloud_event.ContentType = _CONTENT_TYPE
         client = Client(CallbackAPIVersion.VERSION2, client_id=f"parvis-hub-{site}", protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
@@ -149,10 +152,7 @@ class Broker:
         Returns:
             A number, which :meth:`confirmed` gives once the broker has the message.
         """
-        properties = _properties(PacketTypes.PUBLISH)
-        if payload:
-            properties.ContentType = _CONTENT_TYPE
-        return self._client.publish(topic, payload, qos=1, retain=retain, properties=properties).mid
+        return self._client.publish(topic, payload, qos=1, retain=retain, properties=self._cloud_event if payload else None).mid
 
     def confirmed(self) -> list[int]:
         """The numbers of messages that the broker has taken since this was last called."""
