@@ -84,28 +84,43 @@ class _Area(FileModel):
         return self
 
 
-class WatchedZone(_Area):
+class Unusual(FileModel):
+    """When a level is far from what this hour of this weekday has been: `level.unusual`."""
+
+    z_score: float = Field(default=4.5, strict=True, ge=3.0, le=100.0, description="Spreads from what is usual.")
+    learn_weeks: int = Field(
+        default=2, strict=True, ge=1, le=8, description="An hour of the week is judged once it has been seen or heard in so many weeks."
+    )
+
+
+class _Zone(_Area):
+    """A zone that a camera sees."""
+
+    unusual: Unusual | None = Field(default=Unusual(), description="Of the people and vehicles in it; null leaves them unjudged.")
+
+
+class WatchedZone(_Zone):
     """Where a thing left behind matters: `object.unattended`."""
 
     kind: Literal["watched"]
     dwell_s: Seconds = 60.0
 
 
-class ClosedZone(_Area):
+class ClosedZone(_Zone):
     """Where nobody may be: `zone.intrusion`."""
 
     kind: Literal["closed"]
     after_s: Seconds = 0.5
 
 
-class WalkedZone(_Area):
+class WalkedZone(_Zone):
     """Where people walk, and nobody should lie: `person.on_ground`."""
 
     kind: Literal["walked"]
     after_s: Seconds = 5.0
 
 
-class CrowdZone(_Area):
+class CrowdZone(_Zone):
     """Where it can become crowded: `crowd.density` and `crowd.surge`."""
 
     kind: Literal["crowd"]
@@ -131,6 +146,7 @@ class NoiseZone(FileModel):
     unit: Name
     limit_db: Decibels
     period_s: Annotated[float, Field(strict=True, ge=1.0, le=86_400.0)] = 60.0
+    unusual: Unusual | None = Field(default=Unusual(), description="Of its level; null leaves it unjudged.")
 
 
 Zone = Annotated[WatchedZone | ClosedZone | WalkedZone | CrowdZone | NoiseZone, Field(discriminator="kind")]

@@ -177,6 +177,13 @@ def watch(
     drain_s: Annotated[
         float, typer.Option(help="After a recording: seconds to wait at most for the broker.", min=0.0, max=86_400.0)
     ] = 30.0,
+    baselines: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of what is usual at each hour of the week (level.unusual). Live: beside the undelivered events; recordings: none.",
+            metavar="DIR",
+        ),
+    ] = None,
 ) -> None:
     """Watches, and exits with 0, 1 or 2 as :data:`_WATCH_HELP` says."""
     _log_to_standard_error()
@@ -203,6 +210,7 @@ def watch(
             data_dir=data_dir or default_data_dir(),
             telemetry_s=telemetry_s,
             drain_s=drain_s,
+            baselines=baselines,
         )
         descriptor = private_standard_output() if stdout else 1
         code = run(asked, descriptor=descriptor, supervisor=Supervisor(os.environ))

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from parvis_contract import Site
 
+from .baseline_folder import BaselineFolder
 from .capture.source import SenseName, Source
 from .delivery.connection import Broker
 from .law import Permission, permission, today
@@ -40,6 +41,7 @@ class Watch:
         broker: Where to publish.
         data_dir: Where the outbox is.
         telemetry_s: How often telemetry is sent.
+        baselines: Where what is usual is kept; None takes the folder beside the outbox, or none where everything is recorded.
         drain_s: How long, after a recording's end, to wait until everything has been delivered.
     """
 
@@ -53,6 +55,7 @@ class Watch:
     data_dir: Path = Path("/var/lib/parvis")
     telemetry_s: float = 10.0
     drain_s: float = 30.0
+    baselines: Path | None = None
 
     @property
     def recorded(self) -> bool:
@@ -69,12 +72,27 @@ class Watch:
         """The folder of the hub's commands to this unit."""
         return self.data_dir / self.site.site / f"{self.unit}.commands"
 
+    @property
+    def shelf(self) -> BaselineFolder | None:
+        """Where what is usual is kept. A recording teaches nothing unless asked to: judged again, it would say other things."""
+        if self.baselines is not None:
+            return BaselineFolder(self.baselines)
+        return None if self.recorded else BaselineFolder(baselines_beside(self.data_dir, self.site.site, self.unit))
 
-def default_makers(allowed_tags: Callable[[], frozenset[int]] = frozenset) -> dict[SenseName, SenseMaker]:
+
+def baselines_beside(data_dir: Path, site: str, unit: str) -> Path:
+    """The folder of what is usual, beside the outbox."""
+    return data_dir / site / f"{unit}.baselines"
+
+
+def default_makers(
+    allowed_tags: Callable[[], frozenset[int]] = frozenset, shelf: BaselineFolder | None = None
+) -> dict[SenseName, SenseMaker]:
     """The senses that a unit has; their models are loaded once, when first needed.
 
     Args:
         allowed_tags: The numbers that may be read at this moment.
+        shelf: Where what is usual is kept; None keeps it for this run alone.
     """
     # onnxruntime takes half a second to import: a refusal should not wait for it.
     from .bundle import Bundle, load_bundle
@@ -93,12 +111,12 @@ def default_makers(allowed_tags: Callable[[], frozenset[int]] = frozenset) -> di
 
         # One thread a sense: a second core belongs to the other sense, or to nobody.
         cv2.setNumThreads(1)
-        return CameraSense(site, unit, allowed, bundle("nanodet-g-416"), allowed_tags)
+        return CameraSense(site, unit, allowed, bundle("nanodet-g-416"), allowed_tags, shelf)
 
     def microphone(site: Site, unit: str, allowed: frozenset[str]) -> Sense[Any]:
         from .analysers.microphone import MicrophoneSense
 
-        return MicrophoneSense(site, unit, allowed, bundle("yamnet"))
+        return MicrophoneSense(site, unit, allowed, bundle("yamnet"), shelf)
 
     return {"camera": camera, "microphone": microphone}
 

@@ -77,7 +77,7 @@ def run(
     """
     permissions = check(watch)
     orders = _orders(watch, permissions)
-    senses = makers or default_makers(orders.allowed_tags)
+    senses = makers or default_makers(orders.allowed_tags, watch.shelf)
     return _Running(watch, permissions, senses, orders, descriptor=descriptor, supervisor=supervisor or Supervisor({})).run()
 
 

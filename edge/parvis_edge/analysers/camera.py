@@ -16,6 +16,7 @@ from parvis_edge.vision.sight import Sight
 
 from .crowd_density import CrowdDensityAnalyser
 from .flow_count import FlowCounter
+from .level_unusual import CameraLevels, CameraZone, Shelf
 from .object_unattended import UnattendedObjectAnalyser
 from .person_on_ground import PersonOnGroundAnalyser
 from .tag_sighting import TagSightings
@@ -46,6 +47,7 @@ class CameraSense:
         allowed: Short names of the event types that the legal profile permits for a camera. An analyser of another type is never made.
         bundle: The detector.
         allowed_tags: The numbers of tags that may be read at this moment.
+        shelf: Where what is usual is kept; None keeps it for this run alone.
 
     Attributes:
         model: The detector's name and version.
@@ -57,23 +59,25 @@ class CameraSense:
         BundleError: The bundle is not a detector's.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - what a unit is given, in the order in which it was added
         self,
         site: Site,
         unit: str,
         allowed: frozenset[str],
         bundle: Bundle,
         allowed_tags: Callable[[], frozenset[int]] = frozenset,
+        shelf: Shelf | None = None,
     ) -> None:
         if "camera" not in site.units[unit].senses:
             raise ValueError(f"{unit} has no camera; its `senses` in {site.path} are {', '.join(site.units[unit].senses)}")
         self._site, self._unit, self._allowed = site, unit, allowed
-        self._allowed_tags = allowed_tags
+        self._allowed_tags, self._shelf = allowed_tags, shelf
         self._thresholds = bundle.card.thresholds
         self._detector = Detector(bundle)
         self._sight: Sight | None = None
         self._analysers: list[Analyser] = []
         self._counter: FlowCounter | None = None
+        self._levels: CameraLevels | None = None
         self._tags: TagSightings | None = None
         self._last_s: float | None = None
         self.model: ModelRef = bundle.ref
@@ -106,6 +110,8 @@ class CameraSense:
             said += analyser.judge(scene)
         if self._counter is not None:
             said += self._counter.see(scene)
+        if self._levels is not None:
+            said += self._levels.see(scene, said)
         if self._tags is not None:
             said += self._tags.see(item, scene)
         return said
@@ -117,6 +123,8 @@ class CameraSense:
         said: list[Finding] = [judgement for analyser in self._analysers for judgement in analyser.finish(self._last_s)]
         if self._counter is not None:
             said += self._counter.finish(self._last_s)
+        if self._levels is not None:
+            said += self._levels.finish(self._last_s)
         return said
 
     def _begin(self, size_px: tuple[int, int]) -> None:
@@ -130,20 +138,23 @@ class CameraSense:
         self._add("traffic.wrong_way", "lanes", dict(self._site.lanes_of(self._unit)), view, WrongWayAnalyser)
         if "unit.tampered" in self._allowed:
             self._analysers.append(CameraTamperingAnalyser())
-        self._counter = self._flow_counter(view) if "flow.count" in self._allowed else None
+        counted = {name: self._counted(view, name) for name in ("flow.count", "level.unusual") if name in self._allowed}
+        self._counter = FlowCounter({name: area for name, (_, area) in seen.items()}) if (seen := counted.get("flow.count")) else None
+        self._levels = CameraLevels(self._site, self._unit, counted.get("level.unusual", {}), view, self._shelf)
         self._tags = self._tag_reader(view) if "tag.sighting" in self._allowed else None
         for line in self.unjudged:
             _log.warning("not judged", unit=self._unit, what=line)
 
-    def _flow_counter(self, view: View) -> FlowCounter | None:
-        areas: dict[str, Area] = {}
+    def _counted(self, view: View, event: str) -> dict[str, tuple[CameraZone, Area]]:
+        """The zones whose people and vehicles can be counted, for one type."""
+        seen: dict[str, tuple[CameraZone, Area]] = {}
         for name, zone in self._site.zones_of(self._unit).items():
             if not isinstance(zone, NoiseZone):
                 try:
-                    areas[name] = view.area(zone)
+                    seen[name] = (zone, view.area(zone))
                 except NotSeen as reason:
-                    self.unjudged.append(f"zones.{name}: flow.count: {reason}")
-        return FlowCounter(areas) if areas else None
+                    self.unjudged.append(f"zones.{name}: {event}: {reason}")
+        return seen
 
     def _tag_reader(self, view: View) -> TagSightings | None:
         if self._site.tags is None:

@@ -9,6 +9,7 @@ from parvis_edge.hearing.ear import Ear, Heard
 from parvis_edge.hearing.tagger import Tagger
 from parvis_edge.perception import AudioBlock, Judgement
 
+from .level_unusual import MicrophoneLevels, Shelf
 from .sound_alarm import AlarmAnalyser
 from .sound_impulse import ImpulseAnalyser
 from .sound_level import LevelAnalyser
@@ -23,6 +24,7 @@ class MicrophoneSense:
         unit: Name of the unit whose microphone it is.
         allowed: Short names of the event types that the law allows this microphone; the others' analysers are not made.
         bundle: The sound tagger.
+        shelf: Where what is usual is kept; None keeps it for this run alone.
 
     Attributes:
         model: The tagger's name and version.
@@ -31,7 +33,7 @@ class MicrophoneSense:
         BundleError: The bundle is no sound tagger, or lacks a label that is needed.
     """
 
-    def __init__(self, site: Site, unit: str, allowed: frozenset[str], bundle: Bundle) -> None:
+    def __init__(self, site: Site, unit: str, allowed: frozenset[str], bundle: Bundle, shelf: Shelf | None = None) -> None:
         self.model = bundle.ref
         self._tagger = Tagger(bundle)
         full_scale_db = site.units[unit].microphone.full_scale_db
@@ -41,12 +43,14 @@ class MicrophoneSense:
         self._silence = SilenceAnalyser(full_scale_db) if "unit.tampered" in allowed else None
         noise = {name: zone for name, zone in site.zones_of(unit).items() if isinstance(zone, NoiseZone)}
         self._levels = [LevelAnalyser(name, zone) for name, zone in noise.items()] if "sound.level" in allowed else []
+        usual = noise if "level.unusual" in allowed else {}
+        self._usual = MicrophoneLevels(site, unit, usual, shelf)
         self._ear = Ear(
             self._tagger,
             full_scale_db,
             tags=self._alarms is not None,
             impulses=self._impulses is not None,
-            levels=self._alarms is not None or bool(self._levels),
+            levels=self._alarms is not None or bool(self._levels) or bool(usual),
             peaks=bool(self._levels),
             alarms=self._alarms is not None,
         )
@@ -77,7 +81,7 @@ class MicrophoneSense:
         judged = [judgement for heard in self._ear.finish() for judgement in self._judge(heard)]
         for analyser in (self._alarms, self._silence, *self._levels):
             judged += analyser.finish() if analyser is not None else []
-        return judged
+        return judged + self._usual.finish()
 
     def _judge(self, heard: Heard) -> list[Judgement]:
         judged = []
@@ -85,4 +89,4 @@ class MicrophoneSense:
             judged += [judgement for impulse in heard.impulses for judgement in self._impulses.judge(impulse)]
         for analyser in (self._alarms, self._silence, *self._levels):
             judged += analyser.judge(heard) if analyser is not None else []
-        return judged
+        return judged + self._usual.hear(heard, judged)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from parvis_edge.whole_file import replace_file
 
 
 class CommandFiles:
@@ -37,17 +38,4 @@ class CommandFiles:
         Raises:
             OSError: The disk takes nothing; the one before is still there.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self.path(name)
-        fresh = path.with_suffix(".new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_file(self.path(name), raw)

@@ -191,6 +191,6 @@ class Connection:
         self._received.append(bytes(message.payload))
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
-        # No answer to our greeting: who refuses a client says so before closing (MQTT 5, 3.2); this line was cut, or speaks another language.
+        # This answers nothing: who refuses us says so before closing (MQTT 5, 3.2). The line was cut, or speaks another language.
         del client, userdata, flags, reason, properties
         self.alive = False

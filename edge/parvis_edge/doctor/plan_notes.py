@@ -11,6 +11,8 @@ import numpy.typing as npt
 from parvis_contract import NoiseZone, Site
 from parvis_contract.site import GroundPoint
 
+from parvis_edge.analysers.baseline import Baseline, NoBaseline
+from parvis_edge.analysers.level_unusual import Shelf, progress, quantities_of, series_of, shelf_name
 from parvis_edge.calibration.assess import assess
 from parvis_edge.calibration.report import nearest_line
 from parvis_edge.capture.source import SenseName
@@ -29,7 +31,7 @@ _REPORTS = {
 _OTHER_SHAPE = 0.02
 
 
-def plan_notes(site: Site, unit: str, picture: npt.NDArray[np.uint8] | None, *, recorded: bool) -> list[str]:
+def plan_notes(site: Site, unit: str, picture: npt.NDArray[np.uint8] | None, *, recorded: bool, shelf: Shelf | None = None) -> list[str]:
     """The notes, in words.
 
     Args:
@@ -37,11 +39,13 @@ def plan_notes(site: Site, unit: str, picture: npt.NDArray[np.uint8] | None, *, 
         unit: Which unit.
         picture: ``(H, W, 3)`` uint8 of its camera; None leaves to the plan what size it has.
         recorded: True if its sources are recordings: the law asks.
+        shelf: Where the unit keeps what is usual; None leaves that out.
     """
     on = today(site, datetime.now(UTC))
     senses: tuple[SenseName, ...] = site.units[unit].senses
     found = {sense: permission(site, sense, recorded=recorded, on=on) for sense in senses}
     notes = _forbidden(site, unit, found)
+    notes += [] if shelf is None else _learning(site, unit, found, shelf)
     if "camera" not in found:
         return notes
     plane = site.units[unit].ground_plane
@@ -63,6 +67,26 @@ def _forbidden(site: Site, unit: str, found: dict[SenseName, Permission]) -> lis
         refusal = found[sense].refusals.get(event) if sense in found else None
         if refusal is not None:
             notes.append(f"{name}: {event} is not judged: {refusal}")
+    return notes
+
+
+def _learning(site: Site, unit: str, found: dict[SenseName, Permission], shelf: Shelf) -> list[str]:
+    """How far the unit has learned what is usual, where it is silent until it has."""
+    notes = []
+    for name, zone in site.zones_of(unit).items():
+        sense: SenseName = "microphone" if isinstance(zone, NoiseZone) else "camera"
+        if zone.unusual is None or sense not in found or "level.unusual" not in found[sense].allowed:
+            continue
+        for quantity in quantities_of(zone):
+            baseline = Baseline(series_of(site, unit, name, quantity), zone.unusual.learn_weeks)
+            kept = shelf.read(shelf_name(name, quantity))
+            try:
+                baseline.load(baseline.dump() if kept is None else kept)
+            except NoBaseline as why:
+                notes.append(f"zones.{name}: level.unusual: {quantity} will be learned anew: {why}")
+                continue
+            if (learned := progress(baseline)) is not None:
+                notes.append(f"zones.{name}: level.unusual is silent while it learns what {quantity} is usual: {learned}")
     return notes
 
 

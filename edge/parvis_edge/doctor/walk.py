@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from parvis_contract import Site, UnitTelemetry, UnitTopic
 
+from parvis_edge.baseline_folder import BaselineFolder
 from parvis_edge.delivery.clock import read_clock
 from parvis_edge.delivery.connection import Broker
 from parvis_edge.delivery.health import memory_bytes, temperature_c
 from parvis_edge.delivery.report import body_of
+from parvis_edge.plan import baselines_beside
 
 from .body import Waiting, check_clock, check_disk, check_heat, waiting_messages
 from .finding import Finding, skipped
@@ -49,6 +51,11 @@ class Examination:
     def outbox(self) -> Path:
         """As the unit itself names it."""
         return self.data_dir / self.site.site / f"{self.unit}.outbox.sqlite"
+
+    @property
+    def shelf(self) -> BaselineFolder:
+        """Where the unit keeps what is usual."""
+        return BaselineFolder(baselines_beside(self.data_dir, self.site.site, self.unit))
 
 
 @dataclass(slots=True)
@@ -104,7 +111,7 @@ class Walk:
         finally:
             way.close()
         recorded = all(source.recorded for source in sources) if sources else site.law.recorded_only
-        self.notes = plan_notes(site, asked.unit, self._picture, recorded=recorded)
+        self.notes = plan_notes(site, asked.unit, self._picture, recorded=recorded, shelf=asked.shelf)
 
     def _telemetry(self, begun_s: float, waiting: Waiting) -> bytes:
         """Telemetry changes no state of the unit, is retained by nobody, and what it says here is so."""
