@@ -67,11 +67,11 @@ class World:
         self._listening = threading.Thread(target=self._listen, daemon=True)
         self._listening.start()
         plan = write_plan(self.folder, OPEN_PROFILE)
-        more = ["--real-senses"] if self._real else []
         self.log = (self.folder / "log").open("wb")
         self.process = start(
             *("--site", plan, "--unit", "u001", "--video", self.camera.url, "--audio", "mic", "--broker", self.broker.address),
-            *("--data-dir", self.data, "--telemetry-s", "1", *more),
+            *("--data-dir", self.data, "--telemetry-s", "1"),
+            small_senses=not self._real,
             env=self.surroundings.environment,
             stdout=subprocess.DEVNULL,
             stderr=self.log,

@@ -1,15 +1,16 @@
-"""The real command line of a unit, with the small senses of these tests in place of the models: `python -m tests.edge.program watch …`."""
+"""The real command line of a unit, with these tests' small senses in place of the models: `python -m tests.edge.program small watch …`."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import parvis_edge.unit
 from parvis_edge.cli import app
 
-from tests.edge.senses import Darkness, Loudness
+from tests.edge.senses import Darkness, Hanging, Loudness
 from tests.edge.surroundings import surround
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,14 +50,14 @@ def write_plan(folder: Path, profile: str = "lab") -> Path:
     return path
 
 
-def start(*arguments: object, small_senses: bool = True, **more: object) -> subprocess.Popen[bytes]:
+def start(*arguments: object, small_senses: bool = True, hanging: bool = False, **more: object) -> subprocess.Popen[bytes]:
     """Starts `parvis-edge watch`; its standard output and error are pipes unless told."""
-    program = ["-m", "tests.edge.program"] if small_senses else ["-m", "parvis_edge.cli"]
+    program = ["-m", "tests.edge.program", "hanging" if hanging else "small" if small_senses else "real"]
     settings: dict[str, object] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": ROOT, "stdin": subprocess.DEVNULL} | more
     return subprocess.Popen([sys.executable, *program, "watch", *(str(each) for each in arguments)], **settings)  # type: ignore[call-overload,no-any-return]
 
 
-def ask(command: str, *arguments: object) -> tuple[int, str, str]:
+def ask(command: str, *arguments: object, **more: Any) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of a command that ends by itself, such as `doctor`."""
     done = subprocess.run(
         [sys.executable, "-m", "parvis_edge.cli", command, *(str(each) for each in arguments)],
@@ -65,6 +66,7 @@ def ask(command: str, *arguments: object) -> tuple[int, str, str]:
         cwd=ROOT,
         timeout=120,
         check=False,
+        **more,
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -77,8 +79,7 @@ def finish(process: subprocess.Popen[bytes], within_s: float = 60.0) -> tuple[in
 
 if __name__ == "__main__":
     surround()
-    if "--real-senses" in sys.argv:
-        sys.argv.remove("--real-senses")
-    else:
-        parvis_edge.unit.default_makers = lambda *_: {"camera": lambda *_: Darkness(), "microphone": lambda *_: Loudness()}  # type: ignore[assignment]
+    eye = {"small": Darkness, "hanging": Hanging}.get(sys.argv.pop(1))
+    if eye is not None:
+        parvis_edge.unit.default_makers = lambda *_: {"camera": lambda *_: eye(), "microphone": lambda *_: Loudness()}  # type: ignore[assignment]
     app()

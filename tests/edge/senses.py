@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 from parvis_contract import ModelRef, Phase
 from parvis_contract.measures import ImpulseClass, SoundImpulse, TamperCause, UnitTampered
@@ -33,6 +35,15 @@ class Darkness:
 
     def finish(self) -> list[Judgement]:
         return self._said(Phase.END) if self._open else []
+
+
+class Hanging(Darkness):
+    """Hangs at its fortieth picture: two seconds of a camera."""
+
+    def process(self, item: Frame) -> list[Judgement]:
+        if self.analysed == 40:
+            threading.Event().wait()
+        return super().process(item)
 
 
 class Loudness:

@@ -63,9 +63,7 @@ def read_microphone(
                 content = stream.read(size, exception_on_overflow=True)
             except OSError as error:
                 if getattr(error, "errno", None) != portaudio.paInputOverflowed:
-                    raise SourceError(
-                        f"{source or 'microphone'}: stopped ({error}); is it plugged in?", StatusReason.CONNECTION_LOST
-                    ) from None
+                    raise SourceError(f"{_name(source)}: stopped ({error}); is it plugged in?", StatusReason.CONNECTION_LOST) from None
                 # Nobody knows how many samples were lost; the next block's arrival says where it belongs.
                 timeline.restart()
                 continue
@@ -75,6 +73,10 @@ def read_microphone(
             yield from blocks.add(ended_s - len(samples) / rate_hz, samples, rate_hz)
     finally:
         system.terminate()
+
+
+def _name(source: Source) -> str:
+    return f"mic:{source.address}" if source.address else "mic"
 
 
 def _find(system: Any, source: Source) -> int | None:
@@ -111,5 +113,6 @@ def _open(system: Any, portaudio: Any, device: int | None, source: Source) -> tu
             return stream, rate_hz
         except (OSError, ValueError) as error:
             problem = error
-    name = f"mic:{source.address}" if source.address else "mic"
-    raise SourceError(f"{name}: cannot be opened ({problem}); is it plugged in, and may this user use it?", StatusReason.SOURCE_MISSING)
+    raise SourceError(
+        f"{_name(source)}: cannot be opened ({problem}); is it plugged in, and may this user use it?", StatusReason.SOURCE_MISSING
+    )

@@ -1,0 +1,98 @@
+"""The shipped service files: systemd reads them, they shut in what they start, and what they start works shut in."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.edge.clips import write_film, write_sound
+from tests.edge.program import ROOT, ask, write_plan
+
+FILES = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
+PROGRAMS = {path.name: Path(sys.executable).with_name(path.name.removesuffix(".service").removesuffix("@")) for path in FILES}
+#: prctl(2): from now on no memory that is or was writable can be executed. It is what MemoryDenyWriteExecute= asks of newer kernels.
+_SET_MDWE, _NO_EXECUTE_GAIN = 65, 1
+
+
+def options(path: Path) -> dict[str, list[str]]:
+    """What a service file sets."""
+    found: dict[str, list[str]] = {}
+    for line in path.read_text().splitlines():
+        name, equals, value = line.partition("=")
+        if equals and not line.startswith("#"):
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def analyze(*arguments: object) -> subprocess.CompletedProcess[str]:
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("systemd-analyze is missing: apt install systemd")
+    return subprocess.run([program, *(str(each) for each in arguments)], capture_output=True, text=True, check=False)
+
+
+def test_there_are_these() -> None:
+    assert list(PROGRAMS) == ["parvis-edge@.service", "parvis-hub.service"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_systemd_reads_it(path: Path, tmp_path: Path) -> None:
+    installed = tmp_path / path.name
+    installed.write_text(path.read_text().replace(f"/opt/parvis/bin/{PROGRAMS[path.name].name}", str(PROGRAMS[path.name])))
+    done = analyze("verify", "--man=no", installed)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_it_is_shut_in(path: Path) -> None:
+    # Of 10, which is no sandbox; a usual service has 9.
+    done = analyze("security", "--offline=true", "--threshold=25", path)
+    assert done.returncode == 0, done.stdout
+    found = options(path)
+    assert found["StateDirectory"] == [found["User"][0]]
+    assert "ReadWritePaths" not in found
+    assert found["LimitCORE"] == ["0"]
+    assert found["RestartPreventExitStatus"] == ["2"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_it_starts_what_there_is(path: Path) -> None:
+    program, command, *arguments = options(path)["ExecStart"][0].split()
+    assert program == f"/opt/parvis/bin/{PROGRAMS[path.name].name}"
+    shown = subprocess.run(
+        [PROGRAMS[path.name], command, "--help"], capture_output=True, text=True, check=True, env={"COLUMNS": "200", "PATH": ""}
+    ).stdout
+    for option in [each for each in arguments if each.startswith("--")]:
+        assert option in shown
+
+
+def test_a_unit_is_watched_and_restarted() -> None:
+    found = options(ROOT / "deploy" / "systemd" / "parvis-edge@.service")
+    assert found["Type"] == ["notify"]
+    assert int(found["WatchdogSec"][0]) >= 10
+    assert found["Restart"] == ["always"]
+    assert found["DeviceAllow"] == ["char-video4linux rw", "char-alsa rw"]
+
+
+def test_the_models_run_without_memory_that_is_written_and_executed(tmp_path: Path) -> None:
+    def shut_in() -> None:
+        ctypes.CDLL(None).prctl(_SET_MDWE, _NO_EXECUTE_GAIN, 0, 0, 0)
+
+    if subprocess.run(
+        [sys.executable, "-c", f"import ctypes; raise SystemExit(ctypes.CDLL(None).prctl({_SET_MDWE}, {_NO_EXECUTE_GAIN}, 0, 0, 0) != 0)"],
+        check=False,
+    ).returncode:
+        pytest.skip("this kernel does not know PR_SET_MDWE (Linux 6.3)")
+    rng = np.random.default_rng(1)
+    film = write_film(tmp_path / "film.mp4", [rng.integers(0, 255, (144, 256, 3), np.uint8)] * 10, range(0, 1_000, 100))
+    sound = write_sound(tmp_path / "sound.wav", rng.normal(0, 0.1, 24_000).astype(np.float32))
+    code, _, error = ask(
+        *("watch", "--site", write_plan(tmp_path), "--unit", "u001", "--video", film, "--audio", sound, "--stdout"), preexec_fn=shut_in
+    )
+    assert code == 0, error
