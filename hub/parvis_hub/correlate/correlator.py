@@ -10,6 +10,7 @@ from parvis_contract import EVENT_TYPES, Envelope, Incident, IncidentState, Loca
 
 from .grouping import Cluster, Grouping
 from .impulses import Impulses
+from .neighbourhood import Spacing
 from .outcome import Change
 from .physics import speed_of_sound_m_s
 from .report import Report
@@ -29,6 +30,7 @@ class Correlator:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._plane = LocalMap.around(site.origin)
+        self._spacing_m = Spacing({name: self._plane.to_m(unit.position.lon, unit.position.lat) for name, unit in site.units.items()})
         self._sound_m_s = speed_of_sound_m_s(site.temperature_c)
         self._reports: dict[_ReportKey, Report] = {}
         self._groupings: dict[_GroupKey, Grouping | Impulses] = {}
@@ -70,17 +72,17 @@ class Correlator:
             report.take(message, self._plane)
             self._grouping(report).put(report)
             return
-        last, until_us = report.last, report.until_us
+        before = report.until_us, report.last.time_us, len(report.track)
         report.take(message, self._plane)
-        if report.until_us != until_us or (report.moves and report.last != last):
-            grouping.prolong(report, last)
-        else:
+        if (report.until_us, report.last.time_us, len(report.track)) == before:
             grouping.refresh(report)
+        else:
+            grouping.prolong(report, min(before[1], round(message.time.timestamp() * 1e6)))
 
     def _grouping(self, report: Report) -> Grouping | Impulses:
         key = (report.type, report.identity)
         if key not in self._groupings:
-            self._groupings[key] = Impulses(self._sound_m_s) if report.type == "sound.impulse" else Grouping(report.type)
+            self._groupings[key] = Impulses(self._sound_m_s) if report.type == "sound.impulse" else Grouping(report.type, self._spacing_m)
         self._touched[key] = None
         return self._groupings[key]
 

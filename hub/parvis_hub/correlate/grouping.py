@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import hypot
 
+from .likeness import Likeness
 from .neighbourhood import Cell, Neighbourhood
-from .physics import MAX_EVENTS, PHYSICS, Physics, log_likelihood_ratio
-from .report import Order, Place, Report
+from .physics import MAX_EVENTS, PHYSICS
+from .report import Order, Report
 
 
 class Cluster:
@@ -72,8 +72,9 @@ class Grouping:
         changed: Clusters that have gained, lost or refreshed a report since this was last emptied.
     """
 
-    def __init__(self, type: str) -> None:
-        self._score: Callable[[Cluster, list[Report], Report], float | None] = _Things(PHYSICS[type])
+    def __init__(self, type: str, spacing_m: Callable[[str], float]) -> None:
+        """Args: the type; and how far from a unit the next ones are, by its name."""
+        self._score = Likeness(PHYSICS[type], spacing_m)
         self._near = Neighbourhood(PHYSICS[type].reach_m)
         self._placed: dict[Report, _Placed] = {}
         self.changed: dict[Cluster, None] = {}
@@ -86,19 +87,16 @@ class Grouping:
         self._place(report)
         self._decide_again([report, *self._influenced(report)])
 
-    def prolong(self, report: Report, last: Place) -> None:
-        """Takes note that a report was last seen elsewhere, or has ended, or will be taken to have, at another time than was thought.
+    def prolong(self, report: Report, since_us: int) -> None:
+        """Takes note that a report says more of what it was, or ends at another time than was thought.
 
         Args:
             report: As it is now. When it began must not have changed.
-            last: Where it was last seen, as was thought.
+            since_us: What it said of before this time has not changed.
         """
-        placed = self._placed[report]
         self.changed[report.cluster] = None
-        # Who began before both ends sees no difference, nor who began nearer in time to this one's beginning than to its end.
-        since_us = min(placed.until_us, report.until_us, (report.order[0] + min(last.time_us, report.last.time_us)) // 2)
         again = self._influenced(report, since_us)
-        self._near.remove(report, placed.cells)
+        self._near.remove(report, self._placed[report].cells)
         self._place(report)
         again += self._influenced(report, since_us)
         self._decide_again(again)
@@ -177,14 +175,11 @@ class Grouping:
 
     def _decide(self, report: Report) -> Cluster:
         """The cluster that a report belongs to, given the earlier reports and where they belong."""
-        candidates: dict[Cluster, list[Report]] = {}
-        for other in self._near.before(report):
-            if other.cluster is not None:
-                candidates.setdefault(other.cluster, []).append(other)
+        candidates: dict[Cluster, None] = {other.cluster: None for other in self._near.before(report) if other.cluster is not None}
         best: tuple[float, Order] | None = None
         chosen: Cluster | None = None
-        for cluster, near in candidates.items():
-            score = self._score(cluster, near, report)
+        for cluster in candidates:
+            score = self._score(cluster, report)
             if score is None or cluster.before(report.order) >= MAX_EVENTS:
                 continue
             rank = (-score, cluster.reports[0].order)
@@ -196,49 +191,5 @@ class Grouping:
         return old if old is not None and old.founder is report else Cluster(report)
 
 
-class _Things:
-    """Scores things that are somewhere: the log likelihood ratio of one thing against two, or None where it is two."""
-
-    def __init__(self, physics: Physics) -> None:
-        self._physics = physics
-
-    def __call__(self, cluster: Cluster, near: list[Report], report: Report) -> float | None:
-        if self._physics.identity == "unit":
-            return 0.0
-        began_us, order = report.order[0], report.order
-        # A unit that reports two things at once has told them apart.
-        if any(other.until_us > began_us and other.order < order for other in cluster.by_unit.get(report.unit, ())):
-            return None
-        if self._physics.speed_m_s:
-            score = max(self._ratio(_nearest(other, began_us), other.extent_m, report) for other in near)
-        else:
-            near.sort(key=_order)
-            score = self._ratio(_fused(near), max(other.extent_m for other in near), report)
-        return score if score >= 0.0 else None
-
-    def _ratio(self, place: Place, extent_m: float, report: Report) -> float:
-        there = report.anchor
-        moved_m = self._physics.speed_m_s * abs(there.time_us - place.time_us) / 1e6
-        variance_m2 = place.sigma_m**2 + there.sigma_m**2 + max(extent_m, report.extent_m) ** 2 + moved_m**2
-        distance_m = hypot(there.east_m - place.east_m, there.north_m - place.north_m)
-        return log_likelihood_ratio(distance_m, variance_m2, self._physics.rarity_per_m2)
-
-
 def _order(report: Report) -> Order:
     return report.order
-
-
-def _nearest(report: Report, time_us: int) -> Place:
-    """Where a report saw its thing nearest to a time."""
-    return min(report.anchor, report.last, key=lambda place: (abs(place.time_us - time_us), place.time_us))
-
-
-def _fused(reports: Sequence[Report]) -> Place:
-    """The anchors' mean, each weighted by the inverse of its variance."""
-    if len(reports) == 1:
-        return reports[0].anchor
-    weights = [1.0 / max(each.anchor.sigma_m, 0.1) ** 2 for each in reports]
-    total = sum(weights)
-    east_m = sum(weight * each.anchor.east_m for weight, each in zip(weights, reports, strict=True)) / total
-    north_m = sum(weight * each.anchor.north_m for weight, each in zip(weights, reports, strict=True)) / total
-    return Place(reports[0].anchor.time_us, east_m, north_m, total**-0.5)

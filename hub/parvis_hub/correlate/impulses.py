@@ -13,7 +13,7 @@ from .explaining import Heard, explain
 from .grouping import Cluster
 from .neighbourhood import Cell, Neighbourhood
 from .physics import AUDIBLE_M
-from .report import Order, Place, Report
+from .report import Order, Report
 
 #: Beyond the sound's travel, how much later one arrival may be than another and be of the same sound: an echo, a clock that is wrong.
 _SLACK_S = 0.6
@@ -45,9 +45,9 @@ class Impulses:
         self._placed[report] = self._near.add(report)
         self._unsettled[report] = None
 
-    def prolong(self, report: Report, last: Place) -> None:
+    def prolong(self, report: Report, since_us: int) -> None:
         """Takes note that a report says another end, which an impulse has not: it is decided again with all near it."""
-        del last
+        del since_us
         self._near.remove(report, self._placed[report])
         self.put(report)
         self.changed[report.cluster] = None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from heapq import nsmallest
+from math import dist, inf
 
 from .report import Order, Place, Report
 
@@ -71,6 +73,24 @@ class Neighbourhood:
             since = bisect_right(entries, order, key=_order)
             until = bisect_right(entries, until_us, key=_time_us)
             yield from entries[since:until]
+
+
+class Spacing:
+    """How far from a unit the next ones are: to the third nearest, so that two on one pole do not count as a street full."""
+
+    def __init__(self, places_m: Mapping[str, tuple[float, float]]) -> None:
+        """Args: the places of a site's units, by name."""
+        self._places_m = places_m
+        self._known: dict[str, float] = {}
+
+    def __call__(self, unit: str) -> float:
+        """In metres; infinite for one that is not of the site or has not three others."""
+        known = self._known.get(unit)
+        if known is None:
+            here = self._places_m.get(unit)
+            others = [dist(here, place) for name, place in self._places_m.items() if name != unit] if here is not None else []
+            known = self._known[unit] = nsmallest(3, others)[2] if len(others) > 2 else inf
+        return known
 
 
 def _order(report: Report) -> Order:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,8 +40,10 @@ class Report:
         ended: It has: an instant, or an end has come.
         anchor: Where and when its first message says that it began.
         last: Where and when its latest message saw it.
+        track: Of what moves or spreads, where each of its messages saw it, in order of time; else empty.
         free: Whether the clock that its first time is of follows no other.
         extent_m: How large its first message says that it is.
+        speed_m_s: How fast its first message says that it moves; None where it does not say.
         sigma_us: Uncertainty of its first time, of the clock and of the onset.
         order: Where it stands among all: by when it began.
         until_us: When it ended, or is taken to have if no more is heard of it.
@@ -50,6 +53,7 @@ class Report:
     __slots__ = (
         "_first",
         "_latest",
+        "_ranks",
         "anchor",
         "cluster",
         "data",
@@ -62,6 +66,8 @@ class Report:
         "last",
         "order",
         "sigma_us",
+        "speed_m_s",
+        "track",
         "type",
         "unit",
         "until_us",
@@ -78,6 +84,8 @@ class Report:
         self._first: tuple[int, bool, int, str] | None = None
         self._latest: tuple[int, bool, int, str] | None = None
         self.worst_rank: tuple[float, tuple[int, bool, int, str]] | None = None
+        self.track: list[Place] = []
+        self._ranks: list[tuple[int, bool, int, str]] = []
 
     def begins_earlier(self, message: Envelope[Any]) -> bool:
         """Whether a message of this event tells of an earlier beginning than all before it."""
@@ -85,6 +93,7 @@ class Report:
 
     def take(self, message: Envelope[Any], plane: LocalMap) -> None:
         """Adds a message of this event."""
+        physics = PHYSICS[self.type]
         data: EventData[Any] = message.data
         rank = _rank(message)
         time_us = rank[0]
@@ -93,28 +102,28 @@ class Report:
             self._first = rank
             self.anchor = _place(time_us, data, plane)
             self.extent_m = extent_of(self.type, data.measure)
+            self.speed_m_s: float | None = getattr(data.measure, "speed_m_s", None)
             onset_ms = getattr(data.measure, "onset_uncertainty_ms", 0.0)
             self.sigma_us = 1e3 * (data.clock.uncertainty_ms**2 + onset_ms**2) ** 0.5
             self.free = data.clock.source is ClockSource.FREE
-            field = PHYSICS[self.type].identity
+            field = physics.identity
             self.order = (time_us, f"{self.id} {self.unit}")
             self.identity = self.unit if field == "unit" else str(getattr(data.measure, field)) if field else ""
         if self._latest is None or rank > self._latest:
             self._latest = rank
             self.last = _place(time_us, data, plane)
             self.data = data
-        physics = PHYSICS[self.type]
+        if physics.speed_m_s or physics.spreads:
+            at = bisect_left(self._ranks, rank)
+            if at == len(self._ranks) or self._ranks[at] != rank:
+                self._ranks.insert(at, rank)
+                self.track.insert(at, _place(time_us, data, plane))
         value: float | None = getattr(data.measure, physics.worst) if physics.worst else None
         worst_rank = (-math.inf if value is None else float(value), rank)
         if self.worst_rank is None or worst_rank > self.worst_rank:
             self.worst_rank, self.worst = worst_rank, data
         self.until_us = self.last.time_us if self.ended else self.last.time_us + int(physics.stale_s * 1e6)
         self.joinable_us = self.until_us + int(physics.quiet_s * 1e6)
-
-    @property
-    def moves(self) -> bool:
-        """Whether where it was last tells anything that where it began does not."""
-        return PHYSICS[self.type].speed_m_s > 0.0
 
 
 def _rank(message: Envelope[Any]) -> tuple[int, bool, int, str]:

@@ -182,13 +182,14 @@ def test_one_unit_that_sees_two_things_at_once_has_told_them_apart() -> None:
     assert len(of(street)) >= 2
 
 
-def test_units_that_know_no_more_than_their_range_do_not_make_two_things_one() -> None:
+@pytest.mark.parametrize(("apart_s", "things"), [(1.0, 1), (45.0, 2)])
+def test_units_that_know_no_more_than_their_range_join_what_began_with_their_own_alone(apart_s: float, things: int) -> None:
     street = Street()
     for index in (0, 1):
         place = (80.0 * index, 0.0)
         measure = ObjectUnattended(dwell_s=60.0, area_m2=None, nearest_person_m=None)
-        street.say(f"u00{index}", "object.unattended", Phase.START, START_S + index, measure, place, sigma_m=60.0)
-    assert [incident.located_by for incident in of(street)] == [LocatedBy.UNIT, LocatedBy.UNIT]
+        street.say(f"u00{index}", "object.unattended", Phase.START, START_S + apart_s * index, measure, place, sigma_m=60.0)
+    assert [incident.located_by for incident in of(street)] == [LocatedBy.UNIT] * things
 
 
 def test_classes_are_pooled_and_the_level_is_the_loudest() -> None:
