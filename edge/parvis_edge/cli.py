@@ -177,6 +177,9 @@ def watch(
     drain_s: Annotated[
         float, typer.Option(help="After a recording: seconds to wait at most for the broker.", min=0.0, max=86_400.0)
     ] = 30.0,
+    metrics: Annotated[
+        str | None, typer.Option(help="Tell Prometheus how it is: 9108 for this machine alone, or an address of it.", metavar="[HOST:]PORT")
+    ] = None,
     baselines: Annotated[
         Path | None,
         typer.Option(
@@ -210,6 +213,7 @@ def watch(
             data_dir=data_dir or default_data_dir(),
             telemetry_s=telemetry_s,
             drain_s=drain_s,
+            metrics=None if metrics is None else parse_metrics(metrics),
             baselines=baselines,
         )
         descriptor = private_standard_output() if stdout else 1
@@ -347,6 +351,18 @@ def parse_broker(text: str, ca: Path | None, certificate: Path | None, key: Path
         if file is not None and not os.access(file, os.R_OK):
             raise typer.BadParameter(f"{option} {file}: cannot be read; give an existing PEM file that this user may read")
     return Broker(host.strip("[]"), int(port), ca, certificate, key)
+
+
+def parse_metrics(text: str) -> tuple[str, int]:
+    """Reads ``--metrics``; without a host it is the loopback.
+
+    Raises:
+        typer.BadParameter: It is no address.
+    """
+    host, colon, port = text.rpartition(":")
+    if (colon and not host) or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise typer.BadParameter(f"--metrics {text}: write PORT or HOST:PORT, such as 127.0.0.1:9108")
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def default_data_dir() -> Path:

@@ -13,6 +13,7 @@ from parvis_contract import Phase, StatusReason, StreamState
 from .capture.feed import Feed
 from .capture.queue import BoundedQueue, Closed
 from .capture.timeline import TICK_S
+from .durations import Durations
 from .heartbeat import Heartbeat
 from .perception import AudioBlock, Finding, Frame, Judgement, Sense
 
@@ -44,6 +45,7 @@ class Perceiver(threading.Thread):
         failed: True if it broke down.
         tampered: True while it says that it can no longer sense what it should.
         heartbeat: Of its thread.
+        judging: How long each item took that the model was run for.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Perceiver(threading.Thread):
         self._form: tuple[int, ...] | None = None
         self.failed = self.tampered = False
         self.heartbeat = Heartbeat()
+        self.judging = Durations()
 
     @property
     def analysed(self) -> int:
@@ -105,7 +108,11 @@ class Perceiver(threading.Thread):
             self._analysed_before += self._sense.analysed
             self._sense = self._make()
         self._form, self._last_s = form, item.time_s
-        self._say(item.time_s, self._sense.process(item))
+        begun_s, analysed = time.perf_counter(), self._sense.analysed
+        findings = self._sense.process(item)
+        if self._sense.analysed > analysed:
+            self.judging.add(time.perf_counter() - begun_s)
+        self._say(item.time_s, findings)
 
     def _say(self, time_s: float, findings: Sequence[Finding]) -> None:
         for finding in findings:

@@ -42,6 +42,7 @@ class Watch:
         data_dir: Where the outbox is.
         telemetry_s: How often telemetry is sent.
         baselines: Where what is usual is kept; None takes the folder beside the outbox, or none where everything is recorded.
+        metrics: Host and port at which Prometheus may ask how it is; None for nowhere.
         drain_s: How long, after a recording's end, to wait until everything has been delivered.
     """
 
@@ -55,6 +56,7 @@ class Watch:
     data_dir: Path = Path("/var/lib/parvis")
     telemetry_s: float = 10.0
     drain_s: float = 30.0
+    metrics: tuple[str, int] | None = None
     baselines: Path | None = None
 
     @property

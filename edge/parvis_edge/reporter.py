@@ -64,6 +64,11 @@ class Reporter:
         self._last: UnitStatus | None = None
         self._analysed: dict[str, tuple[float, int]] = {}
 
+    @property
+    def status(self) -> UnitStatus | None:
+        """What was last told; None before."""
+        return self._last
+
     def about(self, perceivers: Sequence[Perceiver]) -> None:
         """Sets whose senses it tells about."""
         self._perceivers = perceivers

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -200,8 +200,32 @@ class _Running:
 
     # --- running --------------------------------------------------------------------------------------------------------------
 
+    def _metrics(self) -> Callable[[], None]:
+        """Serves the metrics, if they are asked for; gives what ends that."""
+        address = self._watch.metrics
+        if address is None:
+            return lambda: None
+        # A web server is loaded only where it is asked for.
+        from .metrics import Vitals, serve
+
+        vitals = Vitals(
+            self._perceivers,
+            lambda: self._reporter.status,
+            self._speech.said,
+            lambda: self._clock,
+            self._outbox,
+            self._kept,
+            self._deliverer,
+        )
+        try:
+            return serve(address, vitals)
+        except OSError as error:
+            where = f"--metrics {address[0]}:{address[1]}"
+            raise CannotStart(f"{where}: {error.strerror or error}; give a free port and an address of this machine") from None
+
     def run(self) -> int:
         """Until the recordings are over or a signal comes."""
+        end_metrics = self._metrics()
         with _signals(self._stop):
             if self._deliverer:
                 self._deliverer.start()
@@ -227,6 +251,7 @@ class _Running:
             for perceiver in self._perceivers:
                 # A thread in the middle of a read would be in the way of the program's end.
                 perceiver.feed.join(READ_TIMEOUT_S + 1.0)
+            end_metrics()
         return 1 if failed else 0
 
     def _wait(self) -> None:

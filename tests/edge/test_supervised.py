@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import subprocess
@@ -58,6 +59,7 @@ def test_a_sense_that_hangs_is_not_vouched_for(tmp_path: Path, systemd: socket.s
         arguments = ("--site", write_plan(tmp_path, OPEN_PROFILE), "--unit", "u001", "--video", camera.url, "--stdout")
         log = (tmp_path / "log").open("wb")
         process = start(*arguments, hanging=True, env=environment(tmp_path, 1.0), stdout=subprocess.DEVNULL, stderr=log)
+        assert "READY=1" in itertools.takewhile(lambda line: line != "WATCHDOG=1", said(systemd, 60.0))
         # Systemd would restart it after a second of silence; the other threads go on.
         lines = list(said(systemd, 4.0))
         assert process.poll() is None

@@ -74,6 +74,8 @@ class Feed(threading.Thread, Generic[Item]):
 
     Attributes:
         liveness: How the stream is.
+        tally: What was read, and what could not be.
+        openings: How often the source was opened.
         failure: Why a recording could not be played; None if it could.
         heartbeat: Of its thread. A recording, a pipe and standard input may be silent for ever, and are at rest.
         set_s: Time of the first item after the clock was last set ahead; None before.
@@ -100,12 +102,13 @@ class Feed(threading.Thread, Generic[Item]):
         self._source = source
         self._open_source: Callable[[], Iterator[Item]] = open_source
         self._queue: BoundedQueue[Item] = queue
-        self._tally = tally
+        self.tally = tally
         self._pace = pace
         self._stopping = threading.Event()
         self.liveness = Liveness(time.monotonic(), live=not source.recorded)
         self.failure: SourceError | None = None
         self.set_s: float | None = None
+        self.openings = 0
         self.heartbeat = Heartbeat(OPEN_TIMEOUT_S + READ_TIMEOUT_S)
         self._beats = source.kind is Kind.DEVICE or (source.kind is Kind.STREAM and "://" in source.address)
         self._before: tuple[float, float] | None = None
@@ -114,7 +117,7 @@ class Feed(threading.Thread, Generic[Item]):
 
     def status(self, now_s: float) -> SenseStatus:
         """How the stream is, and why; for one thread, which asks again and again."""
-        tally, seen, dropped = self._tally, self._seen, self._queue.dropped
+        tally, seen, dropped = self.tally, self._seen, self._queue.dropped
         for reason, before, now in (
             (StatusReason.CANNOT_KEEP_UP, self._seen_dropped, dropped),
             (StatusReason.NO_DATA, seen.gaps, tally.gaps),
@@ -145,6 +148,7 @@ class Feed(threading.Thread, Generic[Item]):
             self._queue.close()
 
     def _play(self) -> None:
+        self.openings += 1
         try:
             for item in self._open_source():
                 if self._source.recorded:
@@ -159,18 +163,19 @@ class Feed(threading.Thread, Generic[Item]):
             self.liveness.ended(StreamState.FAILED, error.reason)
             _log.error("source failed", sense=self._sense, reason=error.reason, detail=str(error))
             return
-        if self._tally.truncated:
+        if self.tally.truncated:
             _log.warning(
                 "the recording ends in something unreadable; what came before was judged", sense=self._sense, source=str(self._source)
             )
         self.liveness.ended(StreamState.HEALTHY, StatusReason.SOURCE_ENDED)
-        _log.info("source ended", sense=self._sense, items=self._tally.items, damaged=self._tally.corrupt, gaps=self._tally.gaps)
+        _log.info("source ended", sense=self._sense, items=self.tally.items, damaged=self.tally.corrupt, gaps=self.tally.gaps)
 
     def _keep_reading(self) -> None:
         backoff = Backoff(self.RETRY_FIRST_S, self.RETRY_MOST_S, random.random)
         while not self._stopping.is_set():
-            before = self._tally.items
+            before = self.tally.items
             self._beat()
+            self.openings += 1
             try:
                 for item in self._open_source():
                     self._take(item)
@@ -181,7 +186,7 @@ class Feed(threading.Thread, Generic[Item]):
                 raise
             except Exception as error:  # noqa: BLE001 - whatever a library makes of a broken stream
                 problem = self._explained(error)
-            if self._tally.items > before:
+            if self.tally.items > before:
                 backoff.reset()
             self.liveness.broken(problem.reason, time.monotonic())
             delay_s = backoff.next_s()

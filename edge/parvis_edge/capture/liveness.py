@@ -102,6 +102,11 @@ class Liveness:
         """True once an item came, or never will."""
         return self._last_s is not None or self._ended is not None
 
+    def age_s(self, now_s: float) -> float | None:
+        """How long ago the last item came; None before the first."""
+        last_s = self._last_s
+        return None if last_s is None else max(0.0, now_s - last_s)
+
     def rate_hz(self, now_s: float) -> float:
         """Items per second, lately."""
         with self._lock:

@@ -98,6 +98,7 @@ class Deliverer(threading.Thread):
     Attributes:
         reason: What is wrong with the delivery; None if nothing is.
         heartbeat: Of its thread.
+        published, refused, connections: How many messages the broker took and refused, and how often there was a connection.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class Deliverer(threading.Thread):
         self._cursor = -1
         self.reason: StatusReason | None = StatusReason.CONNECTION_LOST
         self.heartbeat = Heartbeat(CONNECTING_S)
+        self.published = self.refused = self.connections = 0
 
     def stop(self, drain_s: float) -> None:
         """Ends it, after at most so long for what is still to be sent."""
@@ -144,6 +146,7 @@ class Deliverer(threading.Thread):
                 self.reason = StatusReason.BROKER_REFUSES if error.refused else StatusReason.CONNECTION_LOST
                 self._wait(backoff.next_s(), str(error))
                 continue
+            self.connections += 1
             _log.info("connected to the broker", broker=str(self._broker))
             self.reason = None
             begun_s = time.monotonic()
@@ -258,6 +261,7 @@ class Deliverer(threading.Thread):
             elif answer.code >= 0x80:
                 self._refused(message, answer.reason)
             else:
+                self.published += 1
                 self._held.pop(message.topic, None)
                 self._taken.append(message.sequence)
         if time.monotonic() - self._written_s > _WRITE_S:
@@ -297,5 +301,6 @@ class Deliverer(threading.Thread):
 
     def _refused(self, message: Waiting, reason: str) -> None:
         _log.error("the broker refuses a message; it is kept apart", topic=message.topic, sequence=message.sequence, reason=reason)
+        self.refused += 1
         self._tried(lambda: self._outbox.refused(message.sequence, reason))
         self.reason = StatusReason.BROKER_REFUSES

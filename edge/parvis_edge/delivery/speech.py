@@ -6,7 +6,7 @@ import heapq
 import math
 import os
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
@@ -82,6 +82,11 @@ class Kept:
         self._lock = threading.Lock()
         self.reason: StatusReason | None = None
         self.shed = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many are kept in memory."""
+        return len(self._backlog)
 
     def say(self, messages: Sequence[Envelope[Any]]) -> None:
         """Keeps them."""
@@ -186,6 +191,9 @@ class Speech:
         sink: Where they go.
         clock: What their times are worth.
         order: Of recordings; None says at once what is said.
+
+    Attributes:
+        said: How many messages were made, by type and phase; no phase where there is none.
     """
 
     def __init__(self, messenger: Messenger, sink: Sink, clock: Callable[[], Clock], order: InOrder | None) -> None:
@@ -193,6 +201,7 @@ class Speech:
         self._sink = sink
         self._clock = clock
         self._order = order
+        self.said: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
 
     def judged(self, sense: str, time_s: float, findings: Sequence[Finding]) -> None:
@@ -224,4 +233,5 @@ class Speech:
                 except JudgementError as error:
                     _log.error("a judgement cannot be said", sense=sense, detail=str(error))
         if messages:
+            self.said.update((message.name, str(getattr(message.data, "phase", ""))) for message in messages)
             self._sink.say(messages)
