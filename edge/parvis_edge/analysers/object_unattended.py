@@ -49,6 +49,8 @@ TAKEN_FOR_SHARE = 0.3
 LEAST_LOOKS = 2
 #: A thing's longest side: more is a vehicle, a stall or a change of the scene. And, where nothing tells metres, its share of the picture.
 LARGEST_M, LARGEST_SHARE = 2.5, 0.08
+#: Working pixels around a thing that count as its own: their change is its edge, or its shadow.
+_CLOSE = 3
 #: A region that has vanished may come back under another number for this long.
 VANISHED_S = 2.0
 #: Probability that what passed all of the above is an abandoned thing, before a detector has named it.
@@ -121,7 +123,7 @@ class UnattendedObjectAnalyser:
                     # It has moved on, or was only now seen whole.
                     thing.settled_px, thing.alone_since_s, thing.looks = box, scene.time_s, []
                 continue
-            zone = next((name for name, (_, area) in self._zones.items() if (area.mask & region.mask).sum() >= 0.5 * region.cells), None)
+            zone = next((name for name, (_, area) in self._zones.items() if _shared_cells(region, area) >= 0.5 * region.cells), None)
             if zone is not None:
                 self._count += 1
                 # Until just now somebody stood before it, or it would have been seen to stand there.
@@ -210,6 +212,8 @@ class UnattendedObjectAnalyser:
         return float(cells * (thing.box_px[2] - thing.box_px[0])) / scale**2
 
     def _may_be_a_thing(self, thing: _Thing, scene: Scene) -> bool:
+        if _is_cut(thing.box_px, scene):
+            return False
         scale = self._yardstick.px_per_m(thing.box_px)
         if not self._yardstick.is_on_ground(thing.box_px):
             return False
@@ -226,6 +230,19 @@ class UnattendedObjectAnalyser:
                 if _gaps_px(other.box_px[None], thing.box_px)[0] <= reach:
                     return True
         return False
+
+
+def _shared_cells(region: Standing, area: Area) -> int:
+    """Working pixels of a region that lie in an area."""
+    x0, y0, x1, y1 = region.box
+    return int(np.count_nonzero(area.mask[y0:y1, x0:x1] & region.mask[y0:y1, x0:x1]))
+
+
+def _is_cut(box_px: npt.NDArray[np.float64], scene: Scene) -> bool:
+    """True for what the picture's edge cuts off: how large it is, and who stands beside it, is not seen."""
+    x0, y0, x1, y1 = box_px.tolist()
+    width, height = scene.size_px
+    return bool(x0 <= 0 or y0 <= 0 or x1 > width - scene.cell_px or y1 > height - scene.cell_px)
 
 
 def _gaps_px(boxes: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
@@ -261,8 +278,11 @@ def _rest_share(box_px: npt.NDArray[np.floating], thing: _Thing, scene: Scene) -
     """How much of a box, the thing left out, differs from the background."""
     if scene.change is None:
         return 0.0
-    around = cv2.dilate(thing.region.mask.view(np.uint8), np.ones((7, 7), np.uint8)).view(np.bool_)
     x0, y0, x1, y1 = (max(0, int(side // scene.cell_px)) for side in box_px)
-    changed, known = scene.change.changed[y0 : y1 + 1, x0 : x1 + 1], around[y0 : y1 + 1, x0 : x1 + 1]
-    rest = ~known
-    return float((changed & rest).sum()) / max(int(rest.sum()), 1)
+    where = slice(y0, y1 + 1), slice(x0, x1 + 1)
+    left, top = max(0, x0 - _CLOSE), max(0, y0 - _CLOSE)
+    region = np.ascontiguousarray(thing.region.mask[top : y1 + 1 + _CLOSE, left : x1 + 1 + _CLOSE]).view(np.uint8)
+    known = cv2.dilate(region, np.ones((2 * _CLOSE + 1, 2 * _CLOSE + 1), np.uint8)).view(np.bool_)
+    changed = scene.change.changed[where]
+    rest = ~known[y0 - top :, x0 - left :][: changed.shape[0], : changed.shape[1]]
+    return int(np.count_nonzero(changed & rest)) / max(int(np.count_nonzero(rest)), 1)

@@ -16,6 +16,7 @@ lasted very long, what is seen counts as the scene. A still picture has no histo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -60,7 +61,7 @@ class _Structure:
         light: Mean grey, of 255.
         coarse: ``(blocks,)`` standard deviation of the smoothed picture.
         fine: ``(blocks,)`` mean absolute Laplacian.
-        picture: The smoothed picture in blocks, each with mean 0: ``(blocks, pixels)``.
+        picture: The smoothed picture in blocks, each with mean 0: ``(blocks, pixels)``; every second pixel, being smooth.
     """
 
     light: float
@@ -170,19 +171,19 @@ class CameraTamperingAnalyser:
 
 def _structure(small: Picture) -> _Structure:
     grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-    smooth = cv2.blur(grey, (7, 7)).astype(np.float32)
-    edges = np.abs(cv2.Laplacian(grey, cv2.CV_16S)).astype(np.float32)
+    smooth = cv2.blur(grey, (7, 7))[::2, ::2].astype(np.float32)
+    edges = cv2.convertScaleAbs(cv2.Laplacian(grey, cv2.CV_16S))
     blocks = _blocks(smooth)
-    middle = blocks.mean(axis=1, keepdims=True)
+    blocks -= blocks.mean(axis=1, keepdims=True)
     return _Structure(
-        light=float(grey.mean()),
-        coarse=blocks.std(axis=1).astype(np.float64),
-        fine=_blocks(edges).mean(axis=1).astype(np.float64),
-        picture=blocks - middle,
+        light=cv2.mean(grey)[0],
+        coarse=np.sqrt((blocks * blocks).mean(axis=1)).astype(np.float64),
+        fine=_blocks(edges).mean(axis=1),
+        picture=blocks,
     )
 
 
-def _blocks(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _blocks(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
     height, width = picture.shape[0] // BLOCKS_Y, picture.shape[1] // BLOCKS_X
     cut = picture[: height * BLOCKS_Y, : width * BLOCKS_X]
     return cut.reshape(BLOCKS_Y, height, BLOCKS_X, width).swapaxes(1, 2).reshape(BLOCKS_Y * BLOCKS_X, -1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Protocol
@@ -200,5 +201,4 @@ def is_new(track: Track, scene: Scene) -> bool:
         return False
     if track.changed_share >= NEW_SHARE or (track.kind == "person" and track.score >= SURE_SCORE):
         return True
-    first, last = np.array(track.path[0][3:5]), np.array(track.path[-1][3:5])
-    return float(np.linalg.norm(last - first)) > 0.5 * track.height_px
+    return math.dist(track.path[0][3:5], track.path[-1][3:5]) > 0.5 * track.height_px

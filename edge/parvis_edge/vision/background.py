@@ -29,6 +29,8 @@ LEARN_EVERY_S = 0.8
 LEAST_CHANGE = 12.0
 #: A mast in the wind moves the picture by up to half a working pixel; a difference that such a shift explains is none.
 SWAY_CELLS = 0.5
+#: How often the limits of what counts as a difference are set anew.
+LIMIT_EVERY_S = 2.0
 #: Differences are compared with so many standard deviations of the picture's own noise.
 NOISE_SIGMAS = 5.0
 
@@ -68,6 +70,8 @@ class Change:
         settled_s: ``(h, w)`` float32: for how long it has both differed from the background and not moved; 0 where it does not.
         gain: ``(3,)`` by how much brighter the picture's blue, green and red are than the background's, as factors: the camera's
             exposure and white balance. They are allowed for.
+        expected: ``(h, w, 3)`` uint8: the background under the picture's exposure, which it was compared with.
+        sums: ``(h + 1, w + 1)`` int32: how many pixels above and left of each have changed, so that four of them count any box's.
     """
 
     moving: Mask
@@ -75,6 +79,8 @@ class Change:
     calm_s: npt.NDArray[np.float32]
     settled_s: npt.NDArray[np.float32]
     gain: Gain
+    expected: Picture
+    sums: npt.NDArray[np.int32]
 
 
 class Background:
@@ -92,12 +98,11 @@ class Background:
         self._noise = 1.0
         self._calm_s = np.zeros(first.shape[:2], np.float32)
         self._settled_s = np.zeros(first.shape[:2], np.float32)
-        self._gain: Gain = np.ones(3, np.float32)
-        self._limit_at_s = -np.inf
-        self._limit: Picture = np.zeros_like(first)
-        self._set_limit(time_s)
+        self._limit_at_s = time_s
+        self._limit = self._limit_of(self._mean)
         self._open = np.ones((3, 3), np.uint8)
         self._doubtful: Mask = np.zeros(first.shape[:2], np.bool_)
+        self._doubts = _part_of(self._doubtful)
 
     @property
     def picture(self) -> Picture:
@@ -112,12 +117,15 @@ class Background:
     def compare(self, small: Picture, time_s: float) -> Change:
         """Compares the next working picture with the background and with the one before."""
         passed_s = max(0.0, time_s - self._time_s)
-        self._set_limit(time_s)
+        if not 0.0 <= time_s - self._limit_at_s < LIMIT_EVERY_S:
+            self._limit_at_s = time_s
+            self._limit = self._limit_of(self._mean)
         since = cv2.absdiff(small, self._last)
         moving = self._above(since)
-        self._gain = self._brightness(small)
-        changed = self._above(cv2.absdiff(small, brightened(self._mean, self._gain)))
-        changed &= ~self._doubtful
+        gain = self._brightness(small)
+        expected = brightened(self._mean, gain)
+        changed = self._above(cv2.absdiff(small, expected))
+        changed[self._doubts] &= ~self._doubtful[self._doubts]
         self._calm_s += np.float32(passed_s)
         np.copyto(self._calm_s, 0.0, where=moving)
         self._settled_s += np.float32(passed_s)
@@ -127,18 +135,23 @@ class Background:
             colours = cv2.mean(np.ascontiguousarray(since[::4, ::4]), mask=quiet)
             self._noise += 0.05 * (sum(colours) / 3 - self._noise)
         self._last, self._time_s = small, time_s
-        return Change(moving, changed, self._calm_s, self._settled_s, self._gain)
+        sums = cv2.integral(changed.view(np.uint8))
+        return Change(moving, changed, self._calm_s, self._settled_s, gain, expected, sums)  # type: ignore[arg-type]
 
     def doubt(self, where: Mask) -> None:
         """Marks where the first picture shows people: until they have gone and something else has come to rest, nothing differs there."""
         self._doubtful = where.copy()
+        self._doubts = _part_of(where)
 
     def settle_doubts(self, change: Change, people: Mask, calm_s: float) -> None:
         """Adopts, where people were in the first picture, what is seen now that they have gone."""
-        freed = self._doubtful & ~people & (change.calm_s >= calm_s)
-        if freed.any():
+        part = self._doubts
+        freed: Mask = np.zeros(people.shape, np.bool_)
+        freed[part] = self._doubtful[part] & ~people[part] & (change.calm_s[part] >= calm_s)
+        if freed[part].any():
             self.adopt(freed)
             self._doubtful &= ~freed
+            self._doubts = _part_of(self._doubtful)
 
     def learn(self, change: Change, keep_out: Mask | None) -> None:
         """Follows the last picture, slowly, where it agrees with the background.
@@ -159,8 +172,12 @@ class Background:
 
     def adopt(self, where: Mask) -> None:
         """Takes the last picture for the background: there, it shows what was behind something that has gone."""
-        cv2.copyTo(self._last.astype(np.float32), where.view(np.uint8), self._mean)
-        self._limit_at_s = -np.inf
+        part = _part_of(where)
+        np.copyto(self._mean[part], self._last[part], where=where[part][..., None])
+        # A slope is that of a pixel's neighbours.
+        outer, inner = _wider(part, 2), _wider(part, 1)
+        within = tuple(slice(one.start - other.start, one.stop - other.start) for one, other in zip(inner, outer, strict=True))
+        self._limit[inner] = self._limit_of(self._mean[outer])[within]
 
     def _above(self, difference: npt.NDArray[Any]) -> Mask:
         """Where any colour is above its limit, without lone pixels."""
@@ -171,22 +188,33 @@ class Background:
 
     def _brightness(self, small: Picture) -> Gain:
         """The camera's exposure against the background's: the median ratio, over pixels that are neither black nor clipped."""
-        now = small[::8, ::8].reshape(-1, 3).astype(np.float32)
-        then = self._mean[::8, ::8].reshape(-1, 3)
-        usable = ((now > 20) & (now < 235) & (then > 20) & (then < 235)).all(axis=1)
-        if np.count_nonzero(usable) < 0.1 * len(now):
+        # Colour by colour in a row each: numpy is slow where the last axis is short.
+        now = np.ascontiguousarray(small[::8, ::8].reshape(-1, 3).T, np.float32)
+        then = np.ascontiguousarray(self._mean[::8, ::8].reshape(-1, 3).T)
+        usable = (np.minimum(now, then).min(axis=0) > 20) & (np.maximum(now, then).max(axis=0) < 235)
+        count = np.count_nonzero(usable)
+        if count < 0.1 * usable.size:
             return np.ones(3, np.float32)
-        return np.asarray(np.clip(np.median(now[usable] / then[usable], axis=0), 0.25, 4.0), np.float32)
+        ratios = np.partition(now[:, usable] / then[:, usable], count // 2, axis=1)
+        return np.clip(ratios[:, count // 2], 0.25, 4.0)
 
-    def _set_limit(self, time_s: float) -> None:
+    def _limit_of(self, mean: npt.NDArray[np.float32]) -> Picture:
         """Per pixel and colour, the difference that counts: noise, and what a sway of the camera explains."""
-        if 0.0 <= time_s - self._limit_at_s < 2.0:
-            return
-        self._limit_at_s = time_s
         base = max(LEAST_CHANGE, NOISE_SIGMAS * 1.25 * self._noise)  # A normal deviate's mean size is 0.8 sigma.
         # Sobel's kernel sums to 8 times the slope per pixel.
-        across, down = cv2.Sobel(self._mean, cv2.CV_32F, 1, 0), cv2.Sobel(self._mean, cv2.CV_32F, 0, 1)
+        across, down = cv2.Sobel(mean, cv2.CV_32F, 1, 0), cv2.Sobel(mean, cv2.CV_32F, 0, 1)
         slope = np.maximum(np.abs(across, out=across), np.abs(down, out=down), out=across)
         slope *= np.float32(SWAY_CELLS / 8.0)
         slope += np.float32(base)
-        self._limit = np.minimum(slope, 120, out=slope).astype(np.uint8)
+        return np.minimum(slope, 120, out=slope).astype(np.uint8)
+
+
+def _part_of(mask: Mask) -> tuple[slice, slice]:
+    """Rows and columns that hold all of a mask; none for an empty one."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return slice(y, y + height), slice(x, x + width)
+
+
+def _wider(part: tuple[slice, slice], margin: int) -> tuple[slice, slice]:
+    rows, columns = (slice(max(0, along.start - margin), along.stop + margin) for along in part)
+    return rows, columns

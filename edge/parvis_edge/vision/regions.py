@@ -86,7 +86,7 @@ def crops(boxes_px: npt.NDArray[np.floating], size_px: tuple[int, int], input_px
 def _joined_sides(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     """The longer side of the box around two boxes; any shapes ``(…, 4)`` that go together."""
     spans = np.maximum(one[..., 2:], other[..., 2:]) - np.minimum(one[..., :2], other[..., :2])
-    return np.maximum(spans[..., 0], spans[..., 1])
+    return np.asarray(np.maximum(spans[..., 0], spans[..., 1]))
 
 
 def _square(box: list[float], least: float, size_px: tuple[int, int]) -> Box:

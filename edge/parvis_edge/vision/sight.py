@@ -151,10 +151,9 @@ class Sight:
         moving = np.array([index for index, kind in enumerate(kinds) if kind != "bag"], np.int64)
         tracks = self._tracker.update(detections[moving], confidences[moving], [kinds[index] for index in moving], strong[moving], looked)
         if change is not None and tracks:
-            for track, share in zip(
-                tracks, _shares(change.changed, np.array([track.box_px for track in tracks]), self.cell_px), strict=True
-            ):
-                track.changed_share = float(share)
+            shares = _shares(change, np.array([track.box_px for track in tracks]), self.cell_px)
+            for track, share in zip(tracks, shares.tolist(), strict=True):
+                track.changed_share = share
         self._remember(time_s, small, change, tracks)
         return Scene(
             time_s=time_s,
@@ -239,7 +238,7 @@ class Sight:
     def _strong(self, detections: Detections, change: Change | None) -> npt.NDArray[np.bool_]:
         limits = np.array([self._by_label[self._detector.labels[index]].score for index in detections.classes], np.float64)
         if change is not None and len(detections):
-            differs = _shares(change.changed, detections.boxes_px, self.cell_px) >= FOREGROUND_SHARE
+            differs = _shares(change, detections.boxes_px, self.cell_px) >= FOREGROUND_SHARE
             limits = np.where(differs, np.minimum(limits, FOREGROUND_SCORE), limits)
         return np.asarray(detections.scores >= limits, np.bool_)
 
@@ -275,14 +274,16 @@ def _cells(box_px: npt.NDArray[np.floating], cell_px: int) -> tuple[slice, slice
     return slice(y0, y1), slice(x0, x1)
 
 
-def _shares(mask: Mask, boxes_px: npt.NDArray[np.floating], cell_px: int) -> npt.NDArray[np.float64]:
-    """``(N,)`` in [0, 1]: how much of each of ``(N, 4)`` boxes a mask covers; 0 for a box outside the picture."""
-    height, width = mask.shape
-    x0, y0 = np.floor(boxes_px[:, :2] / cell_px).astype(np.int64).clip(0, (width, height)).T
-    x1, y1 = np.ceil(boxes_px[:, 2:] / cell_px).astype(np.int64).clip(0, (width, height)).T
-    cells = (x1 - x0).clip(0) * (y1 - y0).clip(0)
+def _shares(change: Change, boxes_px: npt.NDArray[np.floating], cell_px: int) -> npt.NDArray[np.float64]:
+    """``(N,)`` in [0, 1]: how much of each of ``(N, 4)`` boxes has changed; 0 for a box outside the picture."""
+    height, width = change.changed.shape
+    sides = boxes_px / cell_px
+    np.floor(sides[:, :2], out=sides[:, :2])
+    np.ceil(sides[:, 2:], out=sides[:, 2:])
+    x0, y0, x1, y1 = np.minimum(np.maximum(sides, 0.0), (width, height, width, height)).astype(np.int64).T
+    cells = np.maximum(x1 - x0, 0) * np.maximum(y1 - y0, 0)
     # Sums over all boxes from the top left corner: any box is four of them (Crow, SIGGRAPH 1984).
-    sums = cv2.integral(mask.view(np.uint8))
+    sums = change.sums
     return np.asarray(np.where(cells > 0, sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0], 0) / np.maximum(cells, 1))
 
 

@@ -6,11 +6,14 @@ A region differs from the long-term background and does not move. Three things l
 - *gone*: the background remembers what stood there. The outline is an edge of the background and not of the picture.
 - *light*: a shadow or a lamp. The background's texture is still there under another brightness, or, where there is none, all
   colours have changed by one factor and the outline is soft.
+
+Whether a region is still there is asked of the empty scene alone: its place differs from it, and does not move. How the region looked is
+not kept and not compared with anything, since nobody can be sure that it is not somebody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -18,13 +21,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .background import Change, Gain, Mask, Picture, brightened
+from .background import Change, Gain, Mask, Picture
 
 #: A pixel that has not moved for this long has settled. Somebody who sets a thing down has taken the hand away by then.
 SETTLED_S = 2.0
 #: Smallest region, in working pixels: about 5 by 5, below which its outline says nothing.
 LEAST_CELLS = 25
-#: Share of a region that must look as it did (or as the background does) to say that it is still there (or gone).
+#: Share of a region that must differ from the background to say that it is still there, or agree with it to say that it has gone.
 SAME = 0.5
 #: A region that has been hidden for longer is forgotten.
 HIDDEN_S = 120.0
@@ -57,8 +60,6 @@ class Standing:
     Attributes:
         number: Tells the regions of one run apart.
         mask: ``(h, w)`` bool, in working pixels.
-        look: ``(h, w, 3)`` uint8: the working picture when it settled; only what the mask shows is used.
-        gain: Brightness of that picture's colours against the background's.
         since_s: From when on it has been still.
         seen_s: When it was last seen to be there.
         nature: What it is.
@@ -69,8 +70,6 @@ class Standing:
 
     number: int
     mask: Mask
-    look: Picture
-    gain: Gain
     since_s: float
     seen_s: float
     nature: Nature
@@ -79,7 +78,7 @@ class Standing:
     cells: int = field(init=False)
 
     def __post_init__(self) -> None:
-        x, y, width, height = cv2.boundingRect(self.mask.view(np.uint8))
+        x, y, width, height = _rectangle(self.mask)
         self.box = x, y, x + width, y + height
         self.cells = int(np.count_nonzero(self.mask))
 
@@ -109,7 +108,7 @@ class StandingRegions:
         Returns:
             What the background should adopt (gone things, other light), or None.
         """
-        self._regions = [region for region in self._regions if self._still_there(region, time_s, small, change)]
+        self._regions = [region for region in self._regions if self._still_there(region, time_s, change)]
         fresh = (change.settled_s >= SETTLED_S) & ~people
         for region in self._regions:
             x0, y0, x1, y1 = region.box
@@ -118,22 +117,16 @@ class StandingRegions:
         if np.count_nonzero(fresh) < LEAST_CELLS or np.count_nonzero(change.changed) > MOST_CHANGED * change.changed.size:
             return adopt
         faint: Mask | None = None
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(fresh.view(np.uint8), connectivity=8)
-        for index in range(1, count):
-            if stats[index, cv2.CC_STAT_AREA] < LEAST_CELLS:
-                continue
-            x, y, width, height, _ = stats[index]
-            corner = (slice(y, y + height), slice(x, x + width))
-            mask = np.zeros(fresh.shape, np.bool_)
-            mask[corner] = labels[corner] == index
-            if _is_edge_moving(mask, change):
+        for component in _components(fresh):
+            if _is_edge_moving(component, change):
                 continue
             if faint is None:
-                faint = faintly(small, background, change.gain) & ~people
-            mask = _grown(mask, faint)
+                faint = faintly(small, change.expected) & ~people
+            mask = _grown(component, faint)
             since_s = time_s - float(np.median(change.settled_s[mask]))
-            near = cv2.dilate(mask.view(np.uint8), np.ones((7, 7), np.uint8)).view(np.bool_)
-            parts = [region for region in self._regions if (region.mask & near).any()]
+            reach = _around(_rectangle(mask), 3)
+            near = cv2.dilate(np.ascontiguousarray(mask[reach]).view(np.uint8), np.ones((7, 7), np.uint8)).view(np.bool_)
+            parts = [region for region in self._regions if (region.mask[reach] & near).any()]
             for part in parts:
                 # It was half hidden when it was first seen: its owner stood before it.
                 mask = mask | part.mask
@@ -143,7 +136,7 @@ class StandingRegions:
                 self._regions = [region for region in self._regions if region not in parts]
                 self._number += 1
                 number = parts[0].number if parts else self._number
-                self._regions.append(Standing(number, mask, small, change.gain, since_s, time_s, nature, time_s))
+                self._regions.append(Standing(number, mask, since_s, time_s, nature, time_s))
             else:
                 adopt = mask if adopt is None else adopt | mask
                 self._regions = [region for region in self._regions if region not in parts]
@@ -163,29 +156,37 @@ class StandingRegions:
         return adopt
 
     @staticmethod
-    def _still_there(region: Standing, time_s: float, small: Picture, change: Change) -> bool:
+    def _still_there(region: Standing, time_s: float, change: Change) -> bool:
         x0, y0, x1, y1 = region.box
         where = (slice(y0, y1), slice(x0, x1))
-        mask = region.mask[where]
-        inside = small[where][mask].astype(np.float32)
-        then = region.look[where][mask].astype(np.float32) * (change.gain / region.gain)
-        # A quarter of the range is a change that neither noise nor a sway of the camera makes.
-        same = float((np.abs(inside - then).max(axis=1) < 40.0).mean())
-        back = 1.0 - float(change.changed[where][mask].mean())
-        if same >= SAME and back < SAME:
-            region.seen_s = time_s
-            return True
-        if back >= SAME:
+        there = change.changed[where] & region.mask[where]
+        if np.count_nonzero(there) <= (1.0 - SAME) * region.cells:
             return False
-        calm = float((change.settled_s[where][mask] >= SETTLED_S).mean())
-        # Something else stands there now: it becomes a region of its own.
-        return calm < SAME and time_s - region.seen_s <= HIDDEN_S
+        if np.count_nonzero(there & ~change.moving[where]) >= SAME * region.cells:
+            region.seen_s = time_s
+        # Otherwise something passes before it.
+        return time_s - region.seen_s <= HIDDEN_S
+
+
+def _rectangle(mask: Mask) -> Sequence[int]:
+    """Left, top, width and height of what a mask holds."""
+    return cv2.boundingRect(mask.view(np.uint8))
+
+
+def _components(fresh: Mask) -> Iterator[Mask]:
+    """The connected parts of a mask that are large enough to say something, each as a mask of its own."""
+    part = _around(_rectangle(fresh), 0)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(fresh[part]).view(np.uint8), connectivity=8)
+    for index in range(1, count):
+        if stats[index, cv2.CC_STAT_AREA] >= LEAST_CELLS:
+            mask = np.zeros(fresh.shape, np.bool_)
+            mask[part] = labels == index
+            yield mask
 
 
 def _is_edge_moving(mask: Mask, change: Change) -> bool:
     """True if a region is the plain inside of something that moves: what surrounds it has not settled."""
-    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
-    near = _around((x, y, width, height), 4)
+    near = _around(_rectangle(mask), 4)
     own = mask[near]
     ring = cv2.dilate(np.ascontiguousarray(own).view(np.uint8), np.ones((7, 7), np.uint8)).view(np.bool_) & ~own
     stirred = change.moving[near] | (change.changed[near] & (change.settled_s[near] < SETTLED_S / 2))
@@ -198,18 +199,17 @@ def _around(rectangle: Sequence[int], margin: int) -> tuple[slice, slice]:
     return slice(max(0, y - margin), y + height + margin), slice(max(0, x - margin), x + width + margin)
 
 
-def faintly(small: Picture, background: Picture, gain: Gain) -> Mask:
-    """Where a picture differs from the background even a little: the parts of a dark thing that lie before something dark."""
-    difference = cv2.absdiff(small, brightened(background, gain))
-    channels = cv2.threshold(difference, FAINT, 255, cv2.THRESH_BINARY)[1]
+def faintly(small: Picture, expected: Picture) -> Mask:
+    """Where a picture differs even a little from what is expected: the parts of a dark thing that lie before something dark."""
+    channels = cv2.threshold(cv2.absdiff(small, expected), FAINT, 255, cv2.THRESH_BINARY)[1]
     return np.asarray(cv2.cvtColor(channels, cv2.COLOR_BGR2GRAY) > 0)
 
 
 def _grown(mask: Mask, faint: Mask) -> Mask:
     """A region with what differs faintly and touches it, within a quarter of its own size."""
-    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
-    reach = max(2, min(width, height) // 4)
-    part = _around((x, y, width, height), reach + 2)
+    rectangle = _rectangle(mask)
+    reach = max(2, min(rectangle[2:]) // 4)
+    part = _around(rectangle, reach + 2)
     own = np.ascontiguousarray(mask[part])
     near = cv2.dilate(own.view(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)).view(np.bool_)
     opened = cv2.morphologyEx((faint[part] & near).view(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
@@ -231,41 +231,46 @@ def nature_of(mask: Mask, small: Picture, background: Picture, gain: Gain) -> Na
         background: ``(h, w, 3)`` uint8.
         gain: ``(3,)`` by which factors the picture's colours are brighter as a whole.
     """
-    part = _around(cv2.boundingRect(mask.view(np.uint8)), 6)
+    part = _around(_rectangle(mask), 6)
     region = mask[part]
     now = small[part].astype(np.float32)
     then = background[part].astype(np.float32) * gain
     if _is_light(region, now, then):
         return Nature.LIGHT
-    ours, theirs = _along_outline(region, now), _along_outline(region, then)
+    ours, theirs = _along_outline(region, now, then)
     return Nature.GONE if theirs > CLEARLY * ours else Nature.ADDED
 
 
-def _along_outline(region: Mask, picture: npt.NDArray[np.float32]) -> float:
-    """How strong an edge of the picture runs along a region's outline: the mean slope across it.
+def _along_outline(region: Mask, *pictures: npt.NDArray[np.float32]) -> list[float]:
+    """How strong an edge of each picture runs along a region's outline: the mean slope across it.
 
     Only the slope's part at right angles to the outline counts, so that lines of the scene that a thing covers, and which
     run into its outline, do not speak for or against it.
     """
     smooth_mask = cv2.GaussianBlur(region.astype(np.float32), (7, 7), 0)
     across_x, across_y = cv2.Sobel(smooth_mask, cv2.CV_32F, 1, 0), cv2.Sobel(smooth_mask, cv2.CV_32F, 0, 1)
-    steep = np.hypot(across_x, across_y)
-    smooth = cv2.GaussianBlur(picture, (5, 5), 0)
-    down_x, down_y = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
-    slope = np.abs(down_x * across_x[..., None] + down_y * across_y[..., None])
-    # Both slopes multiplied weigh the outline most where the mask is steepest: on it.
-    return float(slope.sum()) / max(float(steep.sum()), 1e-6)
+    steep = max(float(np.hypot(across_x, across_y).sum()), 1e-6)
+    strong = []
+    for picture in pictures:
+        smooth = cv2.GaussianBlur(picture, (5, 5), 0)
+        down_x, down_y = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
+        # Both slopes multiplied weigh the outline most where the mask is steepest: on it.
+        slope = np.abs(down_x * across_x[..., None] + down_y * across_y[..., None])
+        strong.append(float(slope.sum()) / steep)
+    return strong
 
 
 def _is_light(region: Mask, now: npt.NDArray[np.float32], then: npt.NDArray[np.float32]) -> bool:
-    inside_now, inside_then = now[region], then[region]
     fine_now, fine_then = _texture(now)[region], _texture(then)[region]
+    fine_now -= fine_now.mean()
+    fine_then -= fine_then.mean()
+    contrast_now, contrast = (float(np.sqrt(fine.dot(fine) / fine.size)) for fine in (fine_now, fine_then))
     # Noise of the picture alone stays below; light leaves at least a third of the contrast.
-    contrast = float(fine_then.std())
-    if contrast > FINE and float(fine_now.std()) > 0.3 * contrast:
-        correlation = float(np.corrcoef(fine_now, fine_then)[0, 1])
+    if contrast > FINE and contrast_now > 0.3 * contrast:
+        correlation = float(fine_now.dot(fine_then)) / (fine_now.size * contrast_now * contrast)
         if correlation >= TEXTURE_KEPT:
             return True
+    inside_now, inside_then = now[region], then[region]
     usable = ((inside_then > 15) & (inside_then < 245) & (inside_now < 245)).all(axis=1)
     if usable.mean() < 0.5:
         return False
