@@ -163,6 +163,18 @@ class Profile(FileModel):
             return self._at(sense, f"profile {self.name}: `{sense}.allow` does not name {event_type} ({rule.source.text})", "allow")
         return None
 
+    def detail_refusal(self, px_per_m: float) -> Refusal | None:
+        """Says why a camera may not see people in such detail; None if it may.
+
+        Args:
+            px_per_m: Pixels per metre of whoever stands nearest (EN 62676-4).
+        """
+        cap = self.optical_cap
+        if cap is None or px_per_m <= cap.px_per_m:
+            return None
+        reason = f"optical_cap.px_per_m is {cap.px_per_m:g}, and whoever stands nearest is seen with {px_per_m:.0f} pixels per metre"
+        return self._at("optical_cap", reason, "px_per_m")
+
     def permitted(self, sense: Sense, *, on: date, recorded: bool) -> frozenset[str]:
         """The event types, and `flow.count` and `tag.sighting`, that one sense may report."""
         names = [*EVENT_TYPES, *ALSO_NAMED]

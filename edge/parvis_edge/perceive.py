@@ -30,6 +30,10 @@ class Listener(Protocol):
         """A sense will say no more."""
 
 
+class _ForbiddenError(Exception):
+    """The law does not allow what comes; the message says why."""
+
+
 class Perceiver(threading.Thread):
     """Runs one sense.
 
@@ -40,6 +44,8 @@ class Perceiver(threading.Thread):
             since what the sense has learnt of the scene, and how long it has lasted, then no longer holds.
         sense: The first one, already made.
         listener: Who takes what it says.
+        refuse: Asked at the first item and whenever the picture's size or the sound's rate changes, before it is judged: why the sense may
+            not go on with it; None if it may.
 
     Attributes:
         failed: True if it broke down.
@@ -57,6 +63,7 @@ class Perceiver(threading.Thread):
         make: Callable[[], Sense[Any]],
         sense: Sense[Any],
         listener: Listener,
+        refuse: Callable[[tuple[int, ...]], str | None] = lambda _: None,
     ) -> None:
         super().__init__(name=f"perceive-{name}", daemon=True)
         self.sense_name = name
@@ -65,6 +72,7 @@ class Perceiver(threading.Thread):
         self._make = make
         self._sense = sense
         self._listener = listener
+        self._refuse = refuse
         self._analysed_before = 0
         self._last_s: float | None = None
         self._form: tuple[int, ...] | None = None
@@ -93,6 +101,9 @@ class Perceiver(threading.Thread):
                     self.heartbeat.rest()
         except Closed:
             self._finish()
+        except _ForbiddenError as error:
+            _log.error("the law allows no such detail; the sense is stopped", sense=self.sense_name, profile=str(error))
+            self._give_up(StatusReason.PROFILE_FORBIDS)
         except Exception:  # noqa: BLE001 - whatever it is, the other senses go on
             self._break_down()
         finally:
@@ -100,6 +111,8 @@ class Perceiver(threading.Thread):
 
     def _judge(self, item: Frame | AudioBlock) -> None:
         form = item.image.shape if isinstance(item, Frame) else (item.rate_hz,)
+        if form != self._form and (why := self._refuse(form)) is not None:
+            raise _ForbiddenError(why)
         last_s, ahead_s = self._last_s, self.feed.set_s
         clock_set = last_s is not None and (item.time_s <= last_s or (ahead_s is not None and last_s < ahead_s <= item.time_s))
         if clock_set or (self._form is not None and form != self._form):
@@ -130,10 +143,13 @@ class Perceiver(threading.Thread):
             self._listener.over(self.sense_name, failed=False)
 
     def _break_down(self) -> None:
+        _log.exception("a sense broke down; it is off until the unit is restarted", sense=self.sense_name)
+        self._give_up(StatusReason.MODEL_FAILED)
+
+    def _give_up(self, reason: StatusReason) -> None:
         """This sense is out; the others go on."""
         self.failed = True
-        self.feed.liveness.ended(StreamState.FAILED, StatusReason.MODEL_FAILED)
-        _log.exception("a sense broke down; it is off until the unit is restarted", sense=self.sense_name)
+        self.feed.liveness.ended(StreamState.FAILED, reason)
         self.feed.stop()
         self.queue.close(discard=True)
         self._listener.over(self.sense_name, failed=True)

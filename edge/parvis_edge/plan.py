@@ -130,7 +130,7 @@ def check(watch: Watch) -> dict[SenseName, Permission]:
         What each sense may report.
 
     Raises:
-        CannotStart: The unit is not in the plan, has not the sense, or the law allows it nothing.
+        CannotStart: The unit is not in the plan, has not the sense, or the law allows it nothing, or not in such detail.
     """
     if watch.unit not in watch.site.units:
         raise CannotStart(f"{watch.site.path}: units: no unit {watch.unit}; there are {', '.join(sorted(watch.site.units))}")
@@ -146,8 +146,31 @@ def check(watch: Watch) -> dict[SenseName, Permission]:
         found = permission(watch.site, sense, recorded=source.recorded, on=today(watch.site, datetime.now(UTC)))
         if not found.allowed:
             raise CannotStart("\n".join([f"the law allows this {sense} nothing, so it is not opened:", *found.reasons]))
+        if sense == "camera":
+            _check_the_cap(watch.site, watch.unit)
         permissions[sense] = found
     for sense, found in permissions.items():
         for name, refusal in found.refusals.items():
             _log.warning("not started: the legal profile does not permit it", sense=sense, type=name, profile=str(refusal))
     return permissions
+
+
+def _check_the_cap(site: Site, unit: str) -> None:
+    """Refuses a camera that is known to see people in more detail than the law allows.
+
+    Raises:
+        CannotStart: It does.
+    """
+    cap = site.law.optical_cap
+    if cap is None:
+        return
+    if site.units[unit].ground_plane is None:
+        why = "whether it keeps the profile's optical cap is not known; parvis-edge calibrate says"
+        _log.warning("not calibrated", sense="camera", profile=str(site.law.path), px_per_m=cap.px_per_m, why=why)
+        return
+    # Scipy takes a moment to import, and a microphone needs none.
+    from .calibration.cap import over_the_cap
+
+    excess = over_the_cap(site, unit)
+    if excess is not None:
+        raise CannotStart(f"the law allows this camera less detail, so it is not opened:\n{excess}")

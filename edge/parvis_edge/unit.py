@@ -196,7 +196,16 @@ class _Running:
             make=lambda: maker(watch.site, watch.unit, found.allowed),
             sense=made,
             listener=self._speech,
+            refuse=self._too_fine if sense == "camera" else lambda _: None,
         )
+
+    def _too_fine(self, form: tuple[int, ...]) -> str | None:
+        """Why pictures of this shape may not be judged: those that come can be larger than those that the calibration was taken in."""
+        if self._watch.site.law.optical_cap is None:
+            return None
+        from .calibration.cap import over_the_cap
+
+        return over_the_cap(self._watch.site, self._watch.unit, (form[1], form[0]))
 
     # --- running --------------------------------------------------------------------------------------------------------------
 

@@ -49,10 +49,17 @@ def test_a_closed_site_allows_what_the_trial_found_satisfactory() -> None:
     assert not load_profile("closed-site").sound_with_image.allow
 
 
+def test_a_camera_may_not_show_people_in_more_detail_than_this() -> None:
+    caps = {name: load_profile(name).optical_cap for name in SHIPPED}
+    assert {name: cap and cap.px_per_m for name, cap in caps.items()} == {"closed-site": 62.5, "fr-voie-publique": 25.0, "lab": None}
+
+
 def _sources(profile: Profile) -> Iterator[tuple[str, Source]]:
     yield "basis", profile.basis
     yield "sound_with_image", profile.sound_with_image.source
     yield "retention", profile.retention.source
+    if profile.optical_cap:
+        yield "optical_cap", profile.optical_cap.source
     for sense, rule in (("camera", profile.camera), ("microphone", profile.microphone)):
         if rule:
             yield sense, rule.source

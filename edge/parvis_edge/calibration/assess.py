@@ -15,6 +15,7 @@ from scipy.special import chdtri
 from parvis_edge.vision.area import NotSeen, place, scaled
 from parvis_edge.vision.ground_plane import MAP_ERROR_M, MARK_ERROR_PX, Floats, GroundPlane, GroundPlaneError, LocalPlane
 
+from .cap import too_fine
 from .geometry import Nearest, Pose, horizon_px, moves, nearest_standing, pose, seen_from_above, spread_px
 from .lens import find_bend, misfit
 
@@ -385,15 +386,9 @@ def _check_the_cap(found: Assessment, site: Site, unit: str) -> None:
     if found.ground is None:
         return
     found.nearest = nearest_standing(found.ground, found.image_size, site.units[unit].height_m)
-    cap, nearest = found.cap_px_per_m, found.nearest
-    if cap is None or nearest is None or nearest.px_per_m <= cap:
-        return
-    law = site.law
-    found.refusals.append(
-        f"{law.path}: optical_cap.px_per_m is {cap:g}, and whoever stands nearest (at {nearest.px[0]:.0f}, {nearest.px[1]:.0f} in the "
-        f"picture) is seen with {nearest.px_per_m:.0f} pixels per metre. Hang the camera higher, turn it up, take a wider lens, or have "
-        f"it send pictures {math.floor(found.image_size[0] * cap / nearest.px_per_m)} pixels across instead of {found.image_size[0]}"
-    )
+    refusal = too_fine(site, found.nearest, found.image_size)
+    if refusal is not None:
+        found.refusals.append(refusal)
 
 
 def _check_the_camera(found: Assessment, site: Site, unit: str, own_m: Floats) -> None:

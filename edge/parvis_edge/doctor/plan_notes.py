@@ -96,7 +96,12 @@ def _without_ground(site: Site, unit: str) -> list[str]:
     on_map += [f"lanes.{name}" for name, lane in site.lanes_of(unit).items() if not lane.in_picture]
     lost = f", and {', '.join(on_map)} on the map cannot be judged" if on_map else ""
     own = f"a position is the unit's own to {site.units[unit].range_m:g} m"
-    return [f"units.{unit} has no ground_plane: areas, distances and speeds are null, {own}{lost}; parvis-edge calibrate gives it one"]
+    cap = site.law.optical_cap
+    unknown = [] if cap is None else [f"{site.law.path}: optical_cap is {cap.px_per_m:g} px/m; whether the camera keeps it is not known"]
+    return [
+        *unknown,
+        f"units.{unit} has no ground_plane: areas, distances and speeds are null, {own}{lost}; parvis-edge calibrate gives it one",
+    ]
 
 
 def _with_ground(site: Site, unit: str, size_px: tuple[int, int]) -> list[str]:

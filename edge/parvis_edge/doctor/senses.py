@@ -59,7 +59,7 @@ def open_or_not(site: Site, unit: str, sense: SenseName, text: str | None) -> So
     try:
         source = parse_source(text, sense)
     except SourceError as error:
-        return failed(sense, *_halves(str(error)), reason=str(error.reason))
+        return failed(sense, *halves(str(error)), reason=str(error.reason))
     reasons = why_not(site, unit, sense, source)
     if reasons:
         return failed(
@@ -95,7 +95,7 @@ def check_camera(source: Source, over_s: float = WATCH_S) -> Seen:
         error = problem
     if picture is None or (error is not None and len(times) < 2):
         error = error or SourceError(f"{source}: shows nothing; is the camera on?", StatusReason.NO_DATA)
-        return Seen(failed("camera", *_halves(str(error)), reason=str(error.reason)))
+        return Seen(failed("camera", *halves(str(error)), reason=str(error.reason)))
     still = is_still(source)
     fps = None if still or len(times) < 2 else (len(times) - 1) / max(times[-1] - times[0], 1e-6)
     return Seen(_judge_pictures(picture, fps, sizes, tally), picture, fps)
@@ -137,7 +137,7 @@ def check_microphone(source: Source, full_scale_db: float, over_s: float = LISTE
     try:
         samples, rate_hz = listen(source, over_s, 0.0)
     except SourceError as error:
-        return failed("microphone", *_halves(str(error)), reason=str(error.reason))
+        return failed("microphone", *halves(str(error)), reason=str(error.reason))
     took_s = time.monotonic() - begun
     if not samples.size:
         return failed("microphone", "nothing was heard", "is it plugged in, and the right one? arecord -l names them")
@@ -167,7 +167,7 @@ def _arrivals() -> Callable[[float | None], float]:
     return lambda stamp_s: timeline.time_s(stamp_s, time.monotonic())
 
 
-def _halves(text: str) -> tuple[str, str]:
+def halves(text: str) -> tuple[str, str]:
     """An error's text in its two parts: what is wrong, and what to do."""
     what, semicolon, advice = text.partition("; ")
     return (what, advice) if semicolon else (text, "look at the source's own page or program")

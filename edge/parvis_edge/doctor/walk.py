@@ -12,6 +12,7 @@ import numpy.typing as npt
 from parvis_contract import Site, UnitTelemetry, UnitTopic
 
 from parvis_edge.baseline_folder import BaselineFolder
+from parvis_edge.calibration.cap import over_the_cap
 from parvis_edge.delivery.clock import read_clock
 from parvis_edge.delivery.connection import Broker
 from parvis_edge.delivery.health import memory_bytes, temperature_c
@@ -19,10 +20,10 @@ from parvis_edge.delivery.report import body_of
 from parvis_edge.plan import baselines_beside
 
 from .body import Waiting, check_clock, check_disk, check_heat, waiting_messages
-from .finding import Finding, skipped
+from .finding import Finding, Outcome, failed, skipped
 from .network import Way
 from .plan_notes import plan_notes
-from .senses import check_camera, check_microphone, open_or_not
+from .senses import check_camera, check_microphone, halves, open_or_not
 
 
 class CannotExamine(Exception):
@@ -87,7 +88,7 @@ class Walk:
         else:
             seen = check_camera(camera)
             self._picture, self._fps = seen.picture, seen.fps
-            yield seen.finding
+            yield self._within_the_cap(seen.finding)
         microphone = open_or_not(site, asked.unit, "microphone", asked.audio)
         if isinstance(microphone, Finding):
             yield microphone
@@ -112,6 +113,14 @@ class Walk:
             way.close()
         recorded = all(source.recorded for source in sources) if sources else site.law.recorded_only
         self.notes = plan_notes(site, asked.unit, self._picture, recorded=recorded, shelf=asked.shelf)
+
+    def _within_the_cap(self, finding: Finding) -> Finding:
+        """The camera's row, unless the law allows less detail than its pictures have."""
+        if self._picture is None or finding.outcome is Outcome.FAILED:
+            return finding
+        height, width = self._picture.shape[:2]
+        excess = over_the_cap(self.asked.site, self.asked.unit, (width, height))
+        return finding if excess is None else failed("camera", *halves(excess), **finding.measured)
 
     def _telemetry(self, begun_s: float, waiting: Waiting) -> bytes:
         """Telemetry changes no state of the unit, is retained by nobody, and what it says here is so."""

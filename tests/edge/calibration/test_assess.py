@@ -205,7 +205,7 @@ def test_above_the_optical_cap_is_refused_with_file_and_a_way_out(tmp_path: Path
     found = assess(known(_CAMERA, SIX), _CAMERA.size_px, site, "u001")
     assert found.good is good
     (refusal,) = found.refusals
-    assert refusal.startswith(f"{tmp_path / 'law.yaml'}: optical_cap.px_per_m is {cap:g}")
+    assert refusal.startswith(f"{tmp_path / 'law.yaml'}:11: optical_cap.px_per_m is {cap:g}")
     assert "is seen with 157 pixels per metre" in refusal
     # Pictures of the size that it names are allowed.
     width = int(refusal.rsplit("send pictures ", 1)[1].split()[0])

@@ -91,6 +91,16 @@ def test_the_notes_know_the_law_and_the_size_of_the_pictures(tmp_path: Path) -> 
     assert "pictures of another shape come, 640 × 480: calibrate again with them" in notes(640, 480)
 
 
+def test_a_camera_that_shows_more_than_the_law_allows_fails(tmp_path: Path) -> None:
+    plan = write_plan(tmp_path, law='optical_cap: {px_per_m: 20.0, source: {text: "A test."}}')
+    write_ground_plane(plan, "u001", GroundPlane(image_size=(1280, 720), points=known(Camera(), SIX)))
+    film, _ = _material(tmp_path)
+    code, out, _ = doctor("--site", plan, "--unit", "u001", "--video", film, "--broker", f"127.0.0.1:{free_port()}")
+    assert code == 1
+    assert f"camera      failed   {tmp_path / 'law.yaml'}:11: optical_cap.px_per_m is 20, and whoever stands nearest is seen with 31" in out
+    assert "do this first: camera: hang the camera higher, turn it up, take a wider lens, or have it send pictures 164 pixels across" in out
+
+
 def test_a_plan_or_a_unit_that_is_not_there(tmp_path: Path) -> None:
     code, _, error = doctor("--site", tmp_path / "none.yaml", "--unit", "u001")
     assert (code, "none.yaml:1" in error) == (2, True)
