@@ -15,10 +15,18 @@ EVERY_NUMBER = range(587)
 Picture = npt.NDArray[np.uint8]
 
 
-def rendered(number: int, side_px: float, *, turned_deg: float = 0.0, seed: int = 0, size_px: int = 160) -> Picture:
+def rendered(
+    number: int,
+    side_px: float,
+    *,
+    turned_deg: float = 0.0,
+    seed: int = 0,
+    size_px: int = 160,
+    dictionary: int = cv2.aruco.DICT_APRILTAG_36h11,
+) -> Picture:
     """A print in the middle of a grey picture: a little blurred, noisy, compressed."""
     random = np.random.default_rng(seed)
-    family = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_APRILTAG_36h11)
+    family = cv2.aruco.getPredefinedDictionary(dictionary)
     paper = cv2.copyMakeBorder(cv2.aruco.generateImageMarker(family, number, 320), 80, 80, 80, 80, cv2.BORDER_CONSTANT, value=255)
     turn = cv2.getRotationMatrix2D((240, 240), turned_deg, 4 * side_px / 320)
     turn[:, 2] += 2 * size_px - 240
@@ -45,8 +53,28 @@ def test_most_prints_of_twelve_pixels_are_read_and_none_is_read_wrong() -> None:
         tags = reader.read(rendered(number, 12, turned_deg=7.0 * (seed % 8) - 25, seed=seed), [(0, 0, 160, 160)])
         right += any(tag.number == number for tag in tags)
         wrong += any(tag.number != number for tag in tags)
-    assert right >= 45
+    assert right >= 56
     assert wrong == 0
+
+
+@pytest.mark.parametrize(
+    "dictionary", ["DICT_APRILTAG_16h5", "DICT_APRILTAG_25h9", "DICT_APRILTAG_36h10", "DICT_ARUCO_ORIGINAL", "DICT_6X6_1000"]
+)
+@pytest.mark.parametrize("side_px", [13, 40])
+def test_prints_of_other_families_are_no_tags(dictionary: str, side_px: float) -> None:
+    reader = TagReader(EVERY_NUMBER)
+    for seed in range(20):
+        picture = rendered(seed, side_px, turned_deg=11.0 * seed, seed=seed, dictionary=getattr(cv2.aruco, dictionary))
+        assert reader.read(picture, [(0, 0, 160, 160)]) == []
+
+
+@pytest.mark.parametrize("turned_deg", [0, 80, 170, 260])
+def test_corners_begin_at_the_tags_own_upper_left_however_small_it_is(turned_deg: float) -> None:
+    for side_px in (13.0, 60.0):
+        (tag,) = TagReader([17]).read(rendered(17, side_px, turned_deg=turned_deg), [(0, 0, 160, 160)])
+        first_x, first_y = tag.corners_px[0] - tag.centre_px
+        # In a picture, y goes down: the upper left is at 135 degrees, and turns with the print.
+        assert (np.degrees(np.arctan2(-first_y, first_x)) - 135 - turned_deg + 180) % 360 - 180 == pytest.approx(0, abs=8)
 
 
 def test_what_is_not_allowed_is_not_read() -> None:
