@@ -20,6 +20,10 @@ from .perception import AudioBlock, Finding, Frame, Judgement, Sense
 _log = structlog.get_logger()
 
 
+#: Written to the log, once a sense.
+FIRST_JUDGED = "the first is judged"
+
+
 class Listener(Protocol):
     """Who takes findings."""
 
@@ -125,6 +129,8 @@ class Perceiver(threading.Thread):
         findings = self._sense.process(item)
         if self._sense.analysed > analysed:
             self.judging.add(time.perf_counter() - begun_s)
+            if self._analysed_before + analysed == 0:
+                _log.info(FIRST_JUDGED, sense=self.sense_name)
         self._say(item.time_s, findings)
 
     def _say(self, time_s: float, findings: Sequence[Finding]) -> None:

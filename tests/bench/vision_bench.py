@@ -157,8 +157,8 @@ def measure(clip: Clip, bundle: Bundle, *, tags: bool = False) -> Cost:
     assert isinstance(card, ImageInput)
     tensor = np.full([side if isinstance(side, int) else 1 for side in card.shape], 114.0, np.float32)
     outputs = [output.name for output in bundle.session.get_outputs()]
-    frames = _frames(clip)
-    first = next(frames)
+    coming = frames(clip)
+    first = next(coming)
     height, width = first.image.shape[:2]
     sense = CameraSense(
         site(width, height, tags=tags), "u1", frozenset({*EVENT_TYPES, "flow.count", *(["tag.sighting"] if tags else [])}), bundle
@@ -171,7 +171,7 @@ def measure(clip: Clip, bundle: Bundle, *, tags: bool = False) -> Cost:
     assert sight is not None
     stretches: list[tuple[int, float, list[float]]] = [(0, 0.0, [])]
     tracks: list[int] = []
-    for count, frame in enumerate(frames, 1):
+    for count, frame in enumerate(coming, 1):
         before = sense.analysed
         begun_s = time.process_time()
         sense.process(frame)
@@ -198,10 +198,10 @@ def measure(clip: Clip, bundle: Bundle, *, tags: bool = False) -> Cost:
     )
 
 
-def site(width: int, height: int, *, tags: bool = False) -> Site:
+def plan(width: int, height: int, *, tags: bool = False) -> dict[str, Any]:
     """A site plan that keeps every analyser busy over the whole picture."""
     whole: dict[str, Any] = {"unit": "u1", "image_size": [width, height], "polygon_px": [[0, 0], [width, 0], [width, height], [0, height]]}
-    plan: dict[str, Any] = {
+    entries: dict[str, Any] = {
         "site": "bench",
         "profile": "lab",
         "origin": {"lon": 5.37, "lat": 43.296},
@@ -214,15 +214,18 @@ def site(width: int, height: int, *, tags: bool = False) -> Site:
         },
         "lanes": {"lane": {"heading_px": [0, 1], **whole}},
     }
-    if tags:
-        plan["tags"] = {"size_m": 0.2, "allow": [1, 2, 3]}
+    return entries | ({"tags": {"size_m": 0.2, "allow": [1, 2, 3]}} if tags else {})
+
+
+def site(width: int, height: int, *, tags: bool = False) -> Site:
+    """The same, loaded."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "site.yaml"
-        path.write_text(yaml.safe_dump(plan))
+        path.write_text(yaml.safe_dump(plan(width, height, tags=tags)))
         return load_site(path)
 
 
-def _frames(clip: Clip) -> Iterator[Frame]:
+def frames(clip: Clip) -> Iterator[Frame]:
     """Every captured frame, one at a time: a clip in memory is larger than what it is held against."""
     length_s = clip.until_s - clip.from_s
     for again in range(clip.repeated):
