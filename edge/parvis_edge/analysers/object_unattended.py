@@ -49,6 +49,9 @@ TAKEN_FOR_SHARE = 0.3
 LEAST_LOOKS = 2
 #: A thing's longest side: more is a vehicle, a stall or a change of the scene. And, where nothing tells metres, its share of the picture.
 LARGEST_M, LARGEST_SHARE = 2.5, 0.08
+#: The longest side of what no detector has named a bag: the largest suitcases have 0.8 m, and lengths are known to a third. Whoever lies
+#: on the ground and is not recognised is longer.
+LARGEST_UNNAMED_M = 1.1
 #: Working pixels around a thing that count as its own: their change is its edge, or its shadow.
 _CLOSE = 3
 #: A region that has vanished may come back under another number for this long.
@@ -219,7 +222,7 @@ class UnattendedObjectAnalyser:
             return False
         sides = thing.box_px[2:] - thing.box_px[:2]
         if scale:
-            return float(sides.max()) <= LARGEST_M * scale
+            return float(sides.max()) <= (LARGEST_M if thing.named else LARGEST_UNNAMED_M) * scale
         return float(sides.prod()) <= LARGEST_SHARE * scene.size_px[0] * scene.size_px[1]
 
     def _is_part_of_another(self, thing: _Thing) -> bool:

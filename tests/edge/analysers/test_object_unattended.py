@@ -84,3 +84,13 @@ def test_who_walks_by_does_not_attend_it() -> None:
 )
 def test_nothing_is_told(name: str, things: Any) -> None:
     assert judged(UnattendedObjectAnalyser, SITE, lambda street, s: street.picture(things(s)), 24) == [], name
+
+
+@pytest.mark.parametrize(("length_px", "told"), [(70, True), (115, False)], ids=["a large suitcase", "somebody who lies there"])
+def test_what_nobody_recognises_is_a_thing_only_if_it_is_no_longer_than_one(length_px: int, told: bool) -> None:
+    def paint(street: Street, s: float) -> Image:
+        # Somebody 120 pixels tall walks by, and something that no detector knows stays where he was.
+        lies = [(330, 225, 330 + length_px, 258, UNKNOWN)] if s >= 6 else []
+        return street.picture(lies + owner(s))
+
+    assert bool(judged(UnattendedObjectAnalyser, SITE, paint, 26)) is told

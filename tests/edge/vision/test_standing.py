@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 
 import cv2
 import numpy as np
@@ -81,3 +82,18 @@ def test_a_thing_hidden_for_a_moment_is_the_same_thing() -> None:
     before = next(scene for scene in seen if scene.time_s >= BEGAN_S + 7)
     assert [region.number for region in seen[-1].standing] == [region.number for region in before.standing]
     assert seen[-1].standing[0].since_s == pytest.approx(BEGAN_S + 3.0, abs=0.5)
+
+
+def test_a_region_is_held_against_the_empty_scene_and_nothing_of_its_look_is_kept() -> None:
+    street = Street()
+
+    def paint(s: float) -> Image:
+        passing = [(s * 90 - 600, 120, s * 90 - 540, 260, (60, 90, 60))]
+        return street.picture([THING if s < 9.0 else PALE] * (s >= 3) + passing)
+
+    numbers = [[region.number for region in scene.standing] for scene in scenes(sight_of(street), paint, 16.0)]
+    # Another thing in its place is the same region: whether it looks the same is not asked.
+    assert numbers[-1] == numbers[35] == [1]
+    *_, last = scenes(sight_of(street), lambda s: street.picture([THING] if s >= 3 else []), 8.0)
+    arrays = [value for field in fields(last.standing[0]) if isinstance(value := getattr(last.standing[0], field.name), np.ndarray)]
+    assert [(array.ndim, array.dtype) for array in arrays] == [(2, np.bool_)]
