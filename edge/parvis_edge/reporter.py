@@ -22,7 +22,7 @@ from parvis_contract import (
 from .advice import ADVICE
 from .delivery.deliverer import Announcer
 from .delivery.health import memory_bytes, temperature_c
-from .delivery.outbox import Outbox
+from .delivery.outbox import Fill, Outbox, OutboxError
 from .delivery.report import body_of, unit_state
 from .delivery.speech import Kept
 from .perceive import Perceiver
@@ -131,7 +131,11 @@ class Reporter:
     def _telemetry(self, outbox: Outbox, kept: Kept, clock: Clock) -> bytes:
         by_name = {perceiver.sense_name: perceiver for perceiver in self._perceivers}
         camera, microphone = by_name.get("camera"), by_name.get("microphone")
-        fill = outbox.fill()
+        try:
+            fill = outbox.fill()
+        except OutboxError:
+            # The disk has no room to open it: what is known is in memory.
+            fill = Fill(0, 0, 0.0, 0)
         data = UnitTelemetry(
             uptime_s=round(time.monotonic() - self._begun_s, 3),
             captured_fps=round(min(camera.rate_hz(), 1_000.0), 2) if camera else None,
@@ -140,7 +144,7 @@ class Reporter:
             hearing_inference_ms=_rounded(microphone.inference_ms) if microphone else None,
             queue_frames=len(camera.queue) if camera else 0,
             dropped_frames=camera.queue.dropped if camera else 0,
-            outbox_messages=fill.messages,
+            outbox_messages=fill.messages + kept.waiting,
             outbox_oldest_s=round(fill.oldest_s, 3),
             outbox_shed=fill.shed + kept.shed,
             memory_bytes=memory_bytes(),

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -18,8 +19,9 @@ import structlog
 from parvis_contract import ModelRef, Position, StatusReason, StreamState, command_topic
 
 from .capture.container import READ_TIMEOUT_S
+from .capture.exposure import set_exposure
 from .capture.feed import Pace, camera_feed, microphone_feed
-from .capture.source import SenseName
+from .capture.source import Kind, SenseName
 from .capture.timeline import WallClock
 from .commands.files import CommandFiles
 from .commands.judge import Authority
@@ -27,7 +29,7 @@ from .commands.orders import Orders
 from .delivery.clock import GIVEN, PRETENDED, UNKEPT, read_clock
 from .delivery.deliverer import Deliverer
 from .delivery.health import temperature_c
-from .delivery.messages import Messenger, Speaker, ended
+from .delivery.messages import Messenger, Speaker
 from .delivery.outbox import Outbox, OutboxError
 from .delivery.report import OVERHEATED_C
 from .delivery.speech import InOrder, Kept, Sink, Speech, StandardOutput
@@ -76,9 +78,17 @@ def run(
         parvis_edge.delivery.outbox.OutboxError: The outbox cannot be opened.
     """
     permissions = check(watch)
+    _make_blind(watch)
     orders = _orders(watch, permissions)
     senses = makers or default_makers(orders.allowed_tags, watch.shelf)
     return _Running(watch, permissions, senses, orders, descriptor=descriptor, supervisor=supervisor or Supervisor({})).run()
+
+
+def _make_blind(watch: Watch) -> None:
+    """Sets the exposure that the site plan asks for; raises SourceError if the camera does not take it."""
+    camera, tags = watch.sources.get("camera"), watch.site.tags
+    if camera is not None and camera.kind is Kind.DEVICE and tags is not None and tags.exposure_us is not None:
+        set_exposure(Path(camera.address), tags.exposure_us)
 
 
 def _orders(watch: Watch, permissions: Mapping[SenseName, Permission]) -> Orders:
@@ -173,10 +183,7 @@ class _Running:
         watch = self._watch
         self._outbox = Outbox(watch.outbox)
         self._kept = Kept(self._outbox)
-        orphans = self._outbox.orphans()
-        if orphans:
-            _log.warning("the last run was cut short; its open events are ended", events=len(orphans))
-            self._kept.say([ended(last) for last in orphans])
+        self._kept.retry()
         announcer = self._reporter.announcer(self._outbox, self._kept, lambda: self._clock, watch.telemetry_s)
         inbox = (command_topic(watch.site.site, watch.unit), self._orders.take)
         self._deliverer = Deliverer(self._outbox, watch.broker, f"parvis-{watch.site.site}-{watch.unit}", announcer, inbox)
@@ -315,7 +322,7 @@ class _Running:
 
     def _wrong(self) -> list[StatusReason]:
         """What is wrong beside the senses, the worst first."""
-        wrong: list[StatusReason | None] = []
+        wrong: list[StatusReason | None] = [perceiver.ailment for perceiver in self._perceivers]
         if self._kept and self._outbox and self._deliverer:
             full = time.monotonic() - self._outbox.last_shed_s < _REPORTED_S
             wrong += [self._kept.reason, StatusReason.OUTBOX_FULL if full else None, self._deliverer.reason]

@@ -5,6 +5,8 @@ Each fault is injected into the real program on a real broker; only what belongs
 
 from __future__ import annotations
 
+import contextlib
+import os
 import resource
 import signal
 import subprocess
@@ -36,12 +38,17 @@ class World:
         mosquitto: The broker's program.
         folder: An empty folder.
         real_senses: The real models, in place of the tests' small senses.
+        before: Called in the unit's process before it starts.
+
+    Attributes:
+        small_disk: True if the unit's data are on a disk of their own that can be filled; that needs root.
     """
 
-    def __init__(self, mosquitto: Path, folder: Path, *, real_senses: bool = False) -> None:
+    def __init__(self, mosquitto: Path, folder: Path, *, real_senses: bool = False, before: Callable[[], None] = lambda: None) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.data.mkdir()
+        self.small_disk = False
         self.still = False
         self.size = 0
         self.surroundings = Surroundings(folder / "surroundings")
@@ -50,6 +57,7 @@ class World:
         self.statuses: list[tuple[float, UnitStatus]] = []
         self.messages: list[Any] = []
         self._real = real_senses
+        self._before = before
         self._changed = threading.Condition()
         self._ending = threading.Event()
 
@@ -66,12 +74,14 @@ class World:
         self.subscriber = Subscriber(self.broker.port)
         self._listening = threading.Thread(target=self._listen, daemon=True)
         self._listening.start()
+        self._mount()
         plan = write_plan(self.folder, OPEN_PROFILE)
         self.log = (self.folder / "log").open("wb")
         self.process = start(
             *("--site", plan, "--unit", "u001", "--video", self.camera.url, "--audio", "mic", "--broker", self.broker.address),
             *("--data-dir", self.data, "--telemetry-s", "1"),
             small_senses=not self._real,
+            preexec_fn=self._before,
             env=self.surroundings.environment,
             stdout=subprocess.DEVNULL,
             stderr=self.log,
@@ -88,6 +98,19 @@ class World:
         self.broker.__exit__(kind, error, traceback)
         self.camera.__exit__(kind, error, traceback)
         self.log.close()
+        if self.small_disk:
+            subprocess.run(["umount", self.data], check=False)
+
+    def _mount(self) -> None:
+        if os.geteuid() == 0:
+            mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(self.data)]
+            self.small_disk = subprocess.run(mount, check=False, capture_output=True).returncode == 0
+
+    def fill_disk(self) -> None:
+        """Not a byte is left on the unit's disk."""
+        with contextlib.suppress(OSError), (self.data / "ballast").open("wb", buffering=0) as file:
+            while True:
+                file.write(b"." * 4_096)
 
     def _listen(self) -> None:
         while not self._ending.is_set():
@@ -117,6 +140,10 @@ class World:
         with self._changed:
             at_s = self._changed.wait_for(found, within_s)
             return None if at_s is None else max(0.0, at_s - begun_s)
+
+    def words(self) -> list[str]:
+        """What was said of its state so far."""
+        return [_words(status) for _, status in self.statuses]
 
     def end(self) -> str:
         """Ends the unit in order, and gives its log."""
@@ -178,6 +205,7 @@ class Fault:
         told: What the unit must say while it is.
         mend: Ends it; None where it lasts no time.
         real_senses: Only the real models notice.
+        small_disk: Needs :attr:`World.small_disk`.
         lasts_s: So long it is left after the unit has said so.
     """
 
@@ -186,6 +214,7 @@ class Fault:
     told: Callable[[UnitStatus], bool]
     mend: Callable[[World], None] | None = None
     real_senses: bool = False
+    small_disk: bool = False
     lasts_s: float = 1.0
 
 
@@ -242,7 +271,15 @@ FAULTS = (
         lambda world: world.surroundings.microphone("hears"),
     ),
     Fault(
-        "disk: takes no more",
+        "disk: full",
+        World.fill_disk,
+        _unit(StatusReason.DISK_FULL),
+        lambda world: (world.data / "ballast").unlink(),
+        small_disk=True,
+        lasts_s=3.0,
+    ),
+    Fault(
+        "disk: no file may grow",
         lambda world: limit_files(world.process.pid, 4_096),
         _unit(StatusReason.DISK_FULL),
         lambda world: limit_files(world.process.pid, resource.RLIM_INFINITY),

@@ -236,7 +236,7 @@ class Deliverer(threading.Thread):
         if len(held) < len(self._held) and not self._under_way:
             self._write_taken()
             self._cursor = -1
-        for message in self._outbox.waiting(self._cursor, room, held):
+        for message in self._waiting(room, held):
             self._cursor = message.sequence
             if message.sequence in self._taken:
                 continue
@@ -247,6 +247,13 @@ class Deliverer(threading.Thread):
             if packet is None:
                 return
             self._under_way[packet] = message
+
+    def _waiting(self, room: int, held: list[str]) -> list[Waiting]:
+        """The next messages; none while the disk has no room even to open the outbox: what is said beside it is said all the same."""
+        try:
+            return self._outbox.waiting(self._cursor, room, held)
+        except OutboxError:
+            return []
 
     def _answers(self, answers: list[Acknowledgement], status_packets: dict[int, bytes]) -> None:
         for answer in answers:

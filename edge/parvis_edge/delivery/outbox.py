@@ -6,6 +6,7 @@ the unit's sequence is given in the same transaction, so it has no gap and no re
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import math
@@ -43,6 +44,8 @@ CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, value INTEGER NOT NUL
 CREATE TABLE IF NOT EXISTS open_events (event TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 """
 _VERSION = 1
+#: What SQLite says of a disk that has no room: for the file, or for the index beside it.
+_NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
 
 
 class OutboxError(Exception):
@@ -95,6 +98,8 @@ class Outbox:
     def __init__(self, path: Path, max_bytes: int = 128 * 1024 * 1024) -> None:
         """Opens it. A file that is damaged is set aside under another name, and a new one begun.
 
+        A disk without room for it is no reason not to start: every call then raises until there is.
+
         Raises:
             OutboxError: The folder cannot be made or written in, or another program has this outbox open.
         """
@@ -110,12 +115,18 @@ class Outbox:
             raise OutboxError(f"{path}: another program speaks for this unit already; end it, or give another --data-dir") from None
         except OSError as error:
             raise OutboxError(f"{path.parent}: {error.strerror}; give a folder that can be written in with --data-dir") from None
+        self._is_open = False
+        self._aside: Path | None = None
         try:
-            self._database = self._opened()
+            self._open()
         except sqlite3.OperationalError as error:
-            raise OutboxError(f"{path}: {error}; give a folder that can be written in with --data-dir") from None
+            if error.sqlite_errorcode & 0xFF not in _NO_ROOM:
+                raise OutboxError(f"{path}: {error}; give a folder that can be written in with --data-dir") from None
+            _log.error("the disk has no room for the outbox; it is tried again", file=str(path), detail=str(error))
         except sqlite3.DatabaseError as error:
             self._set_aside(error)
+            with contextlib.suppress(sqlite3.OperationalError):
+                self._open()
 
     # --- writing --------------------------------------------------------------------------------------------------------------
 
@@ -146,20 +157,12 @@ class Outbox:
                 row = (sequence, Worth.of(final), topic_of(final), body, time.time())
                 database.execute("INSERT INTO messages (sequence, worth, topic, body, queued_s) VALUES (?, ?, ?, ?, ?)", row)
                 self._add("bytes", len(body))
-                self._remember(final, body)
+                _remember(database, final, body)
                 kept.append(final)
                 sequence += 1
-            self._set("next_sequence", sequence)
+            _set(database, "next_sequence", sequence)
             self._shed()
         return kept
-
-    def _remember(self, message: Envelope[Any], body: bytes) -> None:
-        """Keeps the last that was said of each open event, so that it can be ended after a crash."""
-        phase = getattr(message.data, "phase", None)
-        if phase in (Phase.START, Phase.UPDATE):
-            self._database.execute("INSERT OR REPLACE INTO open_events VALUES (?, ?)", (str(message.event_id), body))
-        elif phase is Phase.END:
-            self._database.execute("DELETE FROM open_events WHERE event = ?", (str(message.event_id),))
 
     def _shed(self) -> None:
         """Makes room by the policy of :mod:`.shedding`."""
@@ -257,7 +260,9 @@ class Outbox:
     def close(self) -> None:
         """Closes the file."""
         with self._lock:
-            self._database.close()
+            if self._is_open:
+                self._database.close()
+            self._is_open = False
             self._mine.close()
 
     # --- the file -------------------------------------------------------------------------------------------------------------
@@ -281,51 +286,85 @@ class Outbox:
             raise
         return database
 
-    def _set_aside(self, error: Exception) -> None:
-        """Puts a damaged file out of the way, for a person to look at, and begins a new one with what can be read of the old.
+    def _open(self) -> None:
+        """Opens the file, and takes over what can be read of one that was set aside."""
+        database = self._opened()
+        try:
+            if self._aside is not None:
+                self._take_over(database, self._aside)
+        except sqlite3.Error:
+            database.close()
+            raise
+        self._database, self._is_open, self._aside = database, True, None
 
-        What the sequence had come to cannot be trusted any more. It goes on at the present time in milliseconds, above
-        anything that was ever counted one by one: the hub then sees a gap, which is the truth, and no number twice.
-        """
+    def _set_aside(self, error: Exception) -> None:
+        """Puts a damaged file out of the way, for a person to look at."""
+        if self._is_open:
+            self._database.close()
+        self._is_open = False
         aside = self.path.with_name(f"{self.path.name}.damaged-{uuid.uuid4().hex[:8]}")
         for suffix in ("", "-wal", "-shm"):
             file = self.path.with_name(self.path.name + suffix)
             if file.exists():
                 file.rename(aside.with_name(aside.name + suffix))
-        self._database = self._opened()
+        _log.error("the outbox was damaged and is set aside", file=str(self.path), aside=str(aside), detail=str(error))
+        # One that was set aside before and never taken over comes first: it has what was said.
+        self._aside = self._aside or aside
+
+    def _take_over(self, database: sqlite3.Connection, aside: Path) -> None:
+        """Begins a new file with what can be read of the old.
+
+        What the sequence had come to cannot be trusted any more. It goes on at the present time in milliseconds, above
+        anything that was ever counted one by one: the hub then sees a gap, which is the truth, and no number twice.
+        """
         saved = list(_readable(aside))
-        with self._database as database:
+        with database:
             database.execute("BEGIN IMMEDIATE")
             for row, message in saved:
                 database.execute("INSERT OR IGNORE INTO messages (sequence, worth, topic, body, queued_s) VALUES (?, ?, ?, ?, ?)", row)
-                self._remember(message, row[3])
-            self._set("bytes", sum(len(row[3]) for row, _ in saved))
-            self._set("next_sequence", int(time.time() * 1_000))
-        _log.error("the outbox was damaged and is set aside", file=str(self.path), aside=str(aside), detail=str(error), saved=len(saved))
+                _remember(database, message, row[3])
+            _set(database, "bytes", sum(len(row[3]) for row, _ in saved))
+            _set(database, "next_sequence", int(time.time() * 1_000))
+        _log.warning("what could be read of the damaged outbox was taken over", aside=str(aside), saved=len(saved))
 
     def _guarded(self, action: Callable[[], R]) -> R:
         """Does something with the database, whatever becomes of the disk."""
         with self._lock:
             try:
-                return action()
+                try:
+                    return self._done(action)
+                except (sqlite3.OperationalError, sqlite3.ProgrammingError):
+                    raise
+                except sqlite3.DatabaseError as error:
+                    self._set_aside(error)
+                    return self._done(action)
             except sqlite3.OperationalError as error:
                 raise OutboxError(f"{self.path}: {error}") from None
-            except sqlite3.ProgrammingError:
-                raise
-            except sqlite3.DatabaseError as error:
-                self._database.close()
-                self._set_aside(error)
-                return action()
+
+    def _done(self, action: Callable[[], R]) -> R:
+        if not self._is_open:
+            self._open()
+        return action()
 
     def _number(self, name: str) -> int:
         row = self._database.execute("SELECT value FROM numbers WHERE name = ?", (name,)).fetchone()
         return int(row[0]) if row else 0
 
-    def _set(self, name: str, value: int) -> None:
-        self._database.execute("INSERT OR REPLACE INTO numbers VALUES (?, ?)", (name, value))
-
     def _add(self, name: str, value: int) -> None:
-        self._set(name, self._number(name) + value)
+        _set(self._database, name, self._number(name) + value)
+
+
+def _set(database: sqlite3.Connection, name: str, value: int) -> None:
+    database.execute("INSERT OR REPLACE INTO numbers VALUES (?, ?)", (name, value))
+
+
+def _remember(database: sqlite3.Connection, message: Envelope[Any], body: bytes) -> None:
+    """Keeps the last that was said of each open event, so that it can be ended after a crash."""
+    phase = getattr(message.data, "phase", None)
+    if phase in (Phase.START, Phase.UPDATE):
+        database.execute("INSERT OR REPLACE INTO open_events VALUES (?, ?)", (str(message.event_id), body))
+    elif phase is Phase.END:
+        database.execute("DELETE FROM open_events WHERE event = ?", (str(message.event_id),))
 
 
 def _readable(damaged: Path) -> Iterator[tuple[tuple[Any, ...], Envelope[Any]]]:

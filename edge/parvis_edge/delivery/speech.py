@@ -15,7 +15,7 @@ from parvis_contract import Clock, Envelope, Refused, StatusReason, dump_message
 
 from parvis_edge.perception import Finding
 
-from .messages import JudgementError, Messenger, numbered
+from .messages import JudgementError, Messenger, ended, numbered
 from .outbox import Outbox, OutboxError
 from .shedding import Worth
 
@@ -66,6 +66,8 @@ class StandardOutput:
 class Kept:
     """Puts messages into the outbox; while the disk takes none, keeps them in memory and tries again.
 
+    Before anything else, it ends the events that the last run left open.
+
     Args:
         outbox: The outbox.
         most: So many are kept in memory; beyond, the least worth goes, the oldest first.
@@ -80,6 +82,7 @@ class Kept:
         self._most = most
         self._backlog: deque[Envelope[Any]] = deque()
         self._lock = threading.Lock()
+        self._begun = False
         self.reason: StatusReason | None = None
         self.shed = 0
 
@@ -97,38 +100,51 @@ class Kept:
     def retry(self) -> None:
         """Tries again what is still in memory."""
         with self._lock:
-            if self._backlog:
+            if self._backlog or not self._begun:
                 self._flush()
 
     def _flush(self) -> None:
-        while self._backlog:
-            batch = list(self._backlog)[:100]
-            try:
-                self._outbox.put(batch)
-            except OutboxError as error:
-                if self.reason is None:
-                    _log.error("the disk takes nothing; events are kept in memory", detail=str(error), kept=len(self._backlog))
-                self.reason = StatusReason.DISK_FULL
-                self._shed()
-                return
-            except Refused:
-                batch = self._one_by_one(batch)
-            for _ in batch:
-                self._backlog.popleft()
+        try:
+            self._end_orphans()
+            self._put_all()
+        except OutboxError as error:
+            if self.reason is None:
+                _log.error("the disk takes nothing; events are kept in memory", detail=str(error), kept=len(self._backlog))
+            self.reason = StatusReason.DISK_FULL
+            self._shed()
+            return
         if self.reason is not None:
             _log.info("the disk takes events again")
         self.reason = None
 
-    def _one_by_one(self, batch: list[Envelope[Any]]) -> list[Envelope[Any]]:
-        """Of a batch that was refused as a whole: keeps what can be; gives what has been dealt with."""
-        for index, message in enumerate(batch):
+    def _end_orphans(self) -> None:
+        if self._begun:
+            return
+        orphans = self._outbox.orphans()
+        if orphans:
+            _log.warning("the last run was cut short; its open events are ended", events=len(orphans))
+            self._backlog.extendleft(ended(last) for last in reversed(orphans))
+        self._begun = True
+
+    def _put_all(self) -> None:
+        while self._backlog:
+            batch = list(self._backlog)[:100]
+            try:
+                self._outbox.put(batch)
+            except Refused:
+                self._one_by_one(batch)
+            else:
+                for _ in batch:
+                    self._backlog.popleft()
+
+    def _one_by_one(self, batch: list[Envelope[Any]]) -> None:
+        """Of a batch that was refused as a whole, keeps what can be."""
+        for message in batch:
             try:
                 self._outbox.put([message])
             except Refused as error:
                 _log.error("a judgement is outside the contract and not said", type=message.name, detail=str(error))
-            except OutboxError:
-                return batch[:index]
-        return batch
+            self._backlog.popleft()
 
     def _shed(self) -> None:
         while len(self._backlog) > self._most:
