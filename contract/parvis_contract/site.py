@@ -186,6 +186,18 @@ class Tags(FileModel):
     allow: Annotated[tuple[Tag, ...], Field(max_length=587)] = Field(
         default=(), description="Counts under the profile `lab` only; elsewhere the signed allowlist does."
     )
+    retro_reflective: Annotated[bool, Field(strict=True)] = Field(
+        default=False, description="True makes every camera of the site blind but for tags that throw light back; nothing else is judged."
+    )
+    exposure_us: Annotated[float, Field(strict=True, ge=1.0, le=20_000.0)] | None = Field(
+        default=None, description="What a camera that is plugged in is set to; others are set in themselves."
+    )
+
+    @model_validator(mode="after")
+    def _blind(self) -> Tags:
+        if self.exposure_us is not None and not self.retro_reflective:
+            raise ValueError("`exposure_us` is for tags that throw light back: say `retro_reflective: true` too")
+        return self
 
 
 class Site(FileModel):
@@ -233,6 +245,11 @@ class Site(FileModel):
         if self._profile is None:
             raise LookupError(f"site {self.site} has no profile loaded: nothing may start")
         return self._profile
+
+    @property
+    def blind(self) -> bool:
+        """True if the site's cameras show nothing but tags that throw light back."""
+        return self.tags is not None and self.tags.retro_reflective
 
     def under(self, profile: Profile) -> Site:
         """Puts this plan under a profile."""

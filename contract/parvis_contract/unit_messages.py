@@ -173,6 +173,7 @@ class StatusReason(StrEnum):
     CLOCK_JUMPED = "clock_jumped"
     OVERHEATED = "overheated"
     BROKER_REFUSES = "broker_refuses"
+    NOT_DARK = "not_dark"
 
 
 class SenseStatus(Closed):

@@ -94,6 +94,11 @@ class Perceiver(threading.Thread):
         """A smoothed time of one run of the model; None before the first."""
         return self._sense.inference_ms
 
+    @property
+    def ailment(self) -> StatusReason | None:
+        """Why the sense cannot judge what it is given; None if it can."""
+        return getattr(self._sense, "ailment", None)
+
     def run(self) -> None:
         """Until the feed ends."""
         try:

@@ -109,10 +109,13 @@ def default_makers(
     def camera(site: Site, unit: str, allowed: frozenset[str]) -> Sense[Any]:
         import cv2
 
+        from .analysers.blind_camera import BlindCameraSense
         from .analysers.camera import CameraSense
 
         # One thread a sense: a second core belongs to the other sense, or to nobody.
         cv2.setNumThreads(1)
+        if site.blind:
+            return BlindCameraSense(site, unit, allowed, allowed_tags)
         return CameraSense(site, unit, allowed, bundle("nanodet-g-416"), allowed_tags, shelf)
 
     def microphone(site: Site, unit: str, allowed: frozenset[str]) -> Sense[Any]:

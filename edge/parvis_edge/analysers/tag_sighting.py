@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 from parvis_contract import Position
 
 from parvis_edge.perception import Frame, TagSeen
@@ -46,22 +47,35 @@ class TagSightings:
 
     def see(self, frame: Frame, scene: Scene) -> list[TagSeen]:
         """Reads a frame that the scene was made of."""
-        allow = self._allowed()
-        if not allow:
-            return []
-        self._reader.allow = allow
         time_s = scene.time_s
         parts = [*scene.looked_px, *(self._around(track.box_px) for track in scene.of_kind("person"))]
         if self._whole_s is None or time_s - self._whole_s >= WHOLE_EVERY_S:
             self._whole_s = time_s
             parts = [(0, 0, *self._view.size_px)]
+        return self.tell(time_s, frame.image, parts, lambda tag: self._position(tag, scene))
+
+    def tell(
+        self, time_s: float, image: npt.NDArray[np.uint8], parts: list[Box], place: Callable[[ReadTag], Position | None]
+    ) -> list[TagSeen]:
+        """Reads parts of a picture.
+
+        Args:
+            time_s: When it was taken.
+            image: ``(H, W, 3)`` uint8.
+            parts: Left, top, right, bottom of each.
+            place: Where a tag's wearer stands.
+        """
+        allow = self._allowed()
+        if not allow:
+            return []
+        self._reader.allow = allow
         self._said = [(said_s, tag) for said_s, tag in self._said if time_s - said_s < EVERY_S]
         seen = []
-        for tag in self._reader.read(frame.image, parts):
+        for tag in self._reader.read(image, parts):
             if any(_same(tag, other) for _, other in self._said):
                 continue
             self._said.append((time_s, tag))
-            seen.append(TagSeen(time_s, tag.number, self._position(tag, scene)))
+            seen.append(TagSeen(time_s, tag.number, place(tag)))
         return seen
 
     def _around(self, box_px: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Box:
