@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import structlog
 
+from tests import postgres
+
 # Tests that load the model runtime themselves: it must not report to its maker either.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
@@ -51,6 +53,26 @@ def mosquitto() -> Path:
 def chromium() -> Path:
     """A real browser's program."""
     return _program("chromium", "/usr/bin/chromium-browser")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[postgres.Postgres]:
+    """A real PostgreSQL with PostGIS, running."""
+    programs = postgres.programs()
+    if programs is None:
+        _missing("postgresql", "apt install postgresql-postgis")
+        raise AssertionError
+    with postgres.cluster(programs) as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new store, of each database in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'hub.sqlite'}"
+    running: postgres.Postgres = request.getfixturevalue("postgresql")
+    return running.database()
 
 
 @pytest.fixture(autouse=True)

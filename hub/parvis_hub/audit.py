@@ -97,11 +97,6 @@ def _reading(store: str | None, data_dir: Path) -> Iterator[Connection]:
     try:
         engine = open_existing(store or default_url(data_dir.absolute()))
         with engine.connect() as connection:
-            # One view of all tables, though the hub may be writing.
-            if engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN")
-            else:
-                connection = connection.execution_options(isolation_level="REPEATABLE READ")  # noqa: PLW2901
             yield connection
     except (StoreError, SQLAlchemyError) as error:
         _fail(str(error))

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from parvis_hub import governance
 
-from .schema import SCHEMA_VERSION, facts, metadata
+from . import migrations
+from .schema import facts
 
 
 class StoreError(RuntimeError):
@@ -44,35 +45,32 @@ class Database:
         """
         self._writing = threading.RLock()
         try:
-            self.engine = _engine(url)
-            metadata.create_all(self.engine)
-            governance.log.metadata.create_all(self.engine)
-            self._check({"schema": str(SCHEMA_VERSION), "site": site})
+            self._writer = _engine(url)
+            self.engine = _reader(self._writer)
             with self.write() as connection:
+                migrations.upgrade(connection)
+                self._check_site(connection, site)
                 governance.prepare(connection)
-        except governance.LogBroken as error:
-            raise StoreError(str(error)) from None
-        except SQLAlchemyError as error:
-            reason = getattr(error, "orig", None) or error
-            raise StoreError(
-                f"the store {_shown(url)} cannot be opened: {reason}. Is its folder there, and may the hub write to it?"
-            ) from None
+        except (governance.LogBroken, migrations.NewerStore) as error:
+            raise StoreError(f"{error}. {_OWN}") from None
+        except (SQLAlchemyError, ImportError) as error:
+            raise StoreError(_cannot_be_opened(url, error)) from None
 
-    def _check(self, expected: dict[str, str]) -> None:
-        with self.write() as connection:
-            known: dict[str, str] = {row.name: row.value for row in connection.execute(select(facts))}
-            for name, value in expected.items():
-                if known.setdefault(name, value) != value:
-                    advice = "Give this hub a store of its own, with --data-dir or --store."
-                    raise StoreError(f"the store's {name} is {known[name]}, and this hub's is {value}. {advice}")
-            if new := [{"name": name, "value": value} for name, value in known.items()]:
-                connection.execute(facts.delete())
-                connection.execute(insert(facts), new)
+    @staticmethod
+    def _check_site(connection: Connection, site: str) -> None:
+        known = connection.execute(select(facts.c.value).where(facts.c.name == "site")).scalar_one_or_none()
+        if known is None:
+            connection.execute(insert(facts).values(name="site", value=site))
+        elif known != site:
+            raise StoreError(f"the store is of the site {known}, and this hub of {site}. {_OWN}")
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that changes something: on disk when the block ends, undone if it raises."""
-        with self._writing, self.engine.begin() as connection:
+        with self._writing, self._writer.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                # A writer waits for the one before it, whatever process that is of, and then sees what it wrote.
+                connection.execute(select(func.pg_advisory_xact_lock(_WRITERS)))
             yield connection
 
     @contextmanager
@@ -93,27 +91,59 @@ def open_existing(url: str) -> Engine:
         StoreError: There is none, or it cannot be opened.
     """
     try:
-        engine = _engine(url)
+        engine = _reader(_engine(url))
         path = engine.url.database
         if engine.dialect.name == "sqlite" and not (path and Path(path).is_file()):
             raise StoreError(f"there is no store {path or url}. Say where it is with --data-dir or --store, as the hub is run with.")
         with engine.connect() as connection:
             missing = [table.name for table in governance.log.metadata.sorted_tables if not inspect(connection).has_table(table.name)]
     except (SQLAlchemyError, ImportError) as error:
-        raise StoreError(f"the store {_shown(url)} cannot be opened: {getattr(error, 'orig', None) or error}") from None
+        raise StoreError(_cannot_be_opened(url, error)) from None
     if missing:
         raise StoreError(f"the store {_shown(url)} has no table {missing[0]}: no hub with a log has used it, or the table was deleted")
     return engine
+
+
+_OWN = "Give this hub a store of its own, with --data-dir or --store."
+
+
+def _cannot_be_opened(url: str, error: Exception) -> str:
+    reason = str(getattr(error, "orig", None) or error).strip()
+    advice = "Is its folder there, and may the hub write to it?"
+    if url.startswith("postgresql"):
+        advice = "PostgreSQL needs the extension PostGIS, the hub a database of its own there, and Python the extra parvis-hub[postgresql]."
+    return f"the store {_shown(url)} cannot be opened: {reason}. {advice}"
+
+
+#: The advisory lock of PostgreSQL that a hub's writers take: "parvis", so that it is nobody else's in the same database.
+_WRITERS = int.from_bytes(b"parvis", "big")
 
 
 def _engine(url: str) -> Engine:
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    elif engine.dialect.name != "postgresql":
+        raise StoreError(f"a store is SQLite or PostgreSQL, not {engine.dialect.name}")
     return engine
 
 
+def _reader(engine: Engine) -> Engine:
+    """The same for reading: from the first question to the last, one state of the store."""
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(reading=True)
+    return engine.execution_options(isolation_level="REPEATABLE READ")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer waits at its beginning, rather than find at its end that what it has read is no more.
+    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reading") else "BEGIN IMMEDIATE")
+
+
 def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # The driver's own way of beginning leaves out reading, and every change of a table.
+    connection.isolation_level = None
     cursor = connection.cursor()
     # What is committed survives the loss of power, and what is deleted is overwritten.
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "secure_delete=ON"):

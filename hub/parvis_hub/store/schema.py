@@ -1,15 +1,12 @@
 """The tables. Every row of what units said, and of what was made of it, has an expiry.
 
-Times are microseconds since 1970 in UTC (`…_us`), ids are UUIDs in lower case, messages are the contract's JSON.
+Times are microseconds since 1970 in UTC (`…_us`), ids are UUIDs in lower case, messages are the contract's JSON. A change here needs a
+step in `migrations/versions`, which brings the stores there are to the same.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
-
-#: Raised with every change of the tables that are here; a table that is new is made where it is lacking.
-#: A store of another version is refused rather than guessed at.
-SCHEMA_VERSION = 1
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -78,6 +75,9 @@ incidents = Table(
     Column("superseded_by", String(36)),
     Column("expires_us", BigInteger, nullable=False),
     Column("message", Text, nullable=False),
+    Column("lon", Float, nullable=False),
+    Column("lat", Float, nullable=False),
+    Index("incidents_by_place", "lon", "lat"),
     Index("incidents_by_time", "last_us"),
     Index("incidents_by_expiry", "expires_us"),
 )

@@ -145,7 +145,7 @@ class Store:
         """Keeps a batch, whole; when this returns it is on disk.
 
         Returns:
-            The ids of the incidents that have a new revision.
+            The ids of the incidents that have a new revision, or a new plate.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: Nothing of it was kept; the same batch may be tried again.
@@ -155,7 +155,15 @@ class Store:
             revised = self._add_incidents(connection, batch.incidents)
             self._add_units(connection, batch.units)
             _add_counts(connection, batch.counts)
-        return revised
+            illustrated = self._illustrated(connection, batch.arrived)
+        return list(dict.fromkeys((*revised, *illustrated)))
+
+    def _illustrated(self, connection: Connection, arrived: Iterable[Arrived]) -> list[str]:
+        """The incidents that plates among what has arrived are of."""
+        about = [str(each.message.data.event) for each in arrived if each.message.name == "evidence.plate"]
+        if not about:
+            return []
+        return [row.incident for row in connection.execute(self.among(members, members.c.event, about, members.c.incident))]
 
     def _add_arrived(self, connection: Connection, arrived: Iterable[Arrived]) -> None:
         rows: dict[Table, list[dict[str, Any]]] = {}
@@ -234,6 +242,8 @@ class Store:
             "superseded_by": None,
             "expires_us": expires_us,
             "message": dump_unchecked(message).decode(),
+            "lon": incident.position.lon,
+            "lat": incident.position.lat,
         }
 
     def _superseded(self, old: Row[Any], change: Change, expires_us: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from parvis_contract import Site, Verdict, load_site, new_id
 from parvis_hub import governance
 from parvis_hub.cli import app
 from parvis_hub.governance import Broken, Fault, Head, PlateViewed, RowsExpired, Sound, What
-from parvis_hub.store import BadDecision, Database, DecisionReason, Desk, Notices, Store, default_url
+from parvis_hub.store import BadDecision, Database, DecisionReason, Desk, Notices, Store
 from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -36,8 +36,8 @@ def site(tmp_path: Path) -> Site:
 
 
 @pytest.fixture
-def keeping(site: Site, tmp_path: Path) -> Keeping:
-    return Keeping(site, tmp_path)
+def keeping(site: Site, store_url: str) -> Keeping:
+    return Keeping(site, store_url)
 
 
 def entries(database: Database) -> list[governance.Entry]:
@@ -124,12 +124,12 @@ def test_what_expired_is_recorded_with_its_number_of_rows(keeping: Keeping) -> N
 
 def test_without_its_entry_there_is_no_decision(keeping: Keeping) -> None:
     (incident,) = keeping.keep(a_shot())
-    sql(keeping.database, "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+    sql(keeping.database, "ALTER TABLE audit RENAME TO away")
     with pytest.raises(SQLAlchemyError):
         decide(keeping, incident)
     assert keeping.rows("decisions") == 0
     assert keeping.desk.incidents()[0].message.data.operator.verdict is Verdict.UNCONFIRMED
-    sql(keeping.database, "DROP TRIGGER full")
+    sql(keeping.database, "ALTER TABLE away RENAME TO audit")
     decide(keeping, incident)
     assert (keeping.rows("decisions"), keeping.rows("audit")) == (1, 1)
 
@@ -140,19 +140,19 @@ from datetime import datetime, UTC
 from pathlib import Path
 from parvis_contract import Verdict, load_site
 from parvis_hub.store import *
-folder, incident = Path(sys.argv[1]), uuid.UUID(sys.argv[2])
-site = load_site(folder / "site.yaml")
-desk = Desk(Store(Database(default_url(folder), site.site), site), site, Notices())
+plan, url, incident = Path(sys.argv[1]), sys.argv[2], uuid.UUID(sys.argv[3])
+site = load_site(plan)
+desk = Desk(Store(Database(url, site.site), site), site, Notices())
 while True:
     desk.decide(incident, Verdict.CONFIRMED, DecisionReason.SEEN_ON_SITE, "a-martin", datetime.now(UTC))
     print("decided", flush=True)
 """
 
 
-def test_a_kill_leaves_no_decision_without_its_entry(keeping: Keeping, tmp_path: Path) -> None:
+def test_a_kill_leaves_no_decision_without_its_entry(keeping: Keeping, site: Site, store_url: str) -> None:
     (incident,) = keeping.keep(a_shot())
     for wait_s in (0.0, 0.013, 0.031):
-        command = [sys.executable, "-c", _DECIDING, str(tmp_path), incident]
+        command = [sys.executable, "-c", _DECIDING, str(site.path), store_url, incident]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as deciding:
             assert deciding.stdout is not None
             assert deciding.stdout.readline()
@@ -162,9 +162,9 @@ def test_a_kill_leaves_no_decision_without_its_entry(keeping: Keeping, tmp_path:
         assert isinstance(check(keeping.database), Sound)
 
 
-def test_two_consoles_decide_at_once(keeping: Keeping, site: Site, tmp_path: Path) -> None:
+def test_two_consoles_decide_at_once(keeping: Keeping, site: Site, store_url: str) -> None:
     (incident,) = keeping.keep(a_shot())
-    desks = [Desk(Store(Database(default_url(tmp_path), site.site), site), site, Notices()) for _ in range(2)]
+    desks = [Desk(Store(Database(store_url, site.site), site), site, Notices()) for _ in range(2)]
 
     def work(desk: Desk, by: str) -> None:
         for _ in range(20):
@@ -340,22 +340,22 @@ def audit(*words: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
-def test_the_command_says_what_it_found(keeping: Keeping, tmp_path: Path) -> None:
+def test_the_command_says_what_it_found(keeping: Keeping, store_url: str) -> None:
     fill(keeping.database, 10)
-    where = ("--data-dir", str(tmp_path))
+    where = ("--store", store_url)
     head = str(entries(keeping.database)[-1].head)
     code, out, _ = audit("verify", *where)
     assert (code, f"head: {head}" in out, "No noted head" in out) == (0, True, True)
-    code, out, _ = audit("verify", "--store", default_url(tmp_path), "--head", head)
+    code, out, _ = audit("verify", *where, "--head", head)
     assert (code, "No noted head" in out) == (0, False)
     sql(keeping.database, "DELETE FROM audit WHERE number = 5")
     code, out, _ = audit("verify", *where)
     assert (code, out) == (1, "BROKEN: entry 5 is missing: after entry 4 comes entry 6\n")
 
 
-def test_an_export_can_be_checked_without_the_program(keeping: Keeping, tmp_path: Path) -> None:
+def test_an_export_can_be_checked_without_the_program(keeping: Keeping, store_url: str) -> None:
     fill(keeping.database, 5)
-    code, out, _ = audit("export", "--data-dir", str(tmp_path))
+    code, out, _ = audit("export", "--store", store_url)
     assert code == 0
     previous = NOBODY
     for number, line in enumerate(out.splitlines(), 1):

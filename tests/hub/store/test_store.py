@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,7 +23,6 @@ from parvis_hub.store import (
     Store,
     StoreError,
     UnknownIncident,
-    default_url,
 )
 from parvis_hub.store.notices import MAX_WAITING, RESYNC
 from sqlalchemy import text
@@ -40,9 +40,9 @@ def site(tmp_path: Path) -> Site:
 class Keeping:
     """A store, its desk, and a correlator that writes to it."""
 
-    def __init__(self, site: Site, folder: Path) -> None:
+    def __init__(self, site: Site, url: str) -> None:
         self.now_s = START_S
-        self.database = Database(default_url(folder), site.site)
+        self.database = Database(url, site.site)
         self.store = Store(self.database, site, lambda: int(self.now_s * 1e6))
         self.desk = Desk(self.store, site, Notices())
         self.correlator = Correlator(site)
@@ -66,8 +66,10 @@ class Keeping:
 
 
 @pytest.fixture
-def keeping(site: Site, tmp_path: Path) -> Keeping:
-    return Keeping(site, tmp_path)
+def keeping(site: Site, store_url: str) -> Iterator[Keeping]:
+    keeping = Keeping(site, store_url)
+    yield keeping
+    keeping.database.close()
 
 
 def a_shot() -> Street:
@@ -186,17 +188,15 @@ def test_every_row_goes_when_its_time_has_come_but_an_open_incident_keeps_its_ev
     assert keeping.desk.incidents() == []
 
 
-@pytest.mark.parametrize("change", ["INSERT OR REPLACE INTO facts VALUES ('schema', '99')", None])
-def test_a_store_of_another_site_or_version_is_refused(site: Site, tmp_path: Path, change: str | None) -> None:
-    database = Database(default_url(tmp_path), site.site)
-    if change:
-        with database.write() as connection:
-            connection.execute(text(change))
+def test_a_store_of_another_site_is_refused(site: Site, store_url: str) -> None:
+    Database(store_url, site.site).close()
     with pytest.raises(StoreError, match="store of its own"):
-        Database(default_url(tmp_path), site.site if change else "elsewhere")
+        Database(store_url, "elsewhere")
 
 
-@pytest.mark.parametrize("url", ["sqlite:////no/such/folder/hub.sqlite", "not a url", "sqlite:////dev/null"])
+@pytest.mark.parametrize(
+    "url", ["sqlite:////no/such/folder/hub.sqlite", "not a url", "sqlite:////dev/null", "postgresql://nobody@/nothing?host=/no/such/folder"]
+)
 def test_a_store_that_cannot_be_opened_says_so(url: str) -> None:
     with pytest.raises(StoreError, match="cannot be opened"):
         Database(url, "quay")
