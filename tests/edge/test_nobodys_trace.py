@@ -229,3 +229,49 @@ def test_a_unit_that_leaks_is_caught(leak: str, drawn: Path, tmp_path: Path) -> 
     done = place.run("--video", drawn, "--stdout", program=[str(program)])
     assert done.returncode == 0, done.stderr.decode()
     assert place.leaks(set()) != []
+
+
+#: The program with its tracks numbered from elsewhere, its analysers' keys changed, and perhaps a leak.
+_NUMBERED = """\
+import sys
+from dataclasses import replace
+sys.argv.pop(1)
+FIRST = {first}
+from parvis_edge.analysers.camera import CameraSense
+from parvis_edge.vision.tracker import Tracker
+begin, process, finish = Tracker.__init__, CameraSense.process, CameraSense.finish
+def numbered(self, *arguments):
+    begin(self, *arguments)
+    self._number = FIRST
+def keyed(findings):
+    return [replace(each, key=(FIRST, each.key){leak}) if hasattr(each, "key") else each for each in findings]
+Tracker.__init__ = numbered
+CameraSense.process = lambda self, item: keyed(process(self, item))
+CameraSense.finish = lambda self: keyed(finish(self))
+from parvis_edge.cli import app
+app()
+"""
+
+
+def said_on_the_wire(film: Path, folder: Path, mosquitto: Path, first: int, leak: str = "") -> list[tuple[str, bytes]]:
+    """Topic and bytes of all that is published of events and counts, with tracks numbered from ``first``."""
+    folder.mkdir()
+    place = Place(folder)
+    program = folder / "numbered.py"
+    program.write_text(_NUMBERED.format(first=first, leak=leak))
+    with Broker(mosquitto) as broker, Subscriber(broker.port), Wiretap(broker.port) as wire:
+        what = ("--video", film, "--start", "2026-06-21T18:00:00Z", "--pace", "fast", "--data-dir", place.data)
+        done = place.run(*what, "--broker", f"127.0.0.1:{wire.port}", program=[str(program)])
+        assert done.returncode == 0, done.stderr.decode()
+        assert not any(str(first).encode() in sent for sent in wire.sent if first)
+        return sorted((packet.topic, packet.payload) for packet in wire.packets() if packet.kind == PUBLISH and "/event/" in packet.topic)
+
+
+def test_no_tracks_number_and_no_analysers_key_leaves_a_trace(people: Path, mosquitto: Path, tmp_path: Path) -> None:
+    said = said_on_the_wire(people, tmp_path / "from nought", mosquitto, 0)
+    assert "zone.intrusion" in only_messages(body for _, body in said)
+    # Were any byte made from such a number, plainly or through a digest, it would be another now.
+    assert said_on_the_wire(people, tmp_path / "from elsewhere", mosquitto, 73_902_157) == said
+    # And where one is made from it, in whatever disguise, it shows: here in the far digits of a confidence.
+    leak = ", confidence=each.confidence * (1 - FIRST / 1e10)"
+    assert said_on_the_wire(people, tmp_path / "leaking", mosquitto, 73_902_157, leak) != said
