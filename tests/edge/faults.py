@@ -49,7 +49,6 @@ class World:
         self.data = folder / "data"
         self.data.mkdir()
         self.small_disk = False
-        self.still = False
         self.size = 0
         self.surroundings = Surroundings(folder / "surroundings")
         self.camera = Camera(self._draw)
@@ -64,7 +63,7 @@ class World:
     def _draw(self, number: int) -> Image:
         """A lit wall with a texture, and noise as every sensor has it."""
         width, height = SIZES[self.size]
-        rng = np.random.default_rng(0 if self.still else number)
+        rng = np.random.default_rng(number)
         wall = np.random.default_rng(7).integers(60, 220, (height // 16, width // 16, 3)).repeat(16, 0).repeat(16, 1)
         return np.asarray(np.clip(wall + rng.normal(0.0, 6.0, wall.shape), 0, 255), np.uint8)
 
@@ -228,10 +227,6 @@ def _set(**values: Any) -> Callable[[World], None]:
     return act
 
 
-def _still(still: bool) -> Callable[[World], None]:
-    return lambda world: setattr(world, "still", still)
-
-
 def _resize(world: World) -> None:
     world.size = 1 - world.size
 
@@ -249,7 +244,13 @@ FAULTS = (
         lambda world: world.camera.switch_on(),
     ),
     Fault("camera: connected, no more pictures", _set(frozen=True), _camera(StatusReason.NO_DATA), _set(frozen=False)),
-    Fault("camera: the same picture again and again", _still(True), _camera(StatusReason.TAMPERED), _still(False), real_senses=True),
+    Fault(
+        "camera: the same picture again and again",
+        _set(repeats=True),
+        _camera(StatusReason.TAMPERED),
+        _set(repeats=False),
+        real_senses=True,
+    ),
     Fault("camera: another resolution", _resize, _camera(StatusReason.FORMAT_CHANGED)),
     Fault("camera: garbage in its pictures", _set(garbage=True), _camera(StatusReason.SOURCE_UNREADABLE), _set(garbage=False)),
     Fault(

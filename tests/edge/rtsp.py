@@ -36,6 +36,7 @@ class Camera:
         viewers: How many connections it has served.
         frozen: True sends nothing more, but stays connected.
         garbage: True sends random bytes in place of pictures.
+        repeats: True sends the same coded picture again and again, as a camera does whose program hangs.
         noise: True sends random bytes in place of packets, as a line that is badly damaged.
     """
 
@@ -44,6 +45,7 @@ class Camera:
         self.frozen = False
         self.garbage = False
         self.noise = False
+        self.repeats = False
         self.viewers = 0
         self._closing = threading.Event()
         self._listener: socket.socket | None = None
@@ -122,6 +124,7 @@ class Camera:
     def _send(self, connection: socket.socket) -> None:
         """Pictures at their rate, until the viewer or the camera goes."""
         encoder: Any = None
+        whole = b""
         sequence = 0
         begun_s = time.monotonic()
         with contextlib.suppress(OSError):
@@ -135,7 +138,12 @@ class Camera:
                     encoder = _encoder(image)
                 frame = av.VideoFrame.from_ndarray(image, format="bgr24")
                 frame.pts, frame.time_base = number, Fraction(1, RATE_HZ)
-                content = b"".join(bytes(packet) for packet in encoder.encode(frame))
+                packets = encoder.encode(frame)
+                content = b"".join(bytes(packet) for packet in packets)
+                if self.repeats and whole:
+                    content = whole
+                elif any(packet.is_keyframe for packet in packets):
+                    whole = content
                 if self.garbage:
                     content = os.urandom(len(content) + 100)
                 if self.noise:
