@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import time
 from collections.abc import Iterator
@@ -168,6 +169,14 @@ def _undecodable(source: Source) -> SourceError:
 
 def _explained(source: Source, error: Exception) -> SourceError:
     """The error in words that say what to do."""
+    number = getattr(error, "errno", None)
+    if source.kind is Kind.DEVICE and number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
+        return SourceError(f"{source}: no such camera; is it plugged in (ls /dev/video*)?", StatusReason.SOURCE_MISSING)
+    if source.kind is Kind.DEVICE and number == errno.EBUSY:
+        return SourceError(
+            f"{source}: another program has it open; end that one, or stop the unit that runs (systemctl stop parvis-edge@UNIT)",
+            StatusReason.SOURCE_UNREADABLE,
+        )
     if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError | PermissionError):
         return SourceError(f"{source}: access is refused; check the user name and password, or permissions", StatusReason.SOURCE_UNREADABLE)
     if isinstance(error, av.error.TimeoutError | av.error.ExitError | TimeoutError):
@@ -177,4 +186,5 @@ def _explained(source: Source, error: Exception) -> SourceError:
     if isinstance(error, ConnectionError | av.error.HTTPError) or (isinstance(error, OSError) and not source.recorded):
         what = getattr(error, "strerror", None) or type(error).__name__
         return SourceError(f"{source}: {what}; is it switched on, and is the address right?", StatusReason.CONNECTION_LOST)
-    return SourceError(f"{source}: is no picture or sound format that can be read; is the file whole?", StatusReason.SOURCE_UNREADABLE)
+    advice = "is the file whole?" if source.recorded else "is the address that of the stream, and its coding one that is known?"
+    return SourceError(f"{source}: is no picture or sound format that can be read; {advice}", StatusReason.SOURCE_UNREADABLE)
