@@ -40,14 +40,14 @@ class Broken(Darkness):
         return super().process(item)
 
 
-def run(frames: Iterable[Frame], kind: type[Darkness] = Darkness) -> tuple[Perceiver, Listener]:
+def run(frames: Iterable[Frame], kind: type[Darkness] = Darkness, *, recorded: bool = True) -> tuple[Perceiver, Listener]:
     queue: BoundedQueue[Frame] = BoundedQueue(4, drop_oldest=False)
     stop = threading.Event()
 
     def open_source() -> Iterator[Frame]:
         return iter(frames)
 
-    source = Source(Kind.FILE, "frames", recorded=True)
+    source = Source(Kind.FILE if recorded else Kind.STDIN, "frames", recorded=recorded)
     feed: Feed[Any] = Feed("camera", source, open_source=open_source, queue=queue, tally=Tally(), pace=Pace(0.0, stop, real=False))
     listener = Listener()
     perceiver = Perceiver("camera", feed=feed, queue=queue, make=kind, sense=kind(), listener=listener)
@@ -83,6 +83,13 @@ def test_another_picture_size_or_a_clock_set_back_ends_what_is_open_and_begins_a
     perceiver, listener = run([dark(0.0), dark(1.0), other])
     assert [phase for _, phase in listener.said] == [Phase.START, Phase.UPDATE, Phase.END, Phase.START, Phase.END]
     assert perceiver.analysed == 3
+
+
+def test_a_clock_set_ahead_lets_nothing_last_an_hour() -> None:
+    # A live source: the second picture comes at once, and an hour later by its time.
+    perceiver, listener = run([dark(0.0), dark(0.1), dark(3_600.2), dark(3_600.3)], recorded=False)
+    assert [phase for _, phase in listener.said] == [Phase.START, Phase.UPDATE, Phase.END, Phase.START, Phase.UPDATE, Phase.END]
+    assert perceiver.tampered is False
 
 
 def test_a_sense_that_breaks_down_says_so_and_holds_nobody_up() -> None:

@@ -167,7 +167,8 @@ class Feed(threading.Thread, Generic[Item]):
             _log.warning(
                 "the recording ends in something unreadable; what came before was judged", sense=self._sense, source=str(self._source)
             )
-        self.liveness.ended(StreamState.HEALTHY, StatusReason.SOURCE_ENDED)
+        # What is live has no end of its own: whoever fed standard input is gone.
+        self.liveness.ended(StreamState.HEALTHY if self._source.recorded else StreamState.FAILED, StatusReason.SOURCE_ENDED)
         _log.info("source ended", sense=self._sense, items=self.tally.items, damaged=self.tally.corrupt, gaps=self.tally.gaps)
 
     def _keep_reading(self) -> None:

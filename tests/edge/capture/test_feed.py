@@ -3,14 +3,15 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from parvis_contract import StreamState
+from parvis_contract import SenseStatus, StatusReason, StreamState
+from parvis_edge.capture.container import Tally
 from parvis_edge.capture.feed import FRAMES_QUEUED, Feed, Pace, camera_feed
 from parvis_edge.capture.queue import BoundedQueue, Closed
-from parvis_edge.capture.source import parse_source
+from parvis_edge.capture.source import Kind, Source, parse_source
 from parvis_edge.capture.timeline import WallClock
 from parvis_edge.perception import Frame
 
@@ -85,6 +86,27 @@ def test_a_live_stream_that_breaks_off_is_found_again(monkeypatch: pytest.Monkey
         reader.join(10)
     assert times == sorted(times)
     assert len(times) > 20
+
+
+@pytest.mark.parametrize(("recorded", "ends_as"), [(True, StreamState.HEALTHY), (False, StreamState.FAILED)])
+def test_standard_input_that_ends_was_a_recording_or_is_lost(recorded: bool, ends_as: StreamState) -> None:
+    queue: BoundedQueue[Frame] = BoundedQueue(4, drop_oldest=not recorded)
+    source = Source(Kind.STDIN, "-", recorded=recorded)
+    feed = Feed("microphone", source, open_source=lambda: iter([Frame(1.0, grey(9))]), queue=queue, tally=Tally(), pace=pace())
+    feed.run()
+    assert feed.status(time.monotonic()) == SenseStatus(state=ends_as, reason=StatusReason.SOURCE_ENDED)
+
+
+def test_a_clock_that_is_set_ahead_is_noticed_and_a_burst_is_not() -> None:
+    def items() -> Iterator[Frame]:
+        yield from (Frame(100.0 + index / 20, grey(9)) for index in range(10))
+        yield from (Frame(3_700.0 + index / 20, grey(9)) for index in range(10))
+
+    queue: BoundedQueue[Frame] = BoundedQueue(40, drop_oldest=True)
+    # Ten pictures at once, as after a jam in the network, are no clock that was set.
+    feed = Feed("microphone", Source(Kind.STDIN, "-", recorded=False), open_source=items, queue=queue, tally=Tally(), pace=pace())
+    feed.run()
+    assert feed.set_s == 3_700.0
 
 
 def test_real_pace_plays_at_the_recordings_own_speed(tmp_path: Path) -> None:
