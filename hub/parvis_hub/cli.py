@@ -10,13 +10,14 @@ from typing import Annotated, NoReturn
 import typer
 from parvis_contract import ConfigError, Refused, Site, dump_message, load_site
 
-from . import allowlist, audit, keys
+from . import allowlist, audit, keys, upkeep
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
 app.add_typer(allowlist.app, name="allowlist")
 app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
+app.add_typer(upkeep.app, name="store")
 
 SitePlan = Annotated[Path, typer.Option("--site", help="The site plan, a YAML file.", metavar="SITE.yaml")]
 

@@ -33,6 +33,8 @@ class What(StrEnum):
     PLATE_VIEWED = "plate_viewed"
     ROWS_EXPIRED = "rows_expired"
     LOG_PRUNED = "log_pruned"
+    BACKUP_MADE = "backup_made"
+    STORE_RESTORED = "store_restored"
 
 
 class HubStarted(Closed):
@@ -86,7 +88,23 @@ class LogPruned(Closed):
     digest: Digest
 
 
-About = HubStarted | VerdictGiven | PlateViewed | RowsExpired | LogPruned
+class BackupMade(Closed):
+    """All that the store held but sightings went into a file."""
+
+
+class StoreRestored(Closed):
+    """What a backup held became the content of a store; what it had held since is not in it.
+
+    Attributes:
+        made_us: When the backup was made, microseconds since 1970 in UTC.
+        rows: How many it held.
+    """
+
+    made_us: int
+    rows: _Count
+
+
+About = HubStarted | VerdictGiven | PlateViewed | RowsExpired | LogPruned | BackupMade | StoreRestored
 
 KINDS: dict[What, type[About]] = {
     What.HUB_STARTED: HubStarted,
@@ -94,6 +112,8 @@ KINDS: dict[What, type[About]] = {
     What.PLATE_VIEWED: PlateViewed,
     What.ROWS_EXPIRED: RowsExpired,
     What.LOG_PRUNED: LogPruned,
+    What.BACKUP_MADE: BackupMade,
+    What.STORE_RESTORED: StoreRestored,
 }
 _WHATS = {kind: what for what, kind in KINDS.items()}
 

@@ -45,7 +45,7 @@ class Database:
         """
         self._writing = threading.RLock()
         try:
-            self._writer = _engine(url)
+            self._writer = connect(url)
             self.engine = _reader(self._writer)
             with self.write() as connection:
                 migrations.upgrade(connection)
@@ -54,7 +54,7 @@ class Database:
         except (governance.LogBroken, migrations.NewerStore) as error:
             raise StoreError(f"{error}. {_OWN}") from None
         except (SQLAlchemyError, ImportError) as error:
-            raise StoreError(_cannot_be_opened(url, error)) from None
+            raise StoreError(cannot_be_opened(url, error)) from None
 
     @staticmethod
     def _check_site(connection: Connection, site: str) -> None:
@@ -67,10 +67,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that changes something: on disk when the block ends, undone if it raises."""
-        with self._writing, self._writer.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                # A writer waits for the one before it, whatever process that is of, and then sees what it wrote.
-                connection.execute(select(func.pg_advisory_xact_lock(_WRITERS)))
+        with self._writing, writing(self._writer) as connection:
             yield connection
 
     @contextmanager
@@ -84,6 +81,19 @@ class Database:
         self.engine.dispose()
 
 
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that waits for the writer before it, whatever process that is of, and then sees what it wrote.
+
+    Args:
+        engine: Of :func:`connect`.
+    """
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(_WRITERS)))
+        yield connection
+
+
 def open_existing(url: str) -> Engine:
     """A store that is there already, for reading; nothing is made.
 
@@ -91,14 +101,14 @@ def open_existing(url: str) -> Engine:
         StoreError: There is none, or it cannot be opened.
     """
     try:
-        engine = _reader(_engine(url))
+        engine = _reader(connect(url))
         path = engine.url.database
         if engine.dialect.name == "sqlite" and not (path and Path(path).is_file()):
             raise StoreError(f"there is no store {path or url}. Say where it is with --data-dir or --store, as the hub is run with.")
         with engine.connect() as connection:
             missing = [table.name for table in governance.log.metadata.sorted_tables if not inspect(connection).has_table(table.name)]
     except (SQLAlchemyError, ImportError) as error:
-        raise StoreError(_cannot_be_opened(url, error)) from None
+        raise StoreError(cannot_be_opened(url, error)) from None
     if missing:
         raise StoreError(f"the store {_shown(url)} has no table {missing[0]}: no hub with a log has used it, or the table was deleted")
     return engine
@@ -107,7 +117,8 @@ def open_existing(url: str) -> Engine:
 _OWN = "Give this hub a store of its own, with --data-dir or --store."
 
 
-def _cannot_be_opened(url: str, error: Exception) -> str:
+def cannot_be_opened(url: str, error: Exception) -> str:
+    """What to say of a store that cannot be opened, and what to do."""
     reason = str(getattr(error, "orig", None) or error).strip()
     advice = "Is its folder there, and may the hub write to it?"
     if url.startswith("postgresql"):
@@ -119,7 +130,14 @@ def _cannot_be_opened(url: str, error: Exception) -> str:
 _WRITERS = int.from_bytes(b"parvis", "big")
 
 
-def _engine(url: str) -> Engine:
+def connect(url: str) -> Engine:
+    """An engine for a store, there or not.
+
+    Raises:
+        StoreError: It would be neither of the two databases.
+        sqlalchemy.exc.SQLAlchemyError: The URL is not one.
+        ImportError: The driver is not installed.
+    """
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)

@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from parvis_contract import Site
 from parvis_hub import governance
 from parvis_hub.store import Database, StoreError, migrations
-from parvis_hub.store.database import _engine
+from parvis_hub.store.database import connect
 from parvis_hub.store.schema import metadata
 from sqlalchemy import MetaData, select, text
 
@@ -37,7 +37,7 @@ def test_the_steps_lead_to_the_tables_that_the_hub_uses(site: Site, store_url: s
 
 
 def test_a_store_from_before_migrations_keeps_what_it_has(site: Site, store_url: str) -> None:
-    engine = _engine(store_url)
+    engine = connect(store_url)
     with engine.begin() as connection:
         command.upgrade(migrations._config(connection), "0001")
         # Such a store has the tables, and no note of how far it has come.

@@ -18,19 +18,30 @@ class NewerStore(RuntimeError):
     """The store was made by a later version of the hub."""
 
 
-def upgrade(connection: Connection) -> None:
+def version(connection: Connection) -> str | None:
+    """The last step that a store has taken; None if none."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def upgrade(connection: Connection, to: str = "head") -> None:
     """Takes every step that the store has not taken yet, in the caller's transaction.
 
+    Args:
+        connection: To the store.
+        to: The last step to take.
+
     Raises:
-        NewerStore: It has taken one that this version does not know; nothing was done.
+        NewerStore: It has taken one that this version does not know, or is to; nothing was done.
     """
     known = ScriptDirectory.from_config(_config(connection))
-    at = MigrationContext.configure(connection).get_current_revision()
-    if at == known.get_current_head():
-        return
-    if at is not None and at not in {step.revision for step in known.walk_revisions()}:
-        raise NewerStore(f"the store is of version {at}; this hub knows versions up to {known.get_current_head()}")
-    command.upgrade(_config(connection), "head")
+    newest = known.get_current_head()
+    at = version(connection)
+    steps = {step.revision for step in known.walk_revisions()}
+    for asked in (at, to):
+        if asked not in {None, "head", *steps}:
+            raise NewerStore(f"the store is of version {asked}; this hub knows versions up to {newest}")
+    if at != newest:
+        command.upgrade(_config(connection), to)
 
 
 def _config(connection: Connection) -> Config:

@@ -1,0 +1,78 @@
+"""What is kept, for how long, and the proof that what has expired is gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from parvis_contract.profile import Retention
+from sqlalchemy import ColumnElement, Table, func, select
+
+from parvis_hub import governance
+from parvis_hub.governance import RowsExpired
+
+from .database import open_existing
+from .schema import decisions, events, flows, incidents, members, plates, sightings
+
+#: The hub deletes once a minute; a row that is older than its time by this was forgotten.
+_GRACE_US = 600_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One kind of row.
+
+    Attributes:
+        table: Its table.
+        kept_h: How long the profile lets it be kept.
+        rows: How many there are.
+        expires_first_us: When the next of them expires; None if there is none.
+        overdue: How many should be gone by now. What belongs to an open incident stays until that has closed.
+        deleted_us: When rows of it were last deleted, as the accountability log says; None if never.
+        deleted: How many, then.
+    """
+
+    table: str
+    kept_h: float
+    rows: int
+    expires_first_us: int | None
+    overdue: int
+    deleted_us: int | None
+    deleted: int | None
+
+
+def kept(url: str, retention: Retention, now_us: int) -> list[Kept]:
+    """What a store holds, kind by kind; the hub may be running.
+
+    Raises:
+        StoreError: There is no such store.
+        sqlalchemy.exc.SQLAlchemyError: It cannot be read.
+    """
+    open_ones = select(incidents.c.id).where(incidents.c.state == "open", incidents.c.superseded_by.is_(None))
+    alive = select(members.c.event).where(members.c.incident.in_(open_ones))
+    kinds: tuple[tuple[Table, float, ColumnElement[bool] | None], ...] = (
+        (events, retention.events_h, events.c.event.in_(alive)),
+        (incidents, retention.incidents_h, incidents.c.state == "open"),
+        (decisions, retention.incidents_h, decisions.c.incident.in_(open_ones)),
+        (plates, retention.evidence_h, None),
+        (flows, retention.events_h, None),
+        (sightings, retention.sightings_h, None),
+    )
+    engine = open_existing(url)
+    try:
+        with engine.connect() as connection:
+            last: dict[str, tuple[int, int]] = {}
+            for entry in governance.entries(connection):
+                if isinstance(entry.about, RowsExpired):
+                    last |= {name: (entry.at_us, count) for name, count in entry.about.model_dump().items() if count}
+            found = []
+            for table, hours, excused in kinds:
+                overdue = table.c.expires_us < now_us - _GRACE_US
+                if excused is not None:
+                    overdue &= ~excused
+                count, first = connection.execute(select(func.count(), func.min(table.c.expires_us)).select_from(table)).one()
+                late = connection.execute(select(func.count()).select_from(table).where(overdue)).scalar_one()
+                at_us, deleted = last.get(table.name, (None, None))
+                found.append(Kept(table.name, hours, count, first, late, at_us, deleted))
+            return found
+    finally:
+        engine.dispose()
