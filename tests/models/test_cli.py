@@ -27,7 +27,7 @@ def test_an_unknown_model_is_answered_with_those_that_there_are(command: str) ->
 
 def test_a_folder_without_data_is_answered_with_what_belongs_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zoo, "BUILD", tmp_path)
-    zoo.float_path("yamnet").write_bytes((zoo.folder_of("yamnet", "1.0.0") / "model.onnx").read_bytes())
+    zoo.float_path("yamnet").write_bytes((zoo.folder_of("yamnet", "1.1.0") / "model.onnx").read_bytes())
     result = runner.invoke(cli.app, ["evaluate", "yamnet", "--data", str(tmp_path)], env={"COLUMNS": "200"})
     assert result.exit_code == 1
     assert "audio/SOURCES.tsv" in result.stderr.replace("\n", "")

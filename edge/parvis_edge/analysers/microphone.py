@@ -38,7 +38,7 @@ class MicrophoneSense:
         self._tagger = Tagger(bundle)
         full_scale_db = site.units[unit].microphone.full_scale_db
         labels = bundle.card.labels
-        self._impulses = ImpulseAnalyser(labels, bundle.card.name) if "sound.impulse" in allowed else None
+        self._impulses = ImpulseAnalyser(labels, bundle.card.name, site.units[unit].range_m) if "sound.impulse" in allowed else None
         self._alarms = AlarmAnalyser(labels, bundle.card.name) if "sound.alarm" in allowed else None
         self._silence = SilenceAnalyser(full_scale_db) if "unit.tampered" in allowed else None
         noise = {name: zone for name, zone in site.zones_of(unit).items() if isinstance(zone, NoiseZone)}
@@ -52,7 +52,7 @@ class MicrophoneSense:
             impulses=self._impulses is not None,
             levels=self._alarms is not None or bool(self._levels) or bool(usual),
             peaks=bool(self._levels),
-            alarms=self._alarms is not None,
+            alarms=self._alarms.tone_matters if self._alarms is not None else None,
         )
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,7 +45,7 @@ class Tagged:
         begin_s: When it begins.
         end_s: When it ends.
         scores: ``(labels,)`` float32 in [0, 1].
-        tone: The run of a tone that the patch ends in; none where tones are not followed.
+        tone: The run of a tone that the patch ends in; none where it could not matter.
     """
 
     begin_s: float
@@ -97,8 +98,9 @@ class Ear:
         impulses: Look for impulsive sounds.
         levels: Measure levels.
         peaks: Measure the highest levels too, not only the mean.
-        alarms: Follow the strongest tone beside the scores, and score patches as if they had been recorded loud: what is far away or
-            heard by a microphone that takes loud sounds scores as what is near.
+        alarms: Says of a patch's scores whether a tone beside them could matter: the strongest tone is looked for where it could. Patches
+            are then scored as if they had been recorded loud: what is far away or heard by a microphone that takes loud sounds scores
+            as what is near. None does neither.
     """
 
     def __init__(
@@ -110,7 +112,7 @@ class Ear:
         impulses: bool = True,
         levels: bool = True,
         peaks: bool = True,
-        alarms: bool = False,
+        alarms: Callable[[Floats], bool] | None = None,
     ) -> None:
         self._tagger = tagger
         self._log_mel = LogMel(tagger.parameters)
@@ -168,7 +170,7 @@ class Ear:
         self._resampler = Resampler(rate_hz, self._log_mel.rate_hz)
         self._finder = RiseFinder(rate_hz, APART_S)
         self._meter = LevelMeter(rate_hz, self._full_scale_db, peaks=self._peaks) if self._levels else None
-        self._tones = ToneTracker(self._log_mel.rate_hz) if self._alarms else None
+        self._tones = ToneTracker(self._log_mel.rate_hz) if self._alarms is not None else None
         self._opening = self._impulses
         self._lately = []
         self._sound: Floats = np.empty(0, np.float32)
@@ -239,11 +241,12 @@ class Ear:
     def _score(self, frame: int) -> Tagged:
         patch = self._patch(frame)[np.newaxis]
         begin, end = (self._resampler.source_index(at * self._log_mel.hop) for at in (frame, frame + self._log_mel.patch_frames))
-        tone = NO_TONE
-        if self._tones is not None:
-            patch = self._levelled(patch, self._stretch.cut(round(begin), round(end)))
-            tone = self._tones.tone((frame + self._log_mel.patch_frames - 1) * self._log_mel.hop + self._log_mel.window)
-        return Tagged(self._stretch.time_s(begin), self._stretch.time_s(end), self._tagger.scores(patch)[0], tone)
+        if self._alarms is None or self._tones is None:
+            return Tagged(self._stretch.time_s(begin), self._stretch.time_s(end), self._tagger.scores(patch)[0])
+        scores = self._tagger.scores(self._levelled(patch, self._stretch.cut(round(begin), round(end))))[0]
+        last = (frame + self._log_mel.patch_frames - 1) * self._log_mel.hop + self._log_mel.window
+        tone = self._tones.tone(last) if self._alarms(scores) else NO_TONE
+        return Tagged(self._stretch.time_s(begin), self._stretch.time_s(end), scores, tone)
 
     def _patch(self, frame: int) -> Floats:
         """A patch from this frame on; what was before the stretch or comes after it is silence."""

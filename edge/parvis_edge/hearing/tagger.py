@@ -12,6 +12,16 @@ from parvis_edge.bundle import Bundle, BundleError
 
 Floats = npt.NDArray[np.float32]
 
+#: Labels of the heads, by what each is told from: classes of Parvis, told on the tagger's own features by what was learnt from synthesised
+#: sounds. A head's log odds are of a world in which its class and all others are as frequent; beyond `HEAD_MOST` they say nothing more.
+HEADS = {
+    "siren": "Parvis: siren", "fire_alarm": "Parvis: fire alarm", "vehicle_horn": "Parvis: vehicle horn",
+    "shot": "Parvis: blast", "pane": "Parvis: breaking glass",
+}  # fmt: skip
+HEAD_MOST = 6.0
+#: Nothing that is heard is surer than this: a hundred events without a false one say no more.
+MOST_SURE = 0.99
+
 #: Weight of the newest run in the smoothed inference time: about the last twenty count.
 _SMOOTHING = 0.05
 

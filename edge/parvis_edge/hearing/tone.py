@@ -83,12 +83,19 @@ class ToneTracker:
         self._before = np.empty((0, pitches_hz.size), np.int16)
 
     def push(self, samples: Floats) -> None:
-        """Takes the next samples.
+        """Takes the next samples; they are looked at when a tone is asked for, and passed over if none is for 5 s.
 
         Args:
             samples: ``(n,)`` float32 in [-1, 1].
         """
         self._waiting = np.concatenate([self._waiting, samples])
+        missed = (self._waiting.size - self._window) // self._hop + 1 - self._keep
+        if missed > 0:
+            self._first += len(self._sums) + missed
+            self._waiting = self._waiting[missed * self._hop :]
+            self._prominence, self._sums, self._before = self._prominence[:0], self._sums[:0], self._before[:0]
+
+    def _catch_up(self) -> None:
         count = (self._waiting.size - self._window) // self._hop + 1
         if count < 1:
             return
@@ -108,6 +115,7 @@ class ToneTracker:
             end: Index of a sample, counted from the start of the stream, at most a second ago; spectra that begin by then and end
                 later are not looked at.
         """
+        self._catch_up()
         last = min((end - self._window) // self._hop - self._first, len(self._sums) - 1)
         if last < 0:
             return NO_TONE

@@ -7,6 +7,7 @@ from parvis_edge.analysers.sound_alarm import AlarmAnalyser
 from parvis_edge.bundle import load_bundle
 from parvis_edge.hearing.ear import Heard, Pressure, Tagged
 from parvis_edge.hearing.levels import LevelSlice
+from parvis_edge.hearing.tagger import HEADS
 from parvis_edge.hearing.tone import NO_TONE, Tone
 from parvis_edge.perception import Judgement
 
@@ -17,6 +18,7 @@ SIREN = {"Siren": 1.0, "Police car (siren)": 2.0}
 
 def _heard(end_s: float, logits: dict[str, float], tone: Tone = NO_TONE) -> Heard:
     every = np.full(len(LABELS), -9.0)
+    every[[LABELS.index(label) for label in HEADS.values()]] = 0.0
     for label, logit in logits.items():
         every[LABELS.index(label)] = logit
     scores = (1.0 / (1.0 + np.exp(-every))).astype(np.float32)
@@ -78,7 +80,7 @@ UNSURE = {"Siren": -3.0, "Vehicle horn, car horn, honking": -3.5, "Music": -1.0}
     ids=["none", "gliding", "steady", "a short cry"],
 )
 def test_the_tone_decides_where_the_tagger_is_unsure(tone: Tone, expected: list[AlarmClass]) -> None:
-    logits = UNSURE if tone.glide_octaves > 0.1 else UNSURE | {"Vehicle horn, car horn, honking": -1.0}
+    logits = UNSURE if tone.glide_octaves > 0.1 else UNSURE | {"Vehicle horn, car horn, honking": -2.0}
     judged = _play(AlarmAnalyser(LABELS, "yamnet"), 0, [logits] * 8, tone)
     assert [judgement.key for judgement in judged] == expected
 
@@ -121,3 +123,30 @@ def test_a_horn_during_a_siren_is_its_own_event() -> None:
     both = SIREN | {"Vehicle horn, car horn, honking": 6.0}
     judged = _play(AlarmAnalyser(LABELS, "yamnet"), 0, [SIREN] * 4 + [both] * 4)
     assert [judgement.key for judgement in judged] == [AlarmClass.SIREN, AlarmClass.VEHICLE_HORN]
+
+
+def test_a_siren_that_comes_back_is_told_again() -> None:
+    analyser = AlarmAnalyser(LABELS, "yamnet")
+    judged = _play(analyser, 0, [SIREN] * 10 + [NOTHING] * 62 + [SIREN] * 10)
+    assert [judgement.phase for judgement in judged] == [Phase.START, Phase.END, Phase.START]
+    assert judged[2].time_s - judged[0].time_s == pytest.approx(0.48 * 72)
+
+
+@pytest.mark.parametrize("name", AlarmClass)
+def test_the_head_is_a_witness(name: AlarmClass) -> None:
+    weak = {AlarmClass.SIREN: "Siren", AlarmClass.FIRE_ALARM: "Fire alarm", AlarmClass.VEHICLE_HORN: "Toot"}[name]
+    started = [bool(_play(AlarmAnalyser(LABELS, "yamnet"), 0, [{weak: -3.5, HEADS[name]: head}] * 12)) for head in (-4.0, 6.0)]
+    assert started == [False, True]
+
+
+@pytest.mark.parametrize("logits", [NOTHING, {"Siren": -6.0}, {"Siren": -4.0, "Music": 6.0}, {"Toot": -7.0}, SIREN, {"Music": 4.0}])
+def test_a_tone_that_is_not_asked_for_would_change_nothing(logits: dict[str, float]) -> None:
+    """Whatever the tone: where it does not matter, each patch counts against the class as much as a patch can."""
+    analyser = AlarmAnalyser(LABELS, "yamnet")
+    heard = _heard(1.0, logits)
+    if not analyser.tone_matters(heard.tagged[0].scores):
+        for tone in (Tone(4.0, 0.5), Tone(4.0, 0.0)):
+            judged = _play(AlarmAnalyser(LABELS, "yamnet"), 0, [logits] * 20, tone)
+            assert judged == []
+    assert analyser.tone_matters(_heard(1.0, SIREN).tagged[0].scores)
+    assert not analyser.tone_matters(_heard(1.0, NOTHING).tagged[0].scores)
