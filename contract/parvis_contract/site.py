@@ -130,6 +130,13 @@ class CrowdZone(_Zone):
         5.0,
     )
     area_m2: SquareMetres | None = Field(default=None, description="Of a zone in a picture without ground plane, if known.")
+    surge_speed_m_s: Annotated[float, Field(strict=True, ge=1.0, le=8.0)] = Field(
+        default=2.2, description="From here on, a place moves fast: at about 2.1 m/s, people begin to run (Diedrich and Warren, 1995)."
+    )
+    surge_people: Annotated[int, Field(strict=True, ge=3, le=10_000)] = Field(default=8, description="So many are many people.")
+    surge_share: Annotated[float, Field(strict=True, gt=0.0, le=1.0)] = Field(
+        default=0.4, description="Of all who are in the zone, so many move fast."
+    )
 
     @field_validator("density_steps_p_m2")
     @classmethod

@@ -15,6 +15,7 @@ from parvis_edge.vision.detector import Detector
 from parvis_edge.vision.sight import Sight
 
 from .crowd_density import CrowdDensityAnalyser
+from .crowd_surge import CrowdSurgeAnalyser
 from .flow_count import FlowCounter
 from .level_unusual import CameraLevels, CameraZone, Shelf
 from .object_unattended import UnattendedObjectAnalyser
@@ -35,6 +36,7 @@ _OF_ZONES: dict[str, tuple[type[Any], Callable[[dict[str, tuple[Any, Area]], Vie
     "zone.intrusion": (ClosedZone, ZoneIntrusionAnalyser),
     "person.on_ground": (WalkedZone, PersonOnGroundAnalyser),
     "crowd.density": (CrowdZone, CrowdDensityAnalyser),
+    "crowd.surge": (CrowdZone, CrowdSurgeAnalyser),
 }
 
 
@@ -136,6 +138,7 @@ class CameraSense:
             zones = {key: zone for key, zone in self._site.zones_of(self._unit).items() if isinstance(zone, kind)}
             self._add(name, "zones", zones, view, make)
         self._add("traffic.wrong_way", "lanes", dict(self._site.lanes_of(self._unit)), view, WrongWayAnalyser)
+        self._sight.wants_flow = any(isinstance(analyser, CrowdSurgeAnalyser) for analyser in self._analysers)
         if "unit.tampered" in self._allowed:
             self._analysers.append(CameraTamperingAnalyser())
         counted = {name: self._counted(view, name) for name in ("flow.count", "level.unusual") if name in self._allowed}
@@ -177,7 +180,7 @@ class CameraSense:
             except NotSeen as reason:
                 self.unjudged.append(f"{key}.{place}: {name}: {reason}")
                 continue
-            if isinstance(plan, CrowdZone) and area.area_m2 is None and plan.area_m2 is None:
+            if name == "crowd.density" and area.area_m2 is None and plan.area_m2 is None:
                 self.unjudged.append(f"{key}.{place}: {name}: its area is not known; calibrate the unit, or give `area_m2`")
                 continue
             seen[place] = (plan, area)

@@ -76,11 +76,13 @@ class View:
 
     def position(self, box_px: npt.ArrayLike) -> Position | None:
         """Where a thing with this box stands; None where the picture cannot tell better than the unit's own range."""
-        if self.ground is None:
-            return None
         x0, y0, x1, y1 = (float(side) for side in np.asarray(box_px))
         error = FOOT_ERROR * (y1 - y0) + 1.0
-        return self.ground.position(((x0 + x1) / 2, y1), (error, error), self._range_m)
+        return self.position_of_ground(((x0 + x1) / 2, y1), (error, error))
+
+    def position_of_ground(self, pixel: tuple[float, float], error_px: tuple[float, float]) -> Position | None:
+        """Where the ground that a pixel shows is, given the pixel's own error, 1 sigma of x and y; None as for :meth:`position`."""
+        return None if self.ground is None else self.ground.position(pixel, error_px, self._range_m)
 
     def position_below(self, pixel: tuple[float, float], height_m: float, height_error_m: float) -> Position | None:
         """Where somebody stands who carries something, seen at a pixel, at a height above the ground; None as for :meth:`position`.

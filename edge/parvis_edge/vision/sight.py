@@ -47,8 +47,18 @@ MOST_REGIONS = 12
 MOST_AGAIN = 3
 #: How often things are looked at again that differ from the background and stand still; and people who are part of it.
 AGAIN_S, AGAIN_STILL_S = 1.0, 4.0
+#: Where flow is wanted, the frame this far before the next look is kept for it: a runner comes half a metre meanwhile, his own width.
+EARLIER_S = 0.1
 #: A picture that differs nearly everywhere for this long is a new scene: the camera was turned, or the lights went on.
 NEW_SCENE_SHARE, NEW_SCENE_S = 0.7, 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The working picture ``small`` of a frame taken at ``time_s``, shortly before a scene."""
+
+    time_s: float
+    small: Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,7 @@ class Scene:
         change: Against the background and the frame before; None for the first frame.
         standing: Regions that changed and stayed.
         small: ``(h, w, 3)`` uint8: the working picture.
+        earlier: The one about :data:`EARLIER_S` before, where it is wanted and something moves; else None.
     """
 
     time_s: float
@@ -86,6 +97,7 @@ class Scene:
     change: Change | None
     standing: tuple[Standing, ...]
     small: Picture
+    earlier: Earlier | None = None
 
     def confidence_of(self, track: Track) -> float:
         """Probability that a track is what it is taken for.
@@ -107,6 +119,9 @@ class Sight:
         detector: Finds the things of its classes.
         thresholds: The card's, by class.
         size_px: Width and height of the stream.
+
+    Attributes:
+        wants_flow: True keeps, for each look, the frame shortly before it.
     """
 
     def __init__(self, detector: Detector, thresholds: dict[str, Threshold], size_px: tuple[int, int]) -> None:
@@ -126,11 +141,16 @@ class Sight:
         self._sample: npt.NDArray[np.uint8] | None = None
         self._looked_at_s: dict[int, float] = {}
         self._other_since_s: float | None = None
+        self.wants_flow = False
+        self._between: Frame | None = None
+        self._last_look: Earlier | None = None
 
     def look(self, frame: Frame) -> Scene | None:
         """Perceives a frame; None where it is not this frame's turn (:data:`RATE_HZ`, by the frames' own times)."""
         slot = int(np.floor(frame.time_s * RATE_HZ))
         if slot == self._slot:
+            if self.wants_flow and self._between is None and (slot + 1) / RATE_HZ - frame.time_s <= EARLIER_S + 0.005:
+                self._between = frame
             return None
         self._slot = slot
         small = shrink(frame.image, self._halvings)
@@ -155,6 +175,10 @@ class Sight:
             for track, share in zip(tracks, shares.tolist(), strict=True):
                 track.changed_share = share
         self._remember(time_s, small, change, tracks)
+        earlier = self._shortly_before(time_s) if change is not None and change.moving.any() else None
+        self._between = None
+        if self.wants_flow:
+            self._last_look = Earlier(time_s, small)
         return Scene(
             time_s=time_s,
             size_px=self.size_px,
@@ -170,7 +194,18 @@ class Sight:
             change=change,
             standing=tuple(self._standing.regions),
             small=small,
+            earlier=earlier,
         )
+
+    def _shortly_before(self, time_s: float) -> Earlier | None:
+        """The frame before this one to compare it with; of a slow stream, the one that was looked at last."""
+        if self._between is not None:
+            earlier = Earlier(self._between.time_s, shrink(self._between.image, self._halvings))
+        elif self._last_look is not None:
+            earlier = self._last_look
+        else:
+            return None
+        return earlier if 0.0 < time_s - earlier.time_s <= 2.5 * EARLIER_S else None
 
     def _wanted(self, time_s: float, change: Change | None, tracks: list[Track]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """What moves, and what should be looked at again; boxes in pixels of the stream."""
