@@ -75,7 +75,7 @@ class SoundCard:
         self._bangs = folder / "bangs"
         self._blocks = 0
         self._rng = np.random.default_rng(1)
-        self._due_s = 0.0
+        self._due_s, self._size = 0.0, 0
 
     def PyAudio(self) -> SoundCard:  # noqa: N802 - PyAudio's own name
         return self
@@ -87,19 +87,27 @@ class SoundCard:
         del index
         return {"name": "USB Microphone", "maxInputChannels": 1}
 
-    def open(self, *, rate: int, **_: object) -> SimpleNamespace:
+    def open(self, *, rate: int, frames_per_buffer: int, **_: object) -> SimpleNamespace:
         if rate != _RATE_HZ:
             raise OSError(-9997, "Invalid sample rate")
         if self._state.read_text() == "unplugged":
             raise OSError(-9996, "Invalid input device (no default output device)")
-        self._due_s = time.monotonic()
-        return SimpleNamespace(read=self.read)
+        self._due_s, self._size = time.monotonic(), frames_per_buffer
+        return SimpleNamespace(read=self.read, get_read_available=self.get_read_available)
+
+    def get_read_available(self) -> int:
+        # As PortAudio has it with ALSA: whole blocks, nothing of a device that is stuck, an error where it was pulled out.
+        state = self._state.read_text()
+        if state == "unplugged":
+            return -9999
+        if state == "stalls":
+            self._due_s = time.monotonic()
+        return self._size if time.monotonic() >= self._due_s + self._size / _RATE_HZ else 0
 
     def read(self, size: int, *, exception_on_overflow: bool) -> bytes:
         del exception_on_overflow
         while (state := self._state.read_text()) == "stalls":
             time.sleep(0.05)
-            self._due_s = time.monotonic()
         if state == "unplugged":
             raise OSError(-9999, "Unanticipated host error")
         self._due_s += size / _RATE_HZ

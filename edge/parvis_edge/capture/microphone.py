@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,13 +11,15 @@ from parvis_contract import StatusReason
 
 from parvis_edge.perception import AudioBlock
 
-from .container import Tally
+from .container import READ_TIMEOUT_S, Tally
 from .sound import BLOCK_S, Blocks
 from .source import Source, SourceError
 from .timeline import LiveTimeline
 
 #: What the tagger wants first, then what sound cards have.
 _RATES_HZ = (48_000, 44_100, 32_000, 16_000)
+#: The time of a block is that of its arrival, by the least delay of a minute: this adds nothing to it, and costs nothing.
+_POLL_S = 0.004
 _INSTALL = (
     "a microphone needs PyAudio: apt install portaudio19-dev gcc python3-dev, then pip install 'parvis-edge[mic]'; "
     "without it, sound from a file, an RTSP stream or standard input still works"
@@ -59,6 +62,7 @@ def read_microphone(
         size = round(BLOCK_S * rate_hz)
         blocks, timeline, done = Blocks(tally), LiveTimeline(), 0
         while True:
+            _await(stream, source)
             try:
                 content = stream.read(size, exception_on_overflow=True)
             except OSError as error:
@@ -73,6 +77,19 @@ def read_microphone(
             yield from blocks.add(ended_s - len(samples) / rate_hz, samples, rate_hz)
     finally:
         system.terminate()
+
+
+def _await(stream: Any, source: Source) -> None:
+    """Returns when there is something to read, or the reading will tell what is wrong: PortAudio's read of a stuck device never ends.
+
+    Raises:
+        SourceError: It gives nothing.
+    """
+    until_s = time.monotonic() + READ_TIMEOUT_S
+    while stream.get_read_available() == 0:
+        if time.monotonic() > until_s:
+            raise SourceError(f"{_name(source)}: gives nothing; is it plugged in?", StatusReason.NO_DATA)
+        time.sleep(_POLL_S)
 
 
 def _name(source: Source) -> str:

@@ -143,7 +143,7 @@ class Microphone:
     def __init__(self, heard: list[Any], rates: tuple[int, ...] = (44_100,)) -> None:
         self.heard: Iterator[Any] = iter(heard)
         self.rates = rates
-        self.ended = False
+        self.ended = self.stuck = False
 
     def PyAudio(self) -> Microphone:  # noqa: N802 - PyAudio's own name
         return self
@@ -157,7 +157,7 @@ class Microphone:
     def open(self, *, rate: int, **_: object) -> SimpleNamespace:
         if rate not in self.rates:
             raise OSError(-9997, "Invalid sample rate")
-        return SimpleNamespace(read=self.read)
+        return SimpleNamespace(read=self.read, get_read_available=lambda: 0 if self.stuck else rate)
 
     def read(self, size: int, *, exception_on_overflow: bool) -> bytes:
         assert exception_on_overflow
@@ -183,6 +183,16 @@ def test_a_microphone_is_heard_and_an_overflow_is_a_gap() -> None:
             )
         )
     assert error.value.reason is StatusReason.CONNECTION_LOST
+    assert library.ended
+
+
+def test_a_microphone_that_is_stuck_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("parvis_edge.capture.microphone.READ_TIMEOUT_S", 0.05)
+    library = Microphone([])
+    library.stuck = True
+    with pytest.raises(SourceError, match="gives nothing") as caught:
+        next(read_microphone(Source(Kind.DEVICE, "", recorded=False), Tally(), arrival=lambda: 0.0, offset=lambda: 0.0, library=library))
+    assert caught.value.reason is StatusReason.NO_DATA
     assert library.ended
 
 
