@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log, pi
+from math import log, pi, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ _SOUNDS_PER_S_M2 = 0.2 / (pi * 500.0**2)
 _LIE_SHARE_FREE, _LIE_SHARE, _LIE_S = 0.5, 0.03, 1.0
 #: What the air and the map leave open of a direct arrival, even with perfect clocks.
 _LEAST_SIGMA_S = 0.001
-_SPEED_SHARE = 0.004
+_SPEED_SHARE = 0.002
 #: A unit nearer than another that hears a sound hears it too, all but this share: screened, or its onset lost in another's.
 _MISSED_SHARE = 0.3
 #: A unit whose clock is wrong is asked for sounds no farther than this share of what the farthest that heard it is.
@@ -37,12 +37,15 @@ _FARTHER = 1.2
 _OFFSET_SIGMA_S = 0.003
 #: A unit's height above the source, as a street's lamp posts have it: without it, near arrivals do not fit.
 _RISE_M = 3.0
-#: Half of the net's mesh, as travel time.
-_BLUR_S = 0.015
+#: A sound from where another was explains at least this share of what that one does; and how well its place is known.
+_AGAIN_SHARE, _BLUR_S = 0.5, 0.002
+#: The net in which a sound is sought: so many meshes to either side, six to the units' spacing, which is no less and no more than this.
+_MESHES, _MESHES_PER_SPACING = 9, 6
+_SPACING_M = (30.0, 150.0)
 #: How many of the first arrivals a sound is sought from, and how many of the best places are climbed from.
-_REFERENCES, _CLIMBED = 6, 10
-#: A sound of no more arrivals than this may be none; one that explains its arrivals less well than this share of the best may be mixed.
-_WEAK, _GOOD_SHARE = 4, 0.6
+_REFERENCES, _CLIMBED = 4, 10
+#: A sound of no more arrivals than this may be none; one that explains less than these shares of what the best does may be mixed.
+_WEAK, _GOOD_SHARES = 4, (0.5, 0.7, 0.85)
 #: A place off the net is no farther than this from the unit that heard it, one sigma.
 _NEAR_M = 200.0
 
@@ -68,16 +71,16 @@ class Heard:
 
 
 def _net() -> Array:
-    """Where a sound may be, seen from a unit that heard it early, ``(k, 2)``: a mesh of 12 m nearby, rings farther out."""
-    steps = np.arange(-16, 17) * 12.0
+    """Where a sound may be, seen from a unit that heard it early, ``(k, 2)``, in units' spacings: a mesh nearby, rings farther out."""
+    steps = np.arange(-_MESHES, _MESHES + 1) / _MESHES_PER_SPACING
     mesh = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
-    near = mesh[np.hypot(mesh[:, 0], mesh[:, 1]) <= 16 * 12.0]
+    near = mesh[np.hypot(mesh[:, 0], mesh[:, 1]) <= _MESHES / _MESHES_PER_SPACING]
     turn = np.arange(36) * (2.0 * pi / 36)
-    rings = [radius_m * np.column_stack([np.cos(turn), np.sin(turn)]) for radius_m in (220.0, 280.0, 400.0, 600.0)]
+    rings = [radius * np.column_stack([np.cos(turn), np.sin(turn)]) for radius in (2.0, 2.6, 3.5, 5.0, 7.0)]
     return np.concatenate([near, *rings])
 
 
-_NET_M = _net()
+_NET = _net()
 
 
 def explain(heard: Sequence[Heard], sound_m_s: float) -> list[list[int]]:
@@ -120,6 +123,10 @@ class _Problem:
         _, first = np.unique(self._unit, return_index=True)
         self._unit_m = self._place_m[first]
         self._of_unit = [np.flatnonzero(self._unit == unit) for unit in range(len(first))]
+        # How far apart units are: the median distance to the second nearest.
+        apart_m = np.hypot(*(self._unit_m[:, None] - self._unit_m).transpose(2, 0, 1))
+        self._spacing_m = float(np.clip(np.median(np.sort(apart_m, axis=1)[:, min(2, len(first) - 1)]), *_SPACING_M))
+        self._free = np.array([each.free for each in heard])
         self._lie_share = np.array([_LIE_SHARE_FREE if each.free else _LIE_SHARE for each in heard])
 
     def groups(self) -> list[list[int]]:
@@ -138,14 +145,16 @@ class _Problem:
             fewer, other = self._deal([sound for sound in sounds if sound.members[0] != weak.members[0]])
             if other > value:
                 sounds, value = fewer, other
-        # Sounds mixed of several explain their arrivals worse than a true one does.
-        typical = max((sound.value / len(sound.members) for sound in sounds), default=0.0)
-        good = [sound for sound in sounds if sound.value / len(sound.members) > _GOOD_SHARE * typical]
-        if len(good) < len(sounds):
+        # Sounds mixed of several explain their arrivals worse than a true one does, and fewer of them.
+        for share in _GOOD_SHARES:
+            typical = max((sound.value for sound in sounds), default=0.0)
+            good = [sound for sound in sounds if sound.value > share * typical]
+            if len(good) == len(sounds):
+                continue
             left = np.setdiff1d(everything, np.concatenate([everything[:0], *(sound.members for sound in good)]))
             again, other = self._deal(good + self._sought(left, good))
             if other > value:
-                sounds = again
+                sounds, value = again, other
         return sounds
 
     def _sought(self, left: Indices, known: list[_Sound]) -> list[_Sound]:
@@ -156,50 +165,83 @@ class _Problem:
             if best is None:
                 left = left[1:]
                 continue
-            sounds.append(best)
-            left = np.setdiff1d(left, best.members)
+            # Who fires once fires again: from the same place another sound is found at once and surely.
+            again: _Sound | None = best
+            while again is not None and again.value > _AGAIN_SHARE * best.value:
+                sounds.append(again)
+                left = np.setdiff1d(left, again.members)
+                again = self._again(left, best.state[:2]) if len(left) > 1 else None
         return sounds
 
     def _best(self, left: Indices, places_m: list[Array]) -> _Sound | None:
         """The sound that explains the arrivals left best, one of the first among them; it may be where others were."""
-        first = left[:_REFERENCES]
+        first = self._references(left)
         window = left[self._time_s[left] <= self._time_s[first[-1]] + 2.0]
-        starts = [
-            self._starts(int(reference), window, places_m) for reference in first if self._time_s[reference] <= self._time_s[first[0]] + 0.5
-        ]
-        values = np.concatenate([value for _, value in starts])
-        states = np.concatenate([state for state, _ in starts])
-        found: _Sound | None = None
-        climbed: list[Array] = []
+        window = window[np.argsort(self._unit[window], kind="stable")]
+        states, values = self._starts(first, window, places_m)
+        chosen: list[Array] = []
         for index in np.argsort(-values, kind="stable"):
-            if len(climbed) == _CLIMBED or values[index] <= 0.0:
+            if len(chosen) == _CLIMBED or values[index] <= 0.0:
                 break
-            if any(np.hypot(*(states[index] - other)[:2]) < 20.0 and abs(states[index][2] - other[2]) < 0.05 for other in climbed):
-                continue
-            climbed.append(states[index])
-            sound = self._climb(states[index], window)
+            if not any(np.hypot(*(states[index] - other)[:2]) < 20.0 and abs(states[index][2] - other[2]) < 0.05 for other in chosen):
+                chosen.append(states[index])
+        if not chosen:
+            return None
+        found: _Sound | None = None
+        for sound in self._climb(np.array(chosen), window):
             # Of explanations that are as good the earlier is the likelier, since all that is left is later.
-            if sound is not None and (found is None or sound.value - 0.5 * sound.state[2] > found.value - 0.5 * found.state[2]):
+            if found is None or sound.value - 0.5 * sound.state[2] > found.value - 0.5 * found.state[2]:
                 found = sound
         return found
 
-    def _starts(self, reference: int, window: Indices, places_m: list[Array]) -> tuple[Array, Array]:
-        """Places and times of origin, ``(k, 3)``, from which the reference is direct, with their values ``(k,)``."""
-        place_m = np.concatenate([self._place_m[reference] + _NET_M, *(each[None] for each in places_m)])
-        began_s = self._time_s[reference] - self._travel_s(place_m, np.array([reference]))[:, 0]
-        late_s = self._time_s[window] - began_s[:, None] - self._travel_s(place_m, window)
-        sigma_s = np.sqrt(self._sigma_s[window] ** 2 + self._sigma_s[reference] ** 2 + _BLUR_S**2)
-        # Normal within three sigma, or an echo's delay: no better need be known to choose where to climb from.
-        direct = 1.0 - _ECHO_SHARE
-        density = direct / (np.sqrt(2.0 * pi) * sigma_s) * np.exp(-0.5 * (late_s / sigma_s) ** 2)
-        density += np.where((late_s > 0.0) & (late_s < _ECHO_MOST_S), _ECHO_SHARE / _ECHO_DELAY_S * np.exp(-late_s / _ECHO_DELAY_S), 0.0)
-        gain = np.maximum(np.log(np.maximum(density, 1e-12) / _STRANGERS_PER_S), 0.0)
+    def _again(self, left: Indices, place_m: Array) -> _Sound | None:
+        """The sound from a place that explains the arrivals left best."""
+        window = left[np.argsort(self._unit[left], kind="stable")]
+        began_s = self._time_s[window] - self._travel_s(place_m, window)
+        gain, _ = self._gains(np.column_stack([np.tile(place_m, (len(window), 1)), began_s]), window, _BLUR_S)
+        value = np.maximum(np.maximum.reduceat(gain, self._edges(window), axis=1), 0.0).sum(axis=1)
+        best = np.argsort(-value, kind="stable")[:2]
+        found = self._climb(np.column_stack([np.tile(place_m, (len(best), 1)), began_s[best]]), window)
+        return max(found, key=lambda sound: sound.value, default=None)
+
+    def _references(self, left: Indices) -> Indices:
+        """From which arrivals to seek a sound: the first of each of the first few units, of those whose clocks follow another if any."""
+        kept = left[~self._free[left]]
+        own = kept if len(kept) > 1 else left
+        _, first = np.unique(self._unit[own], return_index=True)
+        return own[np.sort(first)[:_REFERENCES]]
+
+    def _starts(self, references: Indices, window: Indices, places_m: list[Array]) -> tuple[Array, Array]:
+        """Places and times of origin, ``(k, 3)``, from which one of the references is direct, with their values ``(k,)``.
+
+        Args:
+            references: Arrivals.
+            window: All arrivals that may be of the sound, in order of their units.
+            places_m: Where others were.
+        """
+        known = np.array(places_m).reshape(-1, 2)
+        place_m = np.concatenate([np.concatenate([self._place_m[each] + self._spacing_m * _NET, known]) for each in references])
+        of = np.repeat(references, len(place_m) // len(references))
+        # Half the digits do for this, and take half the time: it is the most that grouping costs.
+        offset_m = (place_m[:, None] - self._unit_m).astype(np.float32)
+        travel_s = np.sqrt(offset_m[..., 0] ** 2 + offset_m[..., 1] ** 2 + np.float32(_RISE_M**2)) / np.float32(self._sound_m_s)
+        began_s = self._time_s[of] - travel_s[np.arange(len(of)), self._unit[of]]
+        late_s = (self._time_s[window] - began_s[:, None]).astype(np.float32) - travel_s[:, self._unit[window]]
+        blur_s = 0.5 * self._spacing_m / _MESHES_PER_SPACING / self._sound_m_s
+        sigma_s = np.sqrt(self._sigma_s[window] ** 2 + blur_s**2).astype(np.float32)
+        # The better of direct and echo, without their sum: no better need be known to choose where to climb from.
+        gain = np.log((1.0 - _ECHO_SHARE) / (np.float32(sqrt(2.0 * pi)) * sigma_s * np.float32(_STRANGERS_PER_S)))
+        gain = gain - np.float32(0.5) * (late_s / sigma_s) ** 2
+        echo = np.float32(log(_ECHO_SHARE / _ECHO_DELAY_S / _STRANGERS_PER_S)) - late_s / np.float32(_ECHO_DELAY_S)
+        gain = np.maximum(gain, np.where(late_s > 0.0, echo, np.float32(0.0)))
         # One arrival of each unit: of those of one unit the best.
-        order = np.argsort(self._unit[window], kind="stable")
-        units = self._unit[window][order]
-        edges = np.flatnonzero(np.r_[True, units[1:] != units[:-1]])
-        value = np.maximum.reduceat(gain[:, order], edges, axis=1).sum(axis=1)
+        value = np.maximum(np.maximum.reduceat(gain, self._edges(window), axis=1), 0.0).sum(axis=1)
         return np.column_stack([place_m, began_s]), value
+
+    def _edges(self, window: Indices) -> Indices:
+        """Where each unit's arrivals begin among some that are in order of their units."""
+        units = self._unit[window]
+        return np.flatnonzero(np.r_[True, units[1:] != units[:-1]])
 
     def _travel_s(self, place_m: Array, indices: Indices) -> Array:
         """``(..., 2)`` → ``(..., n)``."""
@@ -207,9 +249,12 @@ class _Problem:
         return np.asarray(np.sqrt(np.sum(offset**2, axis=-1) + _RISE_M**2) / self._sound_m_s)
 
     def _gains(self, state: Array, indices: Indices, extra_s: float = 0.0) -> tuple[Array, Array]:
-        """Per arrival ``(n,)``: how much better a sound explains it than a stranger does, as a logarithm; and that it is direct."""
-        travel_s = self._travel_s(state[:2], indices)
-        late_s = self._time_s[indices] - state[2] - travel_s
+        """Per arrival ``(..., n)``, of states ``(..., 3)``.
+
+        How much better a sound explains it than a stranger does, as a logarithm; and that it is direct.
+        """
+        travel_s = self._travel_s(state[..., :2], indices)
+        late_s = self._time_s[indices] - state[..., 2:] - travel_s
         sigma_s = np.sqrt(self._sigma_s[indices] ** 2 + (_SPEED_SHARE * travel_s) ** 2 + extra_s**2)
         direct = (1.0 - _ECHO_SHARE) / (np.sqrt(2.0 * pi) * sigma_s) * np.exp(-0.5 * (late_s / sigma_s) ** 2)
         echo = np.where(
@@ -218,34 +263,32 @@ class _Problem:
         density = np.maximum(direct + echo, 1e-30)
         return np.log(density / _STRANGERS_PER_S), direct / density
 
-    def _members(self, gain: Array, indices: Indices) -> Indices:
-        """The arrivals better explained by the sound than by strangers, one of each unit."""
-        best: dict[int, int] = {}
-        for position in np.flatnonzero(gain > 0.0):
-            unit = int(self._unit[indices[position]])
-            if unit not in best or gain[position] > gain[best[unit]]:
-                best[unit] = int(position)
-        return np.array(sorted(best.values()), dtype=np.intp)
+    def _climb(self, starts: Array, window: Indices) -> list[_Sound]:
+        """The best place and time near each start, ``(k, 3)``, with the arrivals that it explains; those that explain two and more.
 
-    def _climb(self, start: Array, window: Indices) -> _Sound | None:
-        """The best place and time near a start, with the arrivals that it explains."""
-        state = start
+        Args:
+            starts: Where to begin.
+            window: All arrivals that may be of the sound, in order of their units.
+        """
+        edges = self._edges(window)
+        sizes = np.diff(np.r_[edges, len(window)])
+        states = starts
         for extra_s in (0.015, 0.008, 0.004, 0.0, 0.0):
-            gain, trust = self._gains(state, window, extra_s)
-            chosen = self._members(gain, window)
-            if len(chosen) < 2:
-                return None
-            state = self._step(state, start, window[chosen], trust[chosen], extra_s)[0]
-        return self._valued(state, start, window)
-
-    def _valued(self, state: Array, start: Array, window: Indices) -> _Sound | None:
-        gain, trust = self._gains(state, window)
-        chosen = self._members(gain, window)
-        if len(chosen) < 2:
-            return None
-        information = self._step(state, start, window[chosen], trust[chosen], 0.0)[1]
-        value = float(gain[chosen].sum()) + self._rarity(state, window[chosen], information)
-        return _Sound(state, window[chosen], value) if value > 0.0 else None
+            gain, trust = self._gains(states, window, extra_s)
+            chosen = _best_of_each(gain, edges, sizes)
+            states = self._steps(states, starts, window, np.where(chosen, trust, 0.0), extra_s)[0]
+        gain, trust = self._gains(states, window)
+        chosen = _best_of_each(gain, edges, sizes)
+        information = self._steps(states, starts, window, np.where(chosen, trust, 0.0), 0.0)[1]
+        sounds = []
+        for state, own, each, known in zip(states, chosen, gain, information, strict=True):
+            members = window[own]
+            if len(members) < 2:
+                continue
+            value = float(each[own].sum()) + self._rarity(state, members, known)
+            if value > 0.0:
+                sounds.append(_Sound(state, np.sort(members), value))
+        return sounds
 
     def _rarity(self, state: Array, members: Indices, information: Array) -> float:
         """The logarithm of how likely it is that there is such a sound at all, and that those who heard it did and no others."""
@@ -257,19 +300,20 @@ class _Problem:
         distance_m = np.hypot(*(self._unit_m - state[:2]).T)
         return int(np.sum(distance_m <= distance_m[self._unit[members]].max())) - len(members)
 
-    def _step(self, state: Array, start: Array, members: Indices, trust: Array, extra_s: float) -> tuple[Array, Array]:
-        """One step of Gauss and Newton, and the information ``(3, 3)``."""
-        travel_s = self._travel_s(state[:2], members)
-        late_s = self._time_s[members] - state[2] - travel_s
-        weight = trust / (self._sigma_s[members] ** 2 + (_SPEED_SHARE * travel_s) ** 2 + extra_s**2)
-        away = (state[:2] - self._place_m[members]) / (self._sound_m_s**2 * travel_s)[:, None]
-        slope = np.column_stack([away, np.ones(len(members))])
+    def _steps(self, states: Array, starts: Array, indices: Indices, trust: Array, extra_s: float) -> tuple[Array, Array]:
+        """One step of Gauss and Newton from each of some states ``(k, 3)``, and the information ``(k, 3, 3)``; ``trust`` is ``(k, n)``."""
+        travel_s = self._travel_s(states[:, :2], indices)
+        late_s = self._time_s[indices] - states[:, 2:] - travel_s
+        weight = trust / (self._sigma_s[indices] ** 2 + (_SPEED_SHARE * travel_s) ** 2 + extra_s**2)
+        away = (states[:, None, :2] - self._place_m[indices]) / (self._sound_m_s**2 * travel_s)[:, :, None]
+        slope = np.concatenate([away, np.ones((*travel_s.shape, 1))], axis=2)
         prior = np.array([_NEAR_M**-2, _NEAR_M**-2, 1.0])
-        information = (slope * weight[:, None]).T @ slope + np.diag(prior)
-        gradient = slope.T @ (weight * late_s) + prior * (start - state)
-        step = np.linalg.solve(information, gradient)
-        longest_m = float(np.hypot(step[0], step[1]))
-        return state + step * min(1.0, 60.0 / max(longest_m, 1e-9)), information
+        weighted = np.swapaxes(slope * weight[:, :, None], 1, 2)
+        information = weighted @ slope + np.diag(prior)
+        gradient = (weighted @ late_s[:, :, None])[:, :, 0] + prior * (starts - states)
+        step = np.linalg.solve(information, gradient[:, :, None])[:, :, 0]
+        longest_m = np.hypot(step[:, 0], step[:, 1])
+        return states + step * np.minimum(1.0, 60.0 / np.maximum(longest_m, 1e-9))[:, None], information
 
     def _deal(self, sounds: list[_Sound]) -> tuple[list[_Sound], float]:
         """Deals each unit's arrivals out among the sounds, so that together they are explained best; the rest are alone.
@@ -295,7 +339,7 @@ class _Problem:
                     continue
                 own = np.array(sorted(indices), dtype=np.intp)
                 gain, trust = self._gains(sound.state, own)
-                state, information = self._step(sound.state, sound.state, own, trust, 0.0)
+                (state,), (information,) = self._steps(sound.state[None], sound.state[None], own, trust[None], 0.0)
                 rarity = self._rarity(state, own, information)
                 total += rarity
                 again.append(_Sound(state, own, float(np.maximum(gain, 0.0).sum()) + rarity))
@@ -322,15 +366,23 @@ class _Problem:
             return best, chosen
         sigma_s = float(self._sigma_s[own[0]])
         audible = (travel_s <= _FARTHER * farthest_s)[:, None]
-        for offset_s in np.unique(late_s[(np.abs(late_s) <= _LIE_S) & audible]):
+        most_s = max(_LIE_S, 3.0 * sigma_s)
+        for offset_s in np.unique(late_s[(np.abs(late_s) <= most_s) & audible]):
             stated = np.exp(-0.5 * (offset_s / sigma_s) ** 2) / (np.sqrt(2.0 * pi) * sigma_s)
-            prior = float(stated + self._lie_share[own[0]] / (2.0 * _LIE_S)) * np.sqrt(2.0 * pi) * _OFFSET_SIGMA_S
+            lie = self._lie_share[own[0]] / (2.0 * _LIE_S) if abs(offset_s) <= _LIE_S else 0.0
+            prior = float(stated + lie) * np.sqrt(2.0 * pi) * _OFFSET_SIGMA_S
             shifted = np.where(audible, _log_density(late_s - offset_s, _OFFSET_SIGMA_S) - log(_STRANGERS_PER_S), -1.0)
             value, pairs = _assigned(shifted)
             value += log(prior)
             if value > best + 1e-9:
                 best, chosen = value, pairs
         return best, chosen
+
+
+def _best_of_each(gain: Array, edges: Indices, sizes: Indices) -> npt.NDArray[np.bool_]:
+    """Which arrivals, ``(k, n)``, are worth more than nothing and the most of their own unit's."""
+    most = np.repeat(np.maximum.reduceat(gain, edges, axis=1), sizes, axis=1)
+    return np.asarray((gain > 0.0) & (gain == most))
 
 
 def _log_density(late_s: Array, sigma_s: float) -> Array:

@@ -17,6 +17,8 @@ from .report import Order, Report
 
 #: Beyond the sound's travel, how much later one arrival may be than another and be of the same sound: an echo, a clock that is wrong.
 _SLACK_S = 0.6
+#: A clock that is less sure than this says nothing of which impulses were one.
+_MOST_SIGMA_S = 3.0
 #: An episode of more than this is cut in two at its longest silence, until no part is longer.
 _MOST = 240
 
@@ -59,7 +61,7 @@ class Impulses:
 
     def remove(self, report: Report) -> None:
         """Forgets a report as if it had never been."""
-        self._unsettled |= dict.fromkeys(self._linked(report))
+        self._unsettled |= dict.fromkeys(self._linked(report, set()))
         self._near.remove(report, self._placed.pop(report))
         self._unsettled.pop(report, None)
         self._parts.pop(report, None)
@@ -87,26 +89,26 @@ class Impulses:
                     self._decide(part)
         self._unsettled.clear()
 
-    def _linked(self, report: Report) -> list[Report]:
-        """The reports that may be of one sound with this one."""
-        reach_us = int((AUDIBLE_M / self._sound_m_s + _SLACK_S) * 1e6)
+    def _linked(self, report: Report, known: set[Report]) -> list[Report]:
+        """The reports that may be of one sound with this one, of those not known."""
+        reach_us = int((AUDIBLE_M / self._sound_m_s + _SLACK_S + 3.0 * _MOST_SIGMA_S) * 1e6)
         here, found = report.anchor, []
         for other in self._near.after((here.time_us - reach_us, ""), self._placed[report], here.time_us + reach_us):
+            if other in known or other is report:
+                continue
             there = other.anchor
             distance_m = hypot(here.east_m - there.east_m, here.north_m - there.north_m)
-            slack_us = _SLACK_S * 1e6 + 3.0 * hypot(report.sigma_us, other.sigma_us)
-            apart_us = abs(here.time_us - there.time_us)
-            if other is not report and distance_m <= AUDIBLE_M and apart_us <= distance_m / self._sound_m_s * 1e6 + slack_us:
+            slack_s = _SLACK_S + 3.0 * min(hypot(report.sigma_us, other.sigma_us) / 1e6, _MOST_SIGMA_S)
+            if distance_m <= AUDIBLE_M and abs(here.time_us - there.time_us) / 1e6 <= distance_m / self._sound_m_s + slack_s:
                 found.append(other)
         return found
 
     def _episode(self, report: Report) -> set[Report]:
         found, queue = {report}, [report]
         while queue:
-            for other in self._linked(queue.pop()):
-                if other not in found:
-                    found.add(other)
-                    queue.append(other)
+            linked = self._linked(queue.pop(), found)
+            found.update(linked)
+            queue += linked
         return found
 
     def _decide(self, part: list[Report]) -> None:
