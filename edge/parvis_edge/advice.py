@@ -11,7 +11,7 @@ ADVICE: dict[StatusReason, str] = {
     StatusReason.SOURCE_ENDED: "a recording was played to its end; a stream was closed by its camera: look at the camera's own page",
     StatusReason.SOURCE_UNREADABLE: "check the address, the password, and the coding that the camera or microphone is set to",
     StatusReason.NO_DATA: "check the power and the cable of the camera or microphone, and its own page",
-    StatusReason.LOW_RATE: "check the link to the camera, and its light: some slow down in the dark",
+    StatusReason.LOW_RATE: "check the link to the camera or microphone; some cameras slow down in the dark",
     StatusReason.RECONNECTING: "wait; if it lasts, check power, cable and address, and run parvis-edge doctor",
     StatusReason.FORMAT_CHANGED: "fix size and rate in the camera's settings; then calibrate again",
     StatusReason.CANNOT_KEEP_UP: "a smaller picture, fewer zones, or a faster computer",
