@@ -301,7 +301,8 @@ class _Running:
         if patience_s is None:
             return
         threads = [part for perceiver in self._perceivers for part in (perceiver, perceiver.feed)]
-        hanging = [each.name for each in (*threads, *filter(None, [self._deliverer])) if each.heartbeat.hangs(now_s, patience_s)]
+        alive = [each for each in (*threads, *filter(None, [self._deliverer])) if each.is_alive()]
+        hanging = [each.name for each in alive if each.heartbeat.hangs(now_s, patience_s)]
         if hanging != self._hanging:
             self._hanging = hanging
             _log.error("a thread hangs; the unit says no more that it lives", threads=hanging)

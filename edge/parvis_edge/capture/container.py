@@ -37,6 +37,7 @@ class Tally:
 
     Attributes:
         items: Frames or blocks.
+        packets: What they were in; also those that gave nothing.
         corrupt: Packets and pictures that could not be used.
         gaps: Jumps in the sound.
         changes: How often the picture's size or the sound's rate changed.
@@ -44,6 +45,7 @@ class Tally:
     """
 
     items: int = 0
+    packets: int = 0
     corrupt: int = 0
     gaps: int = 0
     changes: int = 0
@@ -109,6 +111,7 @@ def decode(container: av.container.InputContainer, stream: Any, source: Source, 
     found = False
     largest, decoded_s = 0, time.monotonic()
     for packet, late in _packets(container, stream, source, tally):
+        tally.packets += 1
         if not source.recorded and time.monotonic() - decoded_s > UNREADABLE_S:
             raise _undecodable(source)
         try:

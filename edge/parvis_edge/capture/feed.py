@@ -126,6 +126,9 @@ class Feed(threading.Thread, Generic[Item]):
         ):
             if now > before:
                 self.liveness.trouble(reason, now_s, now - before)
+        if tally.packets > seen.packets:
+            # A camera that is joined between two whole pictures gives none yet, and its thread is at work.
+            self._beat()
         self._seen, self._seen_dropped = replace(tally), dropped
         return self.liveness.status(now_s)
 
