@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ROOMS := contract edge hub models
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint format bench chaos schema models lock clean
+.PHONY: help demo test lint format bench bench-peer chaos schema models lock clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -37,6 +37,9 @@ format: $(READY) ## Put the code into the house's form
 
 bench: $(READY) ## Measure speed and memory against the bare parts
 	$(BIN)/python -m tests.bench
+
+bench-peer: $(READY) ## Measure a camera's sense beside another project's pipeline (fetches it into .cache, once)
+	$(BIN)/python -m tests.bench peer
 
 chaos: $(READY) ## Kill unit, hub and broker 50 times at random instants: nothing may be lost
 	$(BIN)/python -m tests.chaos --kills 50
