@@ -52,7 +52,7 @@ _RIVAL_WEIGHT = 0.25
 _HEAD_WEIGHT = 0.5
 #: From so much evidence on, in log odds, a patch speaks for a class; chosen on the development sounds for the siren and the horn: the
 #: siren's in the middle of the range in which none is lost and no other file is heard. There is no fire alarm in them.
-_THRESHOLD = {AlarmClass.SIREN: -2.3, AlarmClass.FIRE_ALARM: -0.5, AlarmClass.VEHICLE_HORN: -1.2}
+_THRESHOLD = {AlarmClass.SIREN: -2.9, AlarmClass.FIRE_ALARM: -0.5, AlarmClass.VEHICLE_HORN: -1.9}
 #: One patch adds or takes away at most so much, and so much in sum starts an event: two patches at least.
 _MOST, _ENOUGH = 2.0, 3.5
 #: A tone that glides by a minor third or more and has gone on for 2 s adds so much to the siren's evidence, a shorter or narrower one in
@@ -60,7 +60,7 @@ _MOST, _ENOUGH = 2.0, 3.5
 _GLIDING, _GLIDE_OCTAVES, _GLIDE_S = 1.0, 0.25, 2.0
 _STEADY_SIREN, _STEADY_HORN, _STEADY_OCTAVES, _STEADY_S = -3.0, 2.0, 1.0 / 12.0, 1.0
 #: How evidence over the threshold becomes confidence; see below.
-_SLOPE, _INTERCEPT = 0.75, -0.9
+_SLOPE, _INTERCEPT = 0.75, -1.4
 #: Two patches farther apart than this are not in a row: there was a gap.
 _TOGETHER_S = 1.0
 #: An open event goes on down to so much less evidence …

@@ -118,6 +118,41 @@ def test_speech_has_no_class(bundle: Bundle, material: Path) -> None:
         assert bench.hear(np.asarray(gain * talk, np.float32), 8_000, bundle) == []
 
 
+def _wail(seconds: float) -> Floats:
+    """A made siren in noise 20 dB below it."""
+    at_s = np.arange(round(seconds * 16_000)) / 16_000
+    phase = 2.0 * np.pi * np.cumsum(650.0 * 2.0 ** (0.5 - 0.5 * np.cos(2.0 * np.pi * at_s / 4.0))) / 16_000
+    tone = np.sin(phase) + 0.5 * np.sin(2.0 * phase) + 0.3 * np.sin(3.0 * phase)
+    return np.asarray(0.1 * tone + np.random.default_rng(6).normal(0.0, 0.01, at_s.size), np.float32)
+
+
+CHANGES = {
+    "twice as loud": lambda sound: np.clip(2.0 * sound, -1.0, 1.0),
+    "a third as loud": lambda sound: sound / 3.0,
+    "upside down": lambda sound: -sound,
+    "with a steady offset": lambda sound: sound + 0.02,
+    "0.12 s later": lambda sound: np.concatenate([sound[8_000:9_920], sound]),
+    "0.31 s later": lambda sound: np.concatenate([sound[8_000:12_960], sound]),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(
+    ("sound", "expected"), [(_shots(16_000, (1.5,), 3.0), {"gunshot"}), (_wail(6.0), {"siren"})], ids=["a shot", "a siren"]
+)
+def test_gain_sign_offset_and_delay_do_not_change_the_class(bundle: Bundle, sound: Floats, expected: set[str], change: str) -> None:
+    changed = np.asarray(CHANGES[change](sound), np.float32)
+    assert bench.classes_heard(bench.hear(sound, 16_000, bundle)) == expected
+    assert bench.classes_heard(bench.hear(changed, 16_000, bundle)) == expected
+
+
+@pytest.mark.parametrize("gains", [(0.7, 0.7), (0.5, 1.0)], ids=["as loud", "louder"])
+def test_two_shots_a_seventh_of_a_second_apart_are_two_events(bundle: Bundle, gains: tuple[float, float]) -> None:
+    first, second = _shots(16_000, (1.5,), 3.0), _shots(16_000, (1.65,), 3.0)
+    judged = bench.hear(np.clip(gains[0] * first + gains[1] * second, -1.0, 1.0), 16_000, bundle, start_s=START_S)
+    assert [round(judgement.time_s - START_S, 2) for judgement in judged] == [1.5, 1.65]
+
+
 # Of each class that is looked for, sounds of several sources; of the rest, the kinds that are most easily mistaken.
 RECORDED = {
     "gunshot": ("us8k/gun_shot/1*-0.wav", 12, 10),

@@ -96,7 +96,7 @@ def test_weak_evidence_needs_longer() -> None:
         analyser = AlarmAnalyser(LABELS, "yamnet")
         return next(n for n in range(30) if _play(analyser, n, [{"Siren": logit}]))
 
-    strong, weak = patches_needed(2.0), patches_needed(-3.0)
+    strong, weak = patches_needed(2.0), patches_needed(-4.0)
     assert strong == 1
     assert 2 <= weak <= 6
 
