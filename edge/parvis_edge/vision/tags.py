@@ -36,7 +36,7 @@ _ENLARGED = 1.5
 _LARGE_WINDOW_PX = 13
 #: Grey levels between black and white, at least: below, the noise of a camera looks like cells.
 _LEAST_CONTRAST = 24
-#: Blur of a lens in focus with a sensor's pixels, 1 sigma; half and double this still read (measured on rendered prints).
+#: Blur of a lens in focus with a sensor's pixels, 1 sigma; rendered prints were read with 0.5 to 0.8.
 _BLUR_PX = 0.65
 #: How much of the margin is fitted, in cells: prints have one cell or more.
 _MARGIN_CELLS = 1.2
