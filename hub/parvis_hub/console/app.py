@@ -19,6 +19,7 @@ from .basemap import basemap
 from .cards import Cards
 from .guard import LOOPBACK, Guard
 from .live import HEARTBEAT_S, Live
+from .outlets import outlets
 from .routes import STATIC, accounting, deciding, health, page, reading
 
 #: Python's own table of types differs between systems, and a browser refuses a module under another type.
@@ -79,7 +80,7 @@ def create_app(
             with contextlib.suppress(asyncio.CancelledError):
                 await following
 
-    app = FastAPI(title="Parvis console", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app = FastAPI(title="Parvis console", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json", lifespan=lifespan)
     app.add_middleware(Guard, hosts=tuple(hosts))
     app.mount("/static", _Files(directory=STATIC), name="static")
     app.include_router(page())
@@ -87,4 +88,5 @@ def create_app(
     app.include_router(reading(desk, site, ground=ground, cards=cards or Cards(), live=live, now=now))
     app.include_router(accounting(desk))
     app.include_router(deciding(desk, now))
+    app.include_router(outlets(desk, site, now))
     return app

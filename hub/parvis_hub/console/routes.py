@@ -11,7 +11,7 @@ from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse
 from parvis_contract import Closed, Name, Site, Verdict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import ValidationError
@@ -20,12 +20,13 @@ from sse_starlette import EventSourceResponse
 from parvis_hub.governance import CONSOLE
 from parvis_hub.store import BadDecision, DecisionReason, Desk, UnknownIncident
 
+from .answers import answer, refusal
 from .basemap import Feature
 from .cards import Cards
 from .guard import foreign
 from .live import Live
 from .metrics import registry
-from .views import View, detail_view, dump, incident_view, site_view, unit_view
+from .views import detail_view, incident_view, site_view, unit_view
 
 STATIC = Path(__file__).parent / "static"
 #: So many incidents fill a day's list; a page that held more would be slow, and nobody would read it.
@@ -40,14 +41,6 @@ class GivenVerdict(Closed):
     verdict: Verdict
     reason: DecisionReason
     by: Name
-
-
-def _refusal(status: int, why: str) -> JSONResponse:
-    return JSONResponse({"error": why}, status_code=status)
-
-
-def _json(view: View) -> Response:
-    return Response(dump(view), media_type="application/json")
 
 
 def page() -> APIRouter:
@@ -69,7 +62,7 @@ def health(desk: Desk) -> APIRouter:
     @router.get("/healthz")
     def read_health() -> Response:
         desk.counters()
-        return _json({"status": "ok"})
+        return answer({"status": "ok"})
 
     @router.get("/metrics")
     def read_metrics() -> Response:
@@ -84,7 +77,7 @@ def reading(desk: Desk, site: Site, *, ground: Feature, cards: Cards, live: Live
 
     @router.get("/site")
     def read_site() -> Response:
-        return _json(site_view(site, ground, now().date()))
+        return answer(site_view(site, ground, now().date()))
 
     @router.get("/incidents")
     def read_incidents() -> Response:
@@ -93,16 +86,16 @@ def reading(desk: Desk, site: Site, *, ground: Feature, cards: Cards, live: Live
         # What waits for a decision is in the list however old it is.
         waiting = desk.incidents(verdict=Verdict.UNCONFIRMED, limit=MAX_INCIDENTS)
         views = {row.message.data.incident: incident_view(row) for row in (*latest, *waiting)}
-        return _json({"at": at, "truncated": len(latest) == MAX_INCIDENTS, "incidents": list(views.values())})
+        return answer({"at": at, "truncated": len(latest) == MAX_INCIDENTS, "incidents": list(views.values())})
 
     @router.get("/incidents/{id}")
     def read_incident(id: uuid.UUID) -> Response:
         detail = desk.incident(id)
-        return _json(detail_view(detail, site, cards)) if detail else _refusal(404, "no such incident is kept")
+        return answer(detail_view(detail, site, cards)) if detail else refusal(404, "no such incident is kept")
 
     @router.get("/units")
     def read_units() -> Response:
-        return _json({"units": [unit_view(unit, site) for unit in desk.units()]})
+        return answer({"units": [unit_view(unit, site) for unit in desk.units()]})
 
     @router.get("/events")
     def follow_events(
@@ -123,19 +116,19 @@ def accounting(desk: Desk) -> APIRouter:
     def read_plate(id: uuid.UUID, plate: uuid.UUID, request: Request, by: Name = CONSOLE) -> Response:
         # Another page could otherwise have it written that somebody looked.
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            return _refusal(403, "not from the console's own page")
+            return refusal(403, "not from the console's own page")
         try:
             message = desk.plate(id, plate, by)
         except BadDecision as error:
-            return _refusal(422, str(error))
+            return refusal(422, str(error))
         if message is None:
-            return _refusal(404, "no such plate is kept")
+            return refusal(404, "no such plate is kept")
         return Response(base64.b64decode(message.data.webp_base64), media_type="image/webp")
 
     @router.get("/audit/head")
     def read_audit_head() -> Response:
         head = desk.audit_head()
-        return _json(head.model_dump(mode="json")) if head else _refusal(404, "the log's head is gone: see parvis-hub audit verify")
+        return answer(head.model_dump(mode="json")) if head else refusal(404, "the log's head is gone: see parvis-hub audit verify")
 
     return router
 
@@ -147,20 +140,20 @@ def deciding(desk: Desk, now: Callable[[], datetime]) -> APIRouter:
     @router.post("/incidents/{id}/verdict")
     async def give_verdict(id: uuid.UUID, request: Request) -> Response:
         if why := foreign(request.headers):
-            return _refusal(403, f"not from the console's own page: {why}")
+            return refusal(403, f"not from the console's own page: {why}")
         body = await _body(request)
         if body is None:
-            return _refusal(413, f"a verdict has at most {MAX_VERDICT_BYTES} bytes")
+            return refusal(413, f"a verdict has at most {MAX_VERDICT_BYTES} bytes")
         try:
             given = GivenVerdict.model_validate_json(body)
             row = await to_thread.run_sync(lambda: desk.decide(id, given.verdict, given.reason, given.by, now()))
         except ValidationError as error:
-            return _refusal(422, _what_is_wrong(error))
+            return refusal(422, _what_is_wrong(error))
         except BadDecision as error:
-            return _refusal(422, str(error))
+            return refusal(422, str(error))
         except UnknownIncident:
-            return _refusal(404, "no such incident is kept")
-        return _json(incident_view(row))
+            return refusal(404, "no such incident is kept")
+        return answer(incident_view(row))
 
     return router
 

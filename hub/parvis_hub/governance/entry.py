@@ -74,6 +74,8 @@ class RowsExpired(Closed):
     members: _Count
     decisions: _Count
     incidents: _Count
+    # Left out where there were none, as in a log from before there were alerts: the digest is of what is written.
+    alerts: Annotated[int, Field(ge=0, exclude_if=lambda count: count == 0)] = 0
 
 
 class LogPruned(Closed):

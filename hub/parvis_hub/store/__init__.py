@@ -2,16 +2,20 @@
 
 from parvis_hub.governance import REASONS, DecisionReason
 
+from .alerts import Alert, AlertKind, AlertStore
 from .commands import Command, CommandStore, NotIssued, issue_allowlist
 from .database import Database, StoreError, default_url, open_existing
 from .desk import BadDecision, Desk, UnknownIncident
 from .notices import Notice, Notices, Subscription
 from .records import Arrived, Batch, Restart, Seen
 from .store import Store
-from .views import Counters, Decision, IncidentDetail, IncidentRow, UnitView
+from .views import Counters, Decision, IncidentDetail, IncidentRow, UnitView, Where
 
 __all__ = [
     "REASONS",
+    "Alert",
+    "AlertKind",
+    "AlertStore",
     "Arrived",
     "BadDecision",
     "Batch",
@@ -34,6 +38,7 @@ __all__ = [
     "Subscription",
     "UnitView",
     "UnknownIncident",
+    "Where",
     "default_url",
     "issue_allowlist",
     "open_existing",

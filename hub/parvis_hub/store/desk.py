@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,15 +21,16 @@ from parvis_contract import (
     to_datetime,
     to_posix_s,
 )
-from sqlalchemy import Row, func, select
+from sqlalchemy import ColumnElement, Row, func, select
 
 from parvis_hub.governance import PROGRAMS, REASONS, DecisionReason, Head
 
+from .alerts import AlertStore
 from .commands import ALLOWLIST, Command, CommandStore
 from .notices import Notice, Notices, Subscription
-from .schema import counters, decisions, events, gaps, incidents, plates, units
+from .schema import counters, decisions, events, gaps, incidents, members, plates, units
 from .store import Store
-from .views import Counters, Decision, IncidentDetail, IncidentRow, UnitView
+from .views import Counters, Decision, IncidentDetail, IncidentRow, UnitView, Where
 
 #: A living unit sends telemetry about every half minute; three missed in a row are no accident of the network.
 SILENT_AFTER_S = 90.0
@@ -71,12 +72,20 @@ class Desk:
 
     # --- incidents ------------------------------------------------------------------------------------------------------------
 
-    def incidents(self, *, state: IncidentState | None = None, verdict: Verdict | None = None, limit: int = 200) -> list[IncidentRow]:
+    def incidents(
+        self,
+        *,
+        state: IncidentState | None = None,
+        verdict: Verdict | None = None,
+        where: Where | None = None,
+        limit: int = 200,
+    ) -> list[IncidentRow]:
         """The incidents, the one observed last first.
 
         Args:
             state: Only those in this state.
             verdict: Only those with this verdict.
+            where: Only those of these types, this unit, this time and this place.
             limit: At most so many.
         """
         query = select(incidents).where(incidents.c.superseded_by.is_(None))
@@ -84,6 +93,8 @@ class Desk:
             query = query.where(incidents.c.state == state.value)
         if verdict is not None:
             query = query.where(incidents.c.verdict == verdict.value)
+        for condition in _conditions(where or Where()):
+            query = query.where(condition)
         query = query.order_by(incidents.c.last_us.desc(), incidents.c.id.desc()).limit(limit)
         with self._store.database.read() as connection:
             return [_incident_row(row) for row in connection.execute(query)]
@@ -162,6 +173,11 @@ class Desk:
         """Where the accountability log ends; None if its head is gone."""
         return self._store.audit_head()
 
+    @property
+    def alerts(self) -> AlertStore:
+        """What was told to others of confirmed incidents."""
+        return AlertStore(self._store.database)
+
     # --- units and counters ---------------------------------------------------------------------------------------------------
 
     def units(self) -> list[UnitView]:
@@ -214,6 +230,21 @@ class Desk:
         query = select(events.c.message).where(events.c.too_late).order_by(events.c.row.desc()).limit(limit)
         with self._store.database.read() as connection:
             return [parse_message(row.message) for row in connection.execute(query)]
+
+
+def _conditions(where: Where) -> Iterator[ColumnElement[bool]]:
+    if where.types:
+        yield incidents.c.type.in_(where.types)
+    if where.unit is not None:
+        of_unit = select(members.c.incident).join(events, events.c.event == members.c.event).where(events.c.unit == where.unit)
+        yield incidents.c.id.in_(of_unit)
+    if where.since is not None:
+        yield incidents.c.last_us >= round(to_posix_s(where.since) * 1e6)
+    if where.until is not None:
+        yield incidents.c.first_us < round(to_posix_s(where.until) * 1e6)
+    if where.bbox is not None:
+        west, south, east, north = where.bbox
+        yield incidents.c.lon.between(west, east) & incidents.c.lat.between(south, north)
 
 
 def _incident_row(row: Row[Any]) -> IncidentRow:

@@ -105,6 +105,20 @@ decisions = Table(
     Column("expires_us", BigInteger, nullable=False, index=True),
 )
 
+#: What was told to other systems of confirmed incidents, as it stood then.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("incident", String(36), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(8), nullable=False),
+    Column("sent_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("message", Text, nullable=False),
+    Index("alerts_by_time", "sent_us"),
+    Index("alerts_by_expiry", "expires_us"),
+)
+
 #: The last that is known of each unit.
 units = Table(
     "units",

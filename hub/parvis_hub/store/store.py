@@ -16,9 +16,10 @@ from parvis_hub import governance
 from parvis_hub.correlate import Change, incident_message
 from parvis_hub.governance import DecisionReason, Head, PlateViewed, RowsExpired, VerdictGiven
 
+from .alerts import note as note_alert
 from .database import Database
 from .records import Arrived, Batch, Restart, Seen
-from .schema import counters, decisions, events, flows, gaps, incidents, members, plates, sightings, units
+from .schema import alerts, counters, decisions, events, flows, gaps, incidents, members, plates, sightings, units
 from .views import Decision
 
 #: SQLite takes at least 999 parameters in one statement.
@@ -204,6 +205,9 @@ class Store:
         if changed:
             connection.execute(_UPDATE_INCIDENT, [{f"new_{name}": value for name, value in row.items()} for row in changed])
         self._add_members(connection, [row["id"] for row in changed], belonging, expires_us)
+        for row in (*fresh, *changed):
+            if row["verdict"] != Verdict.UNCONFIRMED.value:
+                note_alert(connection, row, self._now_us())
         return [row["id"] for row in (*fresh, *changed)]
 
     def _add_members(self, connection: Connection, known: Sequence[str], belonging: Mapping[str, str], expires_us: int) -> None:
@@ -278,6 +282,7 @@ class Store:
             )
             new = self._incident_row(incident, expires_us) | {"revision": row.revision + 1, "published": row.published}
             connection.execute(_UPDATE_INCIDENT, {f"new_{name}": value for name, value in new.items()})
+            note_alert(connection, new, self._now_us())
             about = VerdictGiven(incident=incident.incident, verdict=decision.verdict, reason=decision.reason)
             governance.append(connection, self._now_us(), decision.by, about)
             number = added.inserted_primary_key[0] if added.inserted_primary_key else 0
@@ -342,6 +347,7 @@ class Store:
                 (plates, None),
                 (decisions, decisions.c.incident.in_(open_ones)),
                 (incidents, incidents.c.state == "open"),
+                (alerts, None),
                 # Which events an incident had is known for as long as it is.
                 (members, members.c.incident.in_(select(incidents.c.id))),
             ):

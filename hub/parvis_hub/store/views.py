@@ -39,6 +39,24 @@ class IncidentRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Where:
+    """Which incidents are asked for; there is no asking for a person.
+
+    Attributes:
+        types: Short names of event types; empty for all.
+        unit: That has reported at least one of its events; None for any.
+        since, until: Observed at some time in between, each with its zone; None for no bound.
+        bbox: West, south, east and north bound of its position, degrees; None for anywhere.
+    """
+
+    types: tuple[str, ...] = ()
+    unit: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    bbox: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What one person decided, once."""
 
