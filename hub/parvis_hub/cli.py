@@ -44,6 +44,12 @@ def run(
     console: Annotated[bool, typer.Option(help="Serve the console.")] = True,
     data_dir: Annotated[Path, typer.Option(help="Where the store is, if --store does not say otherwise.")] = Path(".parvis/hub"),
     store: Annotated[str | None, typer.Option(help="URL of the store, such as sqlite:////var/lib/parvis/hub.sqlite.")] = None,
+    home_assistant: Annotated[
+        str | None,
+        typer.Option(
+            help="Tell Home Assistant of the units, under this topic; the broker must let the hub write there.", metavar="homeassistant"
+        ),
+    ] = None,
 ) -> None:
     """Receive from the broker, make incidents, publish and show them; until SIGTERM."""
     # The web server and the broker's client are of no use to a replay.
@@ -69,6 +75,7 @@ def run(
             store=store or default_url(data_dir.absolute()),
             listen=_address("--listen", listen) if console else None,
             names=tuple(console_name or ()),
+            home_assistant=home_assistant,
         )
         hub = Hub(plan, options)
     except (OSError, IndexError, StoreError, SQLAlchemyError, ConfigError) as error:

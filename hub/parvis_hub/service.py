@@ -18,9 +18,10 @@ import uvicorn
 from parvis_contract import Site
 from sqlalchemy.exc import SQLAlchemyError
 
+from .feeds.home_assistant import discovery
 from .governance import Head
 from .intake import Broker, BrokerAddress, Delivery, Intake, SteadyClock
-from .publish import CommandSender, Publisher
+from .publish import CommandSender, Publisher, Standing
 from .store import CommandStore, Database, Desk, Notice, Notices, Store
 
 #: Messages of one transaction, at most: enough that writing to disk costs each of them little.
@@ -45,6 +46,7 @@ class Options:
         store: URL of the store.
         listen: Host and port of the console; None for none. Port 0 for any that is free.
         names: Under which the console may be asked for besides those of this machine's loopback; ``*`` for any.
+        home_assistant: Under which topic Home Assistant hears of the units; None if it is not to.
         zoo: Folder of the models' cards, which the console shows; None for the one beside the installed packages.
     """
 
@@ -52,6 +54,7 @@ class Options:
     store: str
     listen: tuple[str, int] | None
     names: tuple[str, ...] = ()
+    home_assistant: str | None = None
     zoo: Path | None = None
 
 
@@ -75,6 +78,8 @@ class Hub:
         self._broker = Broker(options.broker, site.site, now_us=self._now_us)
         self._publisher = Publisher(site.site, self._store, self._broker)
         self._commands = CommandSender(site.site, CommandStore(self._database), self._broker, self._now_us)
+        prefix = options.home_assistant
+        self._standing = Standing(self._broker, discovery(site, prefix) if prefix else {})
         self._stopping = threading.Event()
         self._failed: BaseException | None = None
         self._server, self._sockets = self._console()
@@ -152,6 +157,7 @@ class Hub:
                 return
             self._broker.acknowledge(deliveries)
             self._changes.tell(*(Notice("unit", name) for name in batch.units), *(Notice("incident", name) for name in revised))
+        self._standing.turn()
         self._publisher.reject(prepared.rejections)
         self._patiently(self._publisher.publish)
         commanded = self._patiently(lambda: self._commands.turn(batch.units))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from parvis_contract import RefusalReason, UnitState
+from parvis_contract import EVENT_TYPES, RefusalReason, UnitState, Verdict
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -20,7 +20,7 @@ class DeskCollector(Collector):
         self._desk = desk
 
     def collect(self) -> Iterator[Metric]:
-        """The counters of the gate, and the units by state."""
+        """The counters of the gate, the units by state, the open incidents."""
         counters = self._desk.counters()
         for name, value, words in (
             ("received", counters.received, "Messages that reached the hub."),
@@ -39,6 +39,14 @@ class DeskCollector(Collector):
         for state in (*(state.value for state in UnitState), "silent", "unknown"):
             gauge.add_metric([state], states[state])
         yield gauge
+        open_ones = GaugeMetricFamily(
+            "parvis_hub_open_incidents", "Open incidents, by type and by what a person has said of them.", labels=["type", "verdict"]
+        )
+        counted = self._desk.open_incidents()
+        for name in EVENT_TYPES:
+            for verdict in Verdict:
+                open_ones.add_metric([name, verdict.value], counted.get((name, verdict), 0))
+        yield open_ones
         missing = GaugeMetricFamily("parvis_hub_missing_messages", "Sequence numbers of a unit that were not received.", labels=["unit"])
         for unit in units:
             missing.add_metric([unit.name], unit.missing)

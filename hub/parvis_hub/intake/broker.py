@@ -141,18 +141,20 @@ class Broker:
             if delivery.ticket is not None and delivery.ticket[0] == self._connection:
                 self._client.ack(delivery.ticket[1], 1)
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False, cloud_event: bool = True) -> int:
         """Sends a message with QoS 1; while there is no connection it waits.
 
         Args:
             topic: Where.
             payload: What; empty to clear what the broker retains there.
             retain: The broker keeps it for whoever subscribes later.
+            cloud_event: It is a message of the contract, and says so.
 
         Returns:
             A number, which :meth:`confirmed` gives once the broker has the message.
         """
-        return self._client.publish(topic, payload, qos=1, retain=retain, properties=self._cloud_event if payload else None).mid
+        properties = self._cloud_event if payload and cloud_event else None
+        return self._client.publish(topic, payload, qos=1, retain=retain, properties=properties).mid
 
     def confirmed(self) -> list[int]:
         """The numbers of messages that the broker has taken since this was last called."""

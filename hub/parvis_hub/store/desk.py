@@ -99,6 +99,13 @@ class Desk:
         with self._store.database.read() as connection:
             return [_incident_row(row) for row in connection.execute(query)]
 
+    def open_incidents(self) -> dict[tuple[str, Verdict], int]:
+        """How many are open, by type and verdict."""
+        query = select(incidents.c.type, incidents.c.verdict, func.count()).where(incidents.c.state == "open")
+        query = query.where(incidents.c.superseded_by.is_(None)).group_by(incidents.c.type, incidents.c.verdict)
+        with self._store.database.read() as connection:
+            return {(name, Verdict(verdict)): count for name, verdict, count in connection.execute(query).all()}
+
     def incident(self, id: uuid.UUID) -> IncidentDetail | None:
         """An incident with what it rests on; of one that has become part of another, that other. None if there is none."""
         with self._store.database.read() as connection:
