@@ -44,8 +44,8 @@ SUDDEN_FACTOR, RECENT_FROM_S, RECENT_TO_S = 1.4, 15.0, 3.0
 LEAST_DIVERGENCE_PER_S, HURRIED = 0.3, 0.75
 #: So many flows in a row have to agree, over at least this time. Scattering people leave a small zone within two seconds.
 AGREEING, AGREEING_S = 3, 0.4
-#: Flow is measured this often; and at every look once something seems to run.
-FLOW_EVERY_S = 0.4
+#: Flow is measured this often; and at every look once as much as one person seems to run.
+FLOW_EVERY_S, ALERT = 0.4, 1.0
 #: A detected person is fast if this share of what is seen in the box is; and so many must be, of certainties summed, in these seconds.
 FAST_SHARE, LEAST_RUNNERS, RUNNERS_S = 0.4, 1.5, 1.5
 #: Half as many as it takes to start keep a surge going; it is over when there have been fewer for this long.
@@ -124,7 +124,7 @@ class CrowdSurgeAnalyser:
         """Takes the next scene."""
         self._occupancy.learn(scene)
         since_s = scene.time_s - self._measured_s
-        alert = any(zone.latest and zone.latest[-1].fast > 0 for zone in self._zones.values())
+        alert = any(zone.latest and zone.latest[-1].fast >= ALERT for zone in self._zones.values())
         if scene.change is None or scene.earlier is None or (0 <= since_s < FLOW_EVERY_S - 0.01 and not alert):
             return []
         self._measured_s = scene.time_s
@@ -172,6 +172,7 @@ class CrowdSurgeAnalyser:
         if geometry is None or change is None or earlier is None or not (change.moving & self._occupancy.where(area)).any():
             return _Flow(scene.time_s)
         people = change.changed & self._occupancy.where(area) & ~vehicles(scene)
+        people[1::2] = False  # Every second row tells as much.
         if not people.any():
             return _Flow(scene.time_s)
         passed_s = scene.time_s - earlier.time_s
@@ -179,7 +180,7 @@ class CrowdSurgeAnalyser:
         steps = geometry.m_per_cell[people]
         velocity = steps[:, :, 0] * flow[:, :1] + steps[:, :, 1] * flow[:, 1:]
         speed = np.linalg.norm(velocity, axis=1)
-        weight = 1.0 / (geometry.cells[people] * self._occupancy.cover)
+        weight = 2.0 / (geometry.cells[people] * self._occupancy.cover)
         ground = geometry.ground_m[people]
         moving = (speed >= LEAST_M_S) & (speed <= MOST_M_S)
         if not moving.any():
