@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from parvis_contract import RefusedSighting, Route, RouteSegment, to_datetime
+from parvis_contract import RefusedSighting, Route, RouteSegment, SightingRefusal, to_datetime
 
 from .matching import Matched, Sighting, match, slack_m
 from .walkways import Spot, Walkways
 
 #: A brisk walker; whoever was seen to go faster is taken at that. Weidmann (1993): 1.34 m/s with a deviation of 0.26.
 _BRISK_M_S = 2.0
+#: One who was seen to walk goes by so much faster where nobody sees him, at most: one person's pace varies less than people's do.
+_HURRY = 1.35
+#: A pace is measured over so many seconds, and so often, before it is believed.
+_PACE_S, _PACES = (10.0, 20.0), 5
+#: So many sightings away from its ends, of whoever wears a tag, show that a stretch is seen.
+_SEEN_OFTEN = 3
 #: A stretch entered and left by the same end, less deep than this, is the noise of a place near its junction.
 _SPUR_M = 4.0
 #: A sighting accounts for the time to the next one, but for no longer than this: a dozen steps.
@@ -30,6 +38,7 @@ class _Piece:
         entered_s, left_s: When.
         observed: A sighting was on it.
         sigma_m: The largest of its sightings'.
+        inside: How many steps begin or end on it, away from its junctions: two for each sighting there.
     """
 
     stretch: int
@@ -41,10 +50,17 @@ class _Piece:
     left_s: float
     observed: bool
     sigma_m: float = 0.0
+    inside: int = 0
+
+
+def seen_stretches(walks: Iterable[Sequence[Matched]], walkways: Walkways) -> frozenset[int]:
+    """The stretches on which units see tags: who walks there unseen is the exception."""
+    inside = Counter(matched.spot.stretch for walk in walks for matched in walk if _is_inside(matched, walkways))
+    return frozenset(stretch for stretch, count in inside.items() if count >= _SEEN_OFTEN)
 
 
 def route(tag: int, sightings: Sequence[Sighting], walkways: Walkways) -> Route:
-    """Reconstructs the route of one tag.
+    """Reconstructs the route of one tag from its own sightings alone.
 
     Args:
         tag: Its number.
@@ -52,10 +68,27 @@ def route(tag: int, sightings: Sequence[Sighting], walkways: Walkways) -> Route:
         walkways: Of the site.
 
     Returns:
-        Walkways in order of travel. One that nobody saw is in it only if every way that could be walked in the time takes it.
+        As :func:`told`.
     """
     walk, refused = match(sightings, walkways)
-    pieces = _without_spurs(_joined(_pieces(walk, walkways)), walkways)
+    return told(tag, walk, refused, walkways, seen_stretches([walk], walkways))
+
+
+def told(tag: int, walk: list[Matched], refused: list[tuple[Sighting, SightingRefusal]], walkways: Walkways, seen: frozenset[int]) -> Route:
+    """The route that a walk is.
+
+    Args:
+        tag: Its number.
+        walk: Its sightings, as they were matched.
+        refused: Those that are not of the walk.
+        walkways: Of the site.
+        seen: Stretches on which units see tags.
+
+    Returns:
+        Walkways in order of travel. One that nobody saw is in it only if every way that could be walked in the time takes it. A way
+        through stretches that are seen, and on which the tag was not, counts only where there is no other.
+    """
+    pieces = _without_spurs(_joined(_pieces(walk, walkways, seen)), walkways)
     segments: list[RouteSegment] = []
     for piece in pieces:
         name = walkways.stretches[piece.stretch].walkway
@@ -88,14 +121,34 @@ def _coverage(walk: list[Matched]) -> float:
     return round(seen_s / total_s, 4) if total_s > 0.0 else 1.0
 
 
-def _pieces(walk: list[Matched], walkways: Walkways) -> list[_Piece]:
-    fastest_m_s = _BRISK_M_S
+def _fastest_m_s(walk: list[Matched], walkways: Walkways) -> float:
+    """How fast this walker may have gone where nobody saw."""
+    surely_m_s, paces = 0.0, []
     for before, after in pairwise(walk):
         way = walkways.between(before.spot, after.spot)
         elapsed_s = after.sighting.time_s - before.sighting.time_s
         if way is not None and elapsed_s > 5.0:
-            surely_m = way.length_m - slack_m(before.sighting, after.sighting)
-            fastest_m_s = max(fastest_m_s, 1.1 * surely_m / elapsed_s)
+            surely_m_s = max(surely_m_s, 1.1 * (way.length_m - slack_m(before.sighting, after.sighting)) / elapsed_s)
+    end = 0
+    for start, before in enumerate(walk):
+        while end < len(walk) and walk[end].sighting.time_s < before.sighting.time_s + _PACE_S[0]:
+            end += 1
+        if end == len(walk):
+            break
+        elapsed_s = walk[end].sighting.time_s - before.sighting.time_s
+        # Over a gap nobody knows which way it was.
+        together = all(
+            later.sighting.time_s - earlier.sighting.time_s < _PACE_S[0] / 2 for earlier, later in pairwise(walk[start : end + 1])
+        )
+        way = walkways.between(before.spot, walk[end].spot) if together and elapsed_s <= _PACE_S[1] else None
+        if way is not None:
+            paces.append(way.length_m / elapsed_s)
+    usual_m_s = sorted(paces)[int(0.75 * len(paces))] if len(paces) >= _PACES else math.inf
+    return max(surely_m_s, min(_BRISK_M_S, _HURRY * usual_m_s))
+
+
+def _pieces(walk: list[Matched], walkways: Walkways, seen: frozenset[int]) -> list[_Piece]:
+    fastest_m_s = _fastest_m_s(walk, walkways)
     pieces: list[_Piece] = []
     for index, matched in enumerate(walk):
         if index == 0:
@@ -114,31 +167,36 @@ def _pieces(walk: list[Matched], walkways: Walkways) -> list[_Piece]:
                 )
             )
         else:
-            pieces += _leg(walk[index - 1], matched, walkways, fastest_m_s)
+            pieces += _leg(walk[index - 1], matched, walkways, seen, fastest_m_s)
     return pieces
 
 
-def _leg(before: Matched, after: Matched, walkways: Walkways, fastest_m_s: float) -> list[_Piece]:
+def _leg(before: Matched, after: Matched, walkways: Walkways, seen: frozenset[int], fastest_m_s: float) -> list[_Piece]:
     """What is known of the way between two sightings that follow each other."""
-    way = walkways.between(before.spot, after.spot)
-    assert way is not None  # noqa: S101 - the walk took it
     start_s, end_s = before.sighting.time_s, after.sighting.time_s
-    marks = _marks(before.spot, after.spot, way.junctions, walkways)
     reach_m = fastest_m_s * (end_s - start_s) + slack_m(before.sighting, after.sighting)
+    # The walker was not seen on the way: it led past where units see, if one could go so in the time.
+    closed = seen - {before.spot.stretch, after.spot.stretch}
+    way = walkways.between(before.spot, after.spot, without=closed)
+    if way is None or way.length_m > reach_m:
+        closed, way = frozenset(), walkways.between(before.spot, after.spot)
+    assert way is not None  # noqa: S101 - the walk took it
+    marks = _marks(before.spot, after.spot, way.junctions, walkways)
     pieces, gone_m = [], 0.0
     for number, (stretch, from_m, to_m) in enumerate(marks):
         at_s = [start_s + (end_s - start_s) * min(1.0, part / max(way.length_m, 1e-9)) for part in (gone_m, gone_m + abs(to_m - from_m))]
         gone_m += abs(to_m - from_m)
         here = [matched for matched, index in ((before, 0), (after, len(marks) - 1)) if index == number]
         sigma_m = max((matched.sighting.sigma_m for matched in here), default=0.0)
-        observed = any(_is_inside(matched, walkways) for matched in here)
+        inside = sum(_is_inside(matched, walkways) for matched in here)
+        observed = inside > 0
         if not observed:
-            around = walkways.between(before.spot, after.spot, without=stretch, touching_m=_margin_m(sigma_m))
+            around = walkways.between(before.spot, after.spot, without=closed | {stretch}, touching_m=_margin_m(sigma_m))
             if around is not None and around.length_m <= reach_m:
                 continue
             # A stretch too short to have an inside is observed if a sighting lies on it and no other way was possible.
             observed = bool(here) and walkways.stretches[stretch].length_m < 2.5 * _margin_m(sigma_m)
-        pieces.append(_Piece(stretch, from_m, to_m, min(from_m, to_m), max(from_m, to_m), at_s[0], at_s[1], observed, sigma_m))
+        pieces.append(_Piece(stretch, from_m, to_m, min(from_m, to_m), max(from_m, to_m), at_s[0], at_s[1], observed, sigma_m, inside))
     return pieces
 
 
@@ -188,6 +246,7 @@ def _joined(pieces: list[_Piece]) -> list[_Piece]:
                 left_s=piece.left_s,
                 observed=last.observed or piece.observed,
                 sigma_m=max(last.sigma_m, piece.sigma_m),
+                inside=last.inside + piece.inside,
             )
         else:
             joined.append(piece)
@@ -202,8 +261,9 @@ def _without_spurs(pieces: list[_Piece], walkways: Walkways) -> list[_Piece]:
         margin_m = _margin_m(piece.sigma_m)
         through = piece.high_m - piece.low_m > length_m - 1e-6
         # Away from both junctions a place can only be on this stretch; at the walk's ends that is all there is to go by.
-        inside = piece.high_m > margin_m and piece.low_m < length_m - margin_m
-        deep = piece.high_m - piece.low_m > margin_m or number in (0, len(pieces) - 1)
-        if not piece.observed or through or (inside and deep) or len(pieces) == 1:
+        away = piece.high_m > margin_m and piece.low_m < length_m - margin_m
+        # And there and back on the word of one sighting is a misread number sooner than a walk.
+        deep = (piece.high_m - piece.low_m > margin_m and piece.inside > 2) or number in (0, len(pieces) - 1)
+        if not piece.observed or through or (away and deep) or len(pieces) == 1:
             kept.append(piece)
     return kept

@@ -8,8 +8,8 @@ from typing import Any
 
 from parvis_contract import Envelope, LocalMap, Site, TagSighting, derived_id, hub_source, make_message, to_datetime, to_posix_s
 
-from .matching import Sighting
-from .route import route
+from .matching import Sighting, match
+from .route import seen_stretches, told
 from .walkways import load_walkways
 
 
@@ -51,11 +51,12 @@ class Router:
     def routes(self) -> list[Envelope[Any]]:
         """The route of every enrolled tag that was seen, in order of the tags."""
         messages = []
-        for tag, sightings in self._sightings.items():
-            if not sightings:
-                continue
+        matched = {tag: match(list(sightings.values()), self._walkways) for tag, sightings in self._sightings.items() if sightings}
+        seen = seen_stretches([walk for walk, _ in matched.values()], self._walkways)
+        for tag, (walk, refused) in matched.items():
+            sightings = self._sightings[tag]
             last_s = max(sighting.time_s for sighting in sightings.values())
-            told = route(tag, list(sightings.values()), self._walkways)
+            route = told(tag, walk, refused, self._walkways, seen)
             identity = derived_id(last_s, self._site.site, "route", str(tag), *sorted(map(str, sightings)))
-            messages.append(make_message("route", source=hub_source(self._site.site), time=to_datetime(last_s), data=told, id=identity))
+            messages.append(make_message("route", source=hub_source(self._site.site), time=to_datetime(last_s), data=route, id=identity))
         return messages

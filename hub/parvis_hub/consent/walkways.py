@@ -22,6 +22,9 @@ Array = npt.NDArray[np.float64]
 
 #: Ends of lines nearer than this are one junction: what a person who draws a map means by touching.
 _SNAP_M = 0.5
+#: How many searches are remembered: a few megabytes on a large network.
+_REMEMBERED = 2_000
+_NONE: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class Walkways:
         for number, stretch in enumerate(self.stretches):
             self._at[stretch.start].append(number)
             self._at[stretch.end].append(number)
-        self._from: dict[tuple[int, int | None], tuple[Array, npt.NDArray[np.int32]]] = {}
+        self._from: dict[tuple[int, frozenset[int]], tuple[Array, npt.NDArray[np.int32]]] = {}
 
     def _junction(self, place: tuple[float, ...]) -> int:
         for number, known in enumerate(self._junctions):
@@ -117,17 +120,17 @@ class Walkways:
             found.append((Spot(number, float(line.project(place))), float(line.distance(place))))
         return found
 
-    def between(self, origin: Spot, target: Spot, *, without: int | None = None, touching_m: float = 0.0) -> Way | None:
+    def between(self, origin: Spot, target: Spot, *, without: frozenset[int] = _NONE, touching_m: float = 0.0) -> Way | None:
         """The shortest way, or None if there is none.
 
         Args:
             origin: Where it begins.
             target: Where it ends.
-            without: A stretch that may not be taken.
-            touching_m: A spot on that stretch, but this near to one of its ends, counts as at that end.
+            without: Stretches that may not be taken.
+            touching_m: A spot on one of them, but this near to one of its ends, counts as at that end.
         """
         best: Way | None = None
-        if origin.stretch == target.stretch and origin.stretch != without:
+        if origin.stretch == target.stretch and origin.stretch not in without:
             best = Way(abs(origin.along_m - target.along_m), ())
         for leave, leave_m in self._ends(origin, without, touching_m):
             distance_m, before = self._search(leave, without)
@@ -142,24 +145,26 @@ class Walkways:
         joining = [k for k in self._at[start] if {self.stretches[k].start, self.stretches[k].end} == {start, end}]
         return min(joining, key=lambda k: (self.stretches[k].length_m, k))
 
-    def _ends(self, spot: Spot, without: int | None, touching_m: float) -> list[tuple[int, float]]:
+    def _ends(self, spot: Spot, without: frozenset[int], touching_m: float) -> list[tuple[int, float]]:
         stretch = self.stretches[spot.stretch]
         ends = [(stretch.start, spot.along_m), (stretch.end, stretch.length_m - spot.along_m)]
-        return ends if spot.stretch != without else [end for end in ends if end[1] <= touching_m]
+        return ends if spot.stretch not in without else [end for end in ends if end[1] <= touching_m]
 
-    def _search(self, start: int, without: int | None) -> tuple[Array, npt.NDArray[np.int32]]:
+    def _search(self, start: int, without: frozenset[int]) -> tuple[Array, npt.NDArray[np.int32]]:
         known = self._from.get((start, without))
         if known is None:
             shortest: dict[tuple[int, int], float] = {}
             for number, stretch in enumerate(self.stretches):
-                if number != without and stretch.start != stretch.end:
+                if number not in without and stretch.start != stretch.end:
                     for pair in ((stretch.start, stretch.end), (stretch.end, stretch.start)):
                         shortest[pair] = min(shortest.get(pair, np.inf), stretch.length_m)
             rows, columns = zip(*shortest, strict=True) if shortest else ((), ())
             size = len(self._junctions)
             graph = csr_array((list(shortest.values()), (rows, columns)), shape=(size, size))
             distance_m, before = dijkstra(graph, indices=start, return_predecessors=True)
-            known = self._from[(start, without)] = (np.asarray(distance_m), np.asarray(before))
+            if len(self._from) >= _REMEMBERED:
+                self._from.clear()
+            known = self._from[start, without] = (np.asarray(distance_m), np.asarray(before))
         return known
 
 
