@@ -181,6 +181,7 @@ def _leg(before: Matched, after: Matched, walkways: Walkways, seen: frozenset[in
     if way is None or way.length_m > reach_m:
         closed, way = frozenset(), walkways.between(before.spot, after.spot)
     assert way is not None  # noqa: S101 - the walk took it
+    reach_m = max(reach_m, way.length_m)
     marks = _marks(before.spot, after.spot, way.junctions, walkways)
     pieces, gone_m = [], 0.0
     for number, (stretch, from_m, to_m) in enumerate(marks):
