@@ -26,7 +26,7 @@ from tests.broker import Broker, Subscriber, free_port
 
 from .clips import Image, write_film, write_sound
 from .program import ROOT
-from .wiretap import CONNECT, DISCONNECT, PINGREQ, PUBACK, PUBLISH, Wiretap
+from .wiretap import CONNECT, DISCONNECT, PINGREQ, PUBACK, PUBLISH, SUBSCRIBE, Wiretap
 
 PLAN = """\
 site: quay
@@ -187,8 +187,10 @@ def test_nothing_but_messages_leaves_memory(
         assert done.returncode == 0, done.stderr.decode()
         sent = wire.packets()
         ports = {wire.port}
-    assert {packet.kind for packet in sent} <= {CONNECT, PUBLISH, PUBACK, PINGREQ, DISCONNECT}
-    assert all(packet.size <= 4 for packet in sent if packet.kind not in {CONNECT, PUBLISH})
+    assert {packet.kind for packet in sent} <= {CONNECT, PUBLISH, PUBACK, SUBSCRIBE, PINGREQ, DISCONNECT}
+    assert all(packet.size <= 4 for packet in sent if packet.kind not in {CONNECT, PUBLISH, SUBSCRIBE})
+    # What it asks for is the hub's commands to itself, and tells nothing.
+    assert {packet.topic for packet in sent if packet.kind == SUBSCRIBE} == {"parvis/v1/quay/u001/command"}
     said = only_messages(packet.payload for packet in sent if packet.kind in {CONNECT, PUBLISH})
     assert "unit.status" in said
     assert "zone.intrusion" in said or clip != "people"

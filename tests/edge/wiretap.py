@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-CONNECT, PUBLISH, PUBACK, PINGREQ, DISCONNECT = 1, 3, 4, 12, 14
+CONNECT, PUBLISH, PUBACK, SUBSCRIBE, PINGREQ, DISCONNECT = 1, 3, 4, 8, 12, 14
 
 
 @dataclass(frozen=True)
 class Packet:
-    """What the unit sent: its kind, its length, its topic and payload (of a CONNECT: those of the last will)."""
+    """What the unit sent: its kind, its length, its topic (of a SUBSCRIBE: the one it asks for) and payload (of a CONNECT: of the will)."""
 
     kind: int
     size: int
@@ -102,6 +102,10 @@ def _packets(content: bytes) -> list[Packet]:
             topic, after = _field(body, after + properties)
             payload, after = _field(body, after)
             assert after == size, "a CONNECT with more than a last will in it"
+        elif kind == SUBSCRIBE:
+            properties, after = _varint(body, 2)
+            topic, after = _field(body, after + properties)
+            assert after + 1 == size, "a SUBSCRIBE with more than one topic in it"
         packets.append(Packet(kind, size, topic.decode(), payload))
         at = begin + size
     return packets
