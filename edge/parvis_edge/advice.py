@@ -16,6 +16,7 @@ ADVICE: dict[StatusReason, str] = {
     StatusReason.FORMAT_CHANGED: "fix size and rate in the camera's settings; then calibrate again",
     StatusReason.CANNOT_KEEP_UP: "a smaller picture, fewer zones, or a faster computer",
     StatusReason.TAMPERED: "look at the lens and the microphone: covered, turned, out of focus, frozen or silent",
+    StatusReason.NOT_DARK: "the site wants its cameras blind but for reflecting tags: shorten the exposure until nothing else is seen",
     StatusReason.PROFILE_FORBIDS: "another profile or another place: ask the data protection officer; parvis-edge doctor shows the line",
     StatusReason.MODEL_FAILED: "the log has the error (journalctl); put the model back as released, or update the unit",
     StatusReason.OUTBOX_FULL: "check the way to the broker: parvis-edge doctor",
