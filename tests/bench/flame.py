@@ -69,6 +69,8 @@ class Sampler:
         signal.setitimer(signal.ITIMER_PROF, 0.0)
 
     def _look(self, _: int, frame: FrameType | None) -> None:
+        if frame is not None and frame.f_globals.get("__name__") == __name__:
+            return  # The timer has come again while it was being looked.
         now_s = time.process_time()
         stack: list[str] = []
         while frame is not None and frame.f_code is not CameraSense.process.__code__:
