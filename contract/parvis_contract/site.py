@@ -177,12 +177,28 @@ class Lane(_Area):
 
 
 class Asset(FileModel):
-    """A listed piece of furniture or a surface, in one unit's picture."""
+    """A listed piece of furniture or a surface, in one unit's picture: `furniture.changed`, `surface.marked`."""
 
     kind: Literal["furniture", "surface"]
     unit: Name
     image_size: ImageSize
     polygon_px: Annotated[tuple[PixelPoint, ...], Field(min_length=3, max_length=200)]
+    after_s: Seconds = Field(default=30.0, description="How long a change has stood, nobody before it, until it is told.")
+    least_fraction: Annotated[float, Field(strict=True, gt=0.0, le=1.0)] | None = Field(
+        default=None, description="Of the asset that has to be changed; 0.25 of furniture and 0.005 of a surface unless said."
+    )
+    area_m2: SquareMetres | None = Field(default=None, description="Of a surface, if known: what gives a mark its size.")
+
+    @property
+    def polygon(self) -> None:
+        """Nothing: an asset is drawn in a picture, never on the map."""
+        return
+
+    @model_validator(mode="after")
+    def _of_a_surface(self) -> Asset:
+        if self.area_m2 is not None and self.kind != "surface":
+            raise ValueError("`area_m2` is a surface's; of furniture, no area is told")
+        return self
 
 
 class Tags(FileModel):

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from parvis_contract import Measure, ModelRef, ObjectClass, Phase, Position
+
+#: Left, top, right, bottom, in pixels of the stream.
+BoxPx = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class Judgement:
         measure: The type's measured quantities.
         position: Where; None means the unit's own position, with its range as the uncertainty.
         model: Name of the bundle that saw or heard it; None where no model is involved.
+        box_px: Of a start that an evidence plate may show: left, top, right, bottom in the picture. It never leaves the unit but as
+            the rectangle on the plate.
     """
 
     type: str
@@ -66,6 +71,7 @@ class Judgement:
     measure: Measure
     position: Position | None = None
     model: str | None = None
+    box_px: BoxPx | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +109,25 @@ class Counted:
     left: int
 
 
+@dataclass(frozen=True, slots=True)
+class PlateMade:
+    """An evidence plate, for an event that has just been started.
+
+    Attributes:
+        time_s: When it was made.
+        about: Short name of the event's type.
+        key: The event's, as its analyser has it.
+        webp: The picture, a plain WebP.
+    """
+
+    time_s: float
+    about: Literal["object.unattended", "furniture.changed", "surface.marked"]
+    key: Hashable
+    webp: bytes
+
+
 #: What a sense may say.
-Finding = Judgement | TagSeen | Counted
+Finding = Judgement | TagSeen | Counted | PlateMade
 
 Item_contra = TypeVar("Item_contra", contravariant=True)
 

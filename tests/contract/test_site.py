@@ -121,6 +121,7 @@ BROKEN = [
     ("heading_deg: 95", "heading_px: [0, 1]", 31, "lanes.bus-east", "", "has a `heading_deg`"),
     ("heading_px: [0, -1]", "heading_px: [0, 0]", 32, "lanes.north", "", "no direction"),
     ("kind: furniture", "kind: bench", 34, "assets.bench-12.kind", "'bench'", "'furniture' or 'surface'"),
+    ("kind: furniture, unit: u017,", "kind: furniture, unit: u017, area_m2: 3.0,", 34, "assets.bench-12", "", "a surface's"),
     ("family: tag36h11", "family: tag25h9", 37, "tags.family", "'tag25h9'", "tag36h11"),
     ("allow: [1, 2, 17]", "allow: [1, 2, 587]", 37, "tags.allow.2", "587", "less than or equal to 586"),
 ]  # fmt: skip

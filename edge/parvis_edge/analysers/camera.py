@@ -17,9 +17,12 @@ from parvis_edge.vision.sight import Sight
 from .crowd_density import CrowdDensityAnalyser
 from .crowd_surge import CrowdSurgeAnalyser
 from .flow_count import FlowCounter
+from .furniture_changed import FurnitureChangedAnalyser
 from .level_unusual import CameraLevels, CameraZone, Shelf
 from .object_unattended import UnattendedObjectAnalyser
 from .person_on_ground import PersonOnGroundAnalyser
+from .plates import PlateMaker
+from .surface_marked import SurfaceMarkedAnalyser
 from .tag_sighting import TagSightings
 from .traffic_wrong_way import WrongWayAnalyser
 from .unit_tampered import CameraTamperingAnalyser
@@ -38,6 +41,13 @@ _OF_ZONES: dict[str, tuple[type[Any], Callable[[dict[str, tuple[Any, Area]], Vie
     "crowd.density": (CrowdZone, CrowdDensityAnalyser),
     "crowd.surge": (CrowdZone, CrowdSurgeAnalyser),
 }
+#: And each kind of asset.
+_OF_ASSETS: dict[str, tuple[str, Callable[[dict[str, tuple[Any, Area]], View], Analyser]]] = {
+    "furniture.changed": ("furniture", FurnitureChangedAnalyser),
+    "surface.marked": ("surface", SurfaceMarkedAnalyser),
+}
+#: Those whose events an evidence plate may show.
+_OF_THINGS = (UnattendedObjectAnalyser, FurnitureChangedAnalyser, SurfaceMarkedAnalyser)
 
 
 class CameraSense:
@@ -81,6 +91,7 @@ class CameraSense:
         self._counter: FlowCounter | None = None
         self._levels: CameraLevels | None = None
         self._tags: TagSightings | None = None
+        self._plates: PlateMaker | None = None
         self._last_s: float | None = None
         self.model: ModelRef = bundle.ref
         self.analysed = 0
@@ -110,6 +121,8 @@ class CameraSense:
         self.analysed += bool(scene.looked_px)
         for analyser in self._analysers:
             said += analyser.judge(scene)
+        if self._plates is not None:
+            said += self._plates.see(item, scene, said)
         if self._counter is not None:
             said += self._counter.see(scene)
         if self._levels is not None:
@@ -138,7 +151,13 @@ class CameraSense:
             zones = {key: zone for key, zone in self._site.zones_of(self._unit).items() if isinstance(zone, kind)}
             self._add(name, "zones", zones, view, make)
         self._add("traffic.wrong_way", "lanes", dict(self._site.lanes_of(self._unit)), view, WrongWayAnalyser)
+        for name, (kind_of_asset, make) in _OF_ASSETS.items():
+            assets = {key: asset for key, asset in self._site.assets_of(self._unit).items() if asset.kind == kind_of_asset}
+            self._add(name, "assets", assets, view, make)
         self._sight.wants_flow = any(isinstance(analyser, CrowdSurgeAnalyser) for analyser in self._analysers)
+        # Those whose events a plate may show have been added by now.
+        of_things = any(isinstance(analyser, _OF_THINGS) for analyser in self._analysers)
+        self._plates = PlateMaker(self._detector, size_px, self._sight.cells) if of_things else None
         if "unit.tampered" in self._allowed:
             self._analysers.append(CameraTamperingAnalyser())
         counted = {name: self._counted(view, name) for name in ("flow.count", "level.unusual") if name in self._allowed}

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from parvis_contract import Measure, Phase, Position, Site
 
-from parvis_edge.perception import Judgement
+from parvis_edge.perception import BoxPx, Judgement
 from parvis_edge.vision.area import Area, Drawn, place
 from parvis_edge.vision.background import Mask
 from parvis_edge.vision.ground_plane import GroundPlane, GroundPlaneError, LocalPlane
@@ -147,10 +147,11 @@ class Lasting:
     Args:
         type: Short name of the event type.
         model: Name of the bundle that sees; None where none is involved.
+        every_s: How often an open event is told again.
     """
 
-    def __init__(self, type: str, model: str | None) -> None:
-        self._type, self._model = type, model
+    def __init__(self, type: str, model: str | None, every_s: float = UPDATE_EVERY_S) -> None:
+        self._type, self._model, self._every_s = type, model, every_s
         self._open: dict[Hashable, _Open] = {}
 
     def __contains__(self, key: Hashable) -> bool:
@@ -162,10 +163,17 @@ class Lasting:
         return list(self._open)
 
     def start(  # noqa: PLR0917 - the fields of a judgement
-        self, key: Hashable, began_s: float, now_s: float, confidence: float, measure: Measure, position: Position | None
+        self,
+        key: Hashable,
+        began_s: float,
+        now_s: float,
+        confidence: float,
+        measure: Measure,
+        position: Position | None,
+        box_px: BoxPx | None = None,
     ) -> Judgement:
-        """Opens an event that began at ``began_s`` and is told at ``now_s``."""
-        judgement = Judgement(self._type, Phase.START, key, began_s, _bounded(confidence), measure, position, self._model)
+        """Opens an event that began at ``began_s`` and is told at ``now_s``; ``box_px`` is where, for an evidence plate."""
+        judgement = Judgement(self._type, Phase.START, key, began_s, _bounded(confidence), measure, position, self._model, box_px)
         self._open[key] = _Open(now_s, judgement)
         return judgement
 
@@ -175,7 +183,7 @@ class Lasting:
         """Says how an open event stands: at once, or when it was told some time ago."""
         event = self._open[key]
         event.last = Judgement(self._type, Phase.UPDATE, key, now_s, _bounded(confidence), measure, position, self._model)
-        if not at_once and now_s - event.said_s < UPDATE_EVERY_S:
+        if not at_once and now_s - event.said_s < self._every_s:
             return []
         event.said_s = now_s
         return [event.last]

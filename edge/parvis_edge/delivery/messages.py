@@ -7,6 +7,7 @@ same ids, and whoever received them already counts none twice. An analyser's key
 
 from __future__ import annotations
 
+import base64
 import uuid
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from parvis_contract import (
     MESSAGES,
     Clock,
     Envelope,
+    EvidencePlate,
     FlowCount,
     ModelRef,
     Phase,
@@ -29,7 +31,7 @@ from parvis_contract import (
     unit_source,
 )
 
-from parvis_edge.perception import Counted, Finding, Judgement, TagSeen
+from parvis_edge.perception import Counted, Finding, Judgement, PlateMade, TagSeen
 
 
 class JudgementError(ValueError):
@@ -81,10 +83,12 @@ class Messenger:
             clock: What its time is worth.
 
         Raises:
-            JudgementError: It ends or updates what has not begun, begins twice, or is outside the contract's bounds.
+            JudgementError: It ends, updates or shows what has not begun, begins twice, or is outside the contract's bounds.
         """
         if isinstance(finding, Judgement):
             return self._event(sense, finding, clock)
+        if isinstance(finding, PlateMade):
+            return self._plate(sense, finding)
         name = "tag.sighting" if isinstance(finding, TagSeen) else "flow.count"
         try:
             data: Any
@@ -99,6 +103,20 @@ class Messenger:
             return make_message(name, source=source, time=to_datetime(finding.time_s), data=data, id=message_id)
         except (ValueError, OverflowError) as error:
             raise JudgementError(f"{name}: {error}") from None
+
+    def _plate(self, sense: str, plate: PlateMade) -> Envelope[Any]:
+        begun = self._open.get((sense, plate.about, plate.key))
+        if begun is None:
+            raise JudgementError(f"evidence.plate: about an event of {plate.about} that is not open")
+        try:
+            about = str(begun.event_id)
+            webp = base64.b64encode(plate.webp).decode()
+            data = EvidencePlate(sequence=0, event=begun.event_id, about=plate.about, webp_base64=webp)
+            message_id = self._id(plate.time_s, "evidence.plate", about)
+            source = unit_source(self.speaker.site, self.speaker.unit)
+            return make_message("evidence.plate", source=source, time=to_datetime(plate.time_s), data=data, id=message_id)
+        except (ValueError, OverflowError) as error:
+            raise JudgementError(f"evidence.plate: {error}") from None
 
     def _count(self, counted: Counted) -> FlowCount:
         floor = self.speaker.count_floor

@@ -13,6 +13,7 @@ from parvis_edge.perception import Frame
 
 from .background import Background, Change, Mask, Picture, halvings, shrink
 from .boxes import non_maximum_suppression
+from .close_look import CloseLook
 from .detector import Detections, Detector
 from .regions import Box, Gaze
 from .standing import SETTLED_S, Standing, StandingRegions
@@ -80,7 +81,10 @@ class Scene:
         change: Against the background and the frame before; None for the first frame.
         standing: Regions that changed and stayed.
         small: ``(h, w, 3)`` uint8: the working picture.
+        closely: Looks at a place of this frame once more, for who wants to be sure.
         earlier: The one about :data:`EARLIER_S` before, where it is wanted and something moves; else None.
+        adopted: ``(h, w)`` bool: what the background took over from the picture, since what was there has gone or another light has
+            come; None where nothing.
     """
 
     time_s: float
@@ -97,7 +101,9 @@ class Scene:
     change: Change | None
     standing: tuple[Standing, ...]
     small: Picture
+    closely: CloseLook
     earlier: Earlier | None = None
+    adopted: Mask | None = None
 
     def confidence_of(self, track: Track) -> float:
         """Probability that a track is what it is taken for.
@@ -174,7 +180,7 @@ class Sight:
             shares = _shares(change, np.array([track.box_px for track in tracks]), self.cell_px)
             for track, share in zip(tracks, shares.tolist(), strict=True):
                 track.changed_share = share
-        self._remember(time_s, small, change, tracks)
+        adopted = self._remember(time_s, small, change, tracks)
         earlier = self._shortly_before(time_s) if change is not None and change.moving.any() else None
         self._between = None
         if self.wants_flow:
@@ -194,7 +200,9 @@ class Sight:
             change=change,
             standing=tuple(self._standing.regions),
             small=small,
+            closely=CloseLook(self._detector, frame.image, KINDS),
             earlier=earlier,
+            adopted=adopted,
         )
 
     def _shortly_before(self, time_s: float) -> Earlier | None:
@@ -277,18 +285,18 @@ class Sight:
             limits = np.where(differs, np.minimum(limits, FOREGROUND_SCORE), limits)
         return np.asarray(detections.scores >= limits, np.bool_)
 
-    def _remember(self, time_s: float, small: Picture, change: Change | None, tracks: list[Track]) -> None:
-        """Lets the background and the standing regions follow, people left out."""
+    def _remember(self, time_s: float, small: Picture, change: Change | None, tracks: list[Track]) -> Mask | None:
+        """Lets the background and the standing regions follow, people left out; gives what the background took over."""
         background = self._background
         if background is None:
-            return
+            return None
         people: Mask = np.zeros(self.cells[::-1], np.bool_)
         for track in tracks:
             if track.kind == "person":
                 people[_cells(track.box_px, self.cell_px)] = True
         if change is None:
             background.doubt(people)
-            return
+            return None
         background.learn(change, people)
         adopt = self._standing.update(time_s, small, background.picture, change, people)
         background.settle_doubts(change, people, SETTLED_S)
@@ -300,7 +308,9 @@ class Sight:
             adopt = ~people
             self._other_since_s = None
         if adopt is not None:
-            background.adopt(adopt & ~people)
+            adopt = adopt & ~people
+            background.adopt(adopt)
+        return adopt
 
 
 def _cells(box_px: npt.NDArray[np.floating], cell_px: int) -> tuple[slice, slice]:

@@ -48,7 +48,7 @@ def judged(
     street = Street(SIZE)
     sight = sight_of(street, detector)
     view = View(site, "u1", SIZE, sight.cells, "colours")
-    drawn = {**site.zones_of("u1"), **site.lanes_of("u1")}
+    drawn = {**site.zones_of("u1"), **site.lanes_of("u1"), **site.assets_of("u1")}
     analyser = make({name: (entry, view.area(entry)) for name, entry in drawn.items()}, view)
     said: list[Judgement] = []
     for scene in scenes(sight, lambda s: paint(street, s), seconds):

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import base64
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from parvis_contract import (
     Clock,
@@ -15,10 +18,11 @@ from parvis_contract import (
     SoundImpulse,
     UnitTampered,
     dump_message,
+    parse_message,
 )
 from parvis_contract.measures import ImpulseClass, TamperCause
 from parvis_edge.delivery.messages import JudgementError, Messenger, Speaker, ended, numbered
-from parvis_edge.perception import Counted, Judgement, TagSeen
+from parvis_edge.perception import Counted, Judgement, PlateMade, TagSeen
 
 CLOCK = Clock(source=ClockSource.NTP, uncertainty_ms=3.0)
 OWN = Position(lon=5.0, lat=43.0, uncertainty_m=40.0)
@@ -142,3 +146,18 @@ def test_a_tag_and_a_count_become_messages_of_their_own() -> None:
     count = teller.message("camera", Counted(START, 60.0, "square", ObjectClass.PERSON, 25, 3), CLOCK)
     assert (count.name, count.data.entered, count.data.left) == ("flow.count", 25, "<10")
     assert messenger("film").message("camera", TagSeen(START, 17, None), CLOCK).id == sighting.id
+
+
+def test_a_plate_is_about_the_event_that_is_open() -> None:
+    speak = messenger("a recording")
+    webp = cv2.imencode(".webp", np.full((36, 64, 3), 127, np.uint8))[1].tobytes()
+    plate = PlateMade(START + 61, "object.unattended", 7, webp)
+    with pytest.raises(JudgementError, match="not open"):
+        speak.message("camera", plate, CLOCK)
+    begun = speak.message("camera", judgement(Phase.START), CLOCK)
+    said = speak.message("camera", plate, CLOCK)
+    assert said.data.event == begun.id
+    assert said.data.about == "object.unattended"
+    assert parse_message(dump_message(numbered(said, 3))).data.webp_base64 == base64.b64encode(webp).decode()
+    with pytest.raises(JudgementError, match="WebP"):
+        speak.message("camera", PlateMade(START + 61, "object.unattended", 7, b"no picture"), CLOCK)

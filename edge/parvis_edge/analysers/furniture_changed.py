@@ -1,0 +1,137 @@
+"""`furniture.changed`: a listed bench, bin or sign is gone, moved or altered.
+
+What is judged is whether the structure that the reference has is still there: where its edges run, with the contrast that the light
+leaves them. A shadow's edge adds structure and takes none away. The thing is *moved* if its structure is found whole beside its place,
+*missing* if most of it is nowhere, and *altered* if a part of it is gone. A thing put on it or before it hides structure too: what has its
+own outline in the picture and hides less than nearly all of the asset, or reaches beyond it, is not a change of the furniture (a bag
+on a bench is `object.unattended`, in a zone that is watched), nor is a person, whom the detector excludes first. If what surrounds the
+asset has changed as much as the asset, it is the camera or the light that has changed. Nothing is judged while most of it is hidden.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from parvis_contract import Asset, FurnitureChange, FurnitureChanged
+
+from parvis_edge.perception import Judgement
+from parvis_edge.vision.area import Area
+from parvis_edge.vision.background import Mask
+from parvis_edge.vision.reference import Compared
+from parvis_edge.vision.sight import Scene
+from parvis_edge.vision.standing import Nature, nature_of
+
+from .asset import TOLD_EVERY_S, AssetWatch
+from .view import Lasting, View
+
+#: Share of the asset's structure that has to be lost, unless the site plan says another.
+LEAST_FRACTION = 0.25
+#: Share of it that has to be visible.
+VISIBLE = 0.6
+#: Working pixels with structure below which an asset cannot be judged.
+LEAST_STRUCTURE = 20
+#: Of what is lost now, this share has stood before anything is said.
+SETTLED = 0.8
+#: From this share on it is gone as a whole.
+MISSING = 0.7
+#: What has its own outline and hides less than this share stands before the asset or on it.
+COVERED = 0.8
+#: Share of such a thing that may lie beyond the asset.
+MOST_BEYOND = 0.25
+#: Where the surroundings have lost this share of what the asset has lost, something else than the asset has changed.
+AROUND_SHARE = 0.5
+#: Correlation of the whole asset with a place beside its own at which it is there, and least shift, in working pixels.
+FOUND, LEAST_SHIFT = 0.6, 2
+#: Probability that what passes is a change of the furniture: on composed scenes all were, which is no street.
+CONFIDENCE = 0.85
+
+
+class FurnitureChangedAnalyser:
+    """Judges the listed furniture of one view.
+
+    Args:
+        assets: By name, with where they are in the picture.
+        view: The camera's.
+    """
+
+    def __init__(self, assets: dict[str, tuple[Asset, Area]], view: View) -> None:
+        self._view = view
+        self._lasting = Lasting("furniture.changed", None, every_s=TOLD_EVERY_S)
+        self._watches = {name: AssetWatch(asset, area) for name, (asset, area) in assets.items()}
+
+    def judge(self, scene: Scene) -> list[Judgement]:
+        """Takes the next scene."""
+        return [judgement for name, watch in self._watches.items() for judgement in self._judge_one(name, watch, scene)]
+
+    def finish(self, time_s: float) -> list[Judgement]:
+        """Ends what is open."""
+        return self._lasting.finish(time_s)
+
+    def _judge_one(self, name: str, watch: AssetWatch, scene: Scene) -> list[Judgement]:
+        compared = watch.look(scene)
+        if compared is None:
+            return []
+        structure = watch.reference.structured & watch.inside
+        size, visible = np.count_nonzero(structure), np.count_nonzero(structure & compared.judged)
+        lost = compared.lost & watch.inside
+        stood = watch.stand(lost, np.zeros_like(lost), compared.judged, doubtful_after_s=watch.asset.after_s) & structure
+        watch.follow(compared.lost | compared.new, compared.judged)
+        if size < LEAST_STRUCTURE or visible < VISIBLE * size:
+            return []
+        least = watch.asset.least_fraction or LEAST_FRACTION
+        since_s = watch.since_s(np.count_nonzero(watch.stirred & structure) / size, least, scene.time_s)
+        fraction = np.count_nonzero(stood) / size
+        if name in self._lasting and (over_s := watch.is_over(fraction, least, scene.time_s)) is not None:
+            return [self._lasting.end(name, over_s)]
+        if fraction < least:
+            return []
+        if name not in self._lasting and np.count_nonzero(stood) < SETTLED * np.count_nonzero(lost & structure):
+            return []  # More of it is lost than has stood: what it comes to is not yet known.
+        change = _change(watch, compared, stood, fraction)
+        position = self._view.position(watch.box_px)
+        if change is None:
+            return []
+        measure = FurnitureChanged(asset=name, changed_fraction=fraction, change=change)
+        if name in self._lasting:
+            return self._lasting.update(name, scene.time_s, CONFIDENCE, measure, position)
+        return [self._lasting.start(name, min(since_s, scene.time_s), scene.time_s, CONFIDENCE, measure, position, watch.box_px)]
+
+
+def _change(watch: AssetWatch, compared: Compared, stood: Mask, fraction: float) -> FurnitureChange | None:
+    """What has become of an asset that has lost this fraction of its structure; None if something else explains it."""
+    if fraction >= LEAST_FRACTION and _is_beside(watch, compared):
+        return FurnitureChange.MOVED
+    around = compared.structured & ~watch.inside
+    if np.count_nonzero(around) >= LEAST_STRUCTURE and float(compared.lost[around].mean()) > AROUND_SHARE * fraction:
+        return None
+    region = _closed(stood) & watch.inside
+    patch = _touching(compared.differs | compared.lost, region)
+    beyond = np.count_nonzero(patch & ~watch.inside) > MOST_BEYOND * np.count_nonzero(patch)
+    now, then = (cv2.convertScaleAbs(picture) for picture in (watch.reference.now, watch.reference.picture))
+    added = nature_of(patch if beyond else region, now, then, compared.gain) is Nature.ADDED  # type: ignore[arg-type]
+    if added and (beyond or fraction < COVERED):
+        return None
+    return FurnitureChange.MISSING if fraction >= MISSING else FurnitureChange.ALTERED
+
+
+def _is_beside(watch: AssetWatch, compared: Compared) -> bool:
+    """True if the asset's structure is whole at another place of what surrounds it."""
+    x, y, width, height = cv2.boundingRect(watch.inside.view(np.uint8))
+    then = cv2.GaussianBlur(watch.reference.picture, (3, 3), 0)[y : y + height, x : x + width]
+    now = cv2.GaussianBlur(watch.reference.now, (3, 3), 0)
+    mask = np.repeat(watch.inside[y : y + height, x : x + width, None], 3, axis=2).astype(np.float32)
+    found = cv2.matchTemplate(now, then, cv2.TM_CCOEFF_NORMED, mask=mask)
+    found[~np.isfinite(found)] = -1.0
+    _, best, _, (left, top) = cv2.minMaxLoc(found)
+    shift = max(abs(left - x), abs(top - y))
+    return best >= FOUND and shift >= LEAST_SHIFT and best > found[y, x] + 0.2 and bool(compared.judged.mean() >= VISIBLE)
+
+
+def _closed(mask: Mask) -> Mask:
+    return cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)).view(np.bool_)
+
+
+def _touching(mask: Mask, seed: Mask) -> Mask:
+    """The connected parts of a mask that share a pixel with another."""
+    _, labels = cv2.connectedComponents((mask | seed).view(np.uint8), connectivity=8)
+    return np.asarray(np.isin(labels, np.unique(labels[seed])) & (labels > 0))
