@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
-from .base import Bytes, Closed, Fraction, Metres, Name, Sequence, Sha256, UtcTime, Uuid7
+from .base import Bytes, Closed, Fraction, Metres, MetresPerSecond, Name, Sequence, Sha256, UtcTime, Uuid7
 from .measures import (
     EVENT_TYPES,
     CrowdDensity,
@@ -26,7 +26,7 @@ from .measures import (
     UnitTampered,
     ZoneIntrusion,
 )
-from .unit_messages import ModelRef, Position, Tag
+from .unit_messages import ModelRef, Position, Tag, is_none
 
 # --- incidents ----------------------------------------------------------------------------------------------------------------
 
@@ -90,10 +90,13 @@ class Operator(Closed):
 
 
 class CoursePoint(Closed):
-    """Where something that spreads or moves was at a time; never a person."""
+    """Where something that spreads or moves was at a time, and how fast it was; never a person."""
 
     time: UtcTime
     position: IncidentPosition
+    # Left out where it is not known: messages of before there was a speed are written as they were.
+    speed_m_s: MetresPerSecond | None = Field(default=None, exclude_if=is_none)
+    speed_uncertainty_m_s: MetresPerSecond | None = Field(default=None, exclude_if=is_none, description="1-sigma, along each axis.")
 
 
 IncidentMeasure = (

@@ -79,7 +79,8 @@ class ModelRef(Closed):
     version: Version
 
 
-def _is_none(value: object) -> bool:
+def is_none(value: object) -> bool:
+    """Whether a field is left out of what is written."""
     return value is None
 
 
@@ -89,7 +90,7 @@ class EventData(Closed, Generic[M]):
     phase: Phase
     event: Uuid7 | None = Field(
         default=None,
-        exclude_if=_is_none,
+        exclude_if=is_none,
         description="Of an event that lasts: the id of its start, in all three phases. A reader also takes a start without it.",
     )
     sequence: Sequence
@@ -124,10 +125,10 @@ Tag = Annotated[int, Field(ge=0, le=586, description="Number of an AprilTag 36h1
 class TagSighting(Closed):
     """A tag of the allowlist was seen. Own store, own retention. The time is the envelope's."""
 
-    sequence: Sequence | None = Field(default=None, exclude_if=_is_none)
+    sequence: Sequence | None = Field(default=None, exclude_if=is_none)
     tag: Tag
     position: Position
-    time: UtcTime | None = Field(default=None, exclude_if=_is_none, description="If given, the envelope's time.")
+    time: UtcTime | None = Field(default=None, exclude_if=is_none, description="If given, the envelope's time.")
     clock: Clock
 
 
@@ -202,11 +203,11 @@ class CommandRefusal(StrEnum):
 class CommandStatus(Closed):
     """What a unit has taken of the hub's commands: the counter of the last of each type, which acknowledges it."""
 
-    config: Sequence | None = Field(default=None, exclude_if=_is_none)
-    allowlist: Sequence | None = Field(default=None, exclude_if=_is_none)
-    release: Sequence | None = Field(default=None, exclude_if=_is_none)
+    config: Sequence | None = Field(default=None, exclude_if=is_none)
+    allowlist: Sequence | None = Field(default=None, exclude_if=is_none)
+    release: Sequence | None = Field(default=None, exclude_if=is_none)
     refused: CommandRefusal | None = Field(
-        default=None, exclude_if=_is_none, description="Why the last command was not taken; absent if it was."
+        default=None, exclude_if=is_none, description="Why the last command was not taken; absent if it was."
     )
 
 
@@ -219,7 +220,7 @@ class UnitStatus(Closed):
     microphone: SenseStatus | None = None
     software: Version
     models: Annotated[tuple[ModelRef, ...], Field(max_length=4)] = ()
-    commands: CommandStatus | None = Field(default=None, exclude_if=_is_none, description="Absent before the first command.")
+    commands: CommandStatus | None = Field(default=None, exclude_if=is_none, description="Absent before the first command.")
 
 
 class UnitTelemetry(Closed):

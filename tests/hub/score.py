@@ -40,7 +40,8 @@ class Score:
         held: Whether the stated uncertainty held each of them.
         unlocated: Of impulses heard by four or more, those not located.
         course_errors_m: Of each point of a course.
-        speed_errors: Of each course of three points and more, as a share of the true speed.
+        speed_errors: Of each of them, as a share of the true speed.
+        speed_held: Whether twice the stated uncertainty held the true speed.
     """
 
     precision: list[float] = field(default_factory=list)
@@ -90,6 +91,12 @@ class Score:
             place_m = _along(list(truth.path), to_posix_s(point.time))
             self.course_errors_m.append(math.dist(to_m(point.position), place_m))
             self.held.append(holds(point.position, place_m))
+            # How fast it was then: over the second around.
+            around = [_along(list(truth.path), to_posix_s(point.time) + step_s) for step_s in (-0.5, 0.5)]
+            speed_m_s = math.dist(*around)
+            if point.speed_m_s is not None and point.speed_uncertainty_m_s is not None and speed_m_s > 0.5:
+                self.speed_errors.append(abs(point.speed_m_s - speed_m_s) / speed_m_s)
+                self.speed_held.append(abs(point.speed_m_s - speed_m_s) <= 2.0 * point.speed_uncertainty_m_s)
 
     def __str__(self) -> str:
         text = f"P {fmean(self.precision):.4f}  R {fmean(self.recall):.4f}"

@@ -24,6 +24,7 @@ from parvis_contract import (
     to_datetime,
 )
 
+from .course import course
 from .grouping import Cluster
 from .locating import Located, locate
 from .physics import PHYSICS
@@ -64,6 +65,7 @@ def incident_of(cluster: Cluster, site: Site, plane: LocalMap, clock_us: int) ->
         units=tuple(sorted({report.unit for report in reports})),
         events=tuple(dict.fromkeys(report.id for report in reports)),
         confidence=_pooled(reports),
+        course=course(reports, plane) if PHYSICS[kind].spreads else None,
         measure=_impulse(reports) if kind == "sound.impulse" else _worst(reports).measure,
         operator=Operator(verdict=Verdict.UNCONFIRMED),
     )
