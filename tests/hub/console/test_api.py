@@ -14,6 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 from parvis_contract import (
     EVENT_TYPES,
+    Envelope,
     EvidencePlate,
     ObjectUnattended,
     Phase,
@@ -25,7 +26,6 @@ from parvis_contract import (
     make_message,
     new_id,
     to_datetime,
-    unit_source,
 )
 from parvis_hub.console.guard import CONTENT_SECURITY_POLICY
 from parvis_hub.console.routes import MAX_VERDICT_BYTES
@@ -261,22 +261,25 @@ def test_an_undecided_incident_is_listed_however_many_came_after_it(hub: Hub, cl
     assert listed["truncated"] is True
 
 
-def test_an_evidence_plate_is_shown_as_a_picture(hub: Hub, client: TestClient) -> None:
-    start = hub.event("u011", "object.unattended", LEFT, place_m=before_camera(18, 1))
-    hub.receive(start)
+def plate_of(start: Envelope[Any]) -> Envelope[Any]:
+    """A plate about the event that a start began, a second after it."""
     encoded, webp = cv2.imencode(".webp", np.full((36, 64, 3), 127, np.uint8))
     assert encoded
     data = EvidencePlate(sequence=1, event=start.id, about="object.unattended", webp_base64=base64.b64encode(webp.tobytes()).decode())
-    plate = make_message(
-        "evidence.plate", source=unit_source("vieux-port", "u011"), time=to_datetime(start.time.timestamp() + 1), data=data
-    )
+    return make_message("evidence.plate", source=start.source, time=to_datetime(start.time.timestamp() + 1), data=data)
+
+
+def test_an_evidence_plate_is_shown_as_a_picture(hub: Hub, client: TestClient) -> None:
+    start = hub.event("u011", "object.unattended", LEFT, place_m=before_camera(18, 1))
+    hub.receive(start)
+    plate = plate_of(start)
     hub.receive(plate)
     [row] = hub.desk.incidents()
     incident = row.message.data.incident
     [shown] = client.get(f"/api/incidents/{incident}").json()["plates"]
     answer = client.get(f"/api/incidents/{incident}/plates/{shown['id']}")
     assert answer.headers["content-type"] == "image/webp"
-    assert answer.content == webp.tobytes()
+    assert answer.content == base64.b64decode(plate.data.webp_base64)
     # Each view is in the accountability log; what is refused is shown to nobody, and is no view.
     path = f"/api/incidents/{incident}/plates/{shown['id']}"
     assert client.get(path, params={"by": "a-martin"}).status_code == 200

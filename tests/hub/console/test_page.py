@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
 from parvis_contract import (
     AlarmClass,
     ModelRef,
@@ -24,7 +25,7 @@ from playwright.sync_api import Page, expect
 
 from tests.hub.console.browsing import LEFT, Browsers, choose, left, row
 from tests.hub.console.hub import Hub, before_camera
-from tests.hub.console.test_api import past_profile
+from tests.hub.console.test_api import past_profile, plate_of
 from tests.hub.console.test_criteria import MEASURES, incident
 
 # --- live ---------------------------------------------------------------------------------------------------------------------
@@ -73,6 +74,32 @@ def test_a_lost_connection_is_said_and_what_was_missed_comes_after_it(hub: Hub, 
     expect(row(page, id_)).to_be_visible()
     expect(banner).to_be_hidden()
     expect(page.locator("#connection")).to_have_text("Live")
+
+
+@pytest.mark.parametrize(("locale", "caption"), [("en-GB", "The place without people"), ("fr-FR", "Le lieu sans personne")])
+def test_an_evidence_plate_is_shown_when_it_comes_and_says_what_it_is(
+    hub: Hub, open_page: Callable[..., Page], locale: str, caption: str
+) -> None:
+    start = hub.event("u011", "object.unattended", LEFT, place_m=before_camera(18, 1))
+    hub.receive(start)
+    page = open_page(locale=locale)
+    choose(page, str(hub.desk.incidents()[0].message.data.incident))
+    expect(page.locator("#card figure")).to_have_count(0)
+    # It comes after the card has been opened: the card shows it by itself.
+    hub.receive(plate_of(start))
+    picture = page.locator("#card figure img")
+    expect(picture).to_have_js_property("naturalWidth", 64)
+    assert picture.get_attribute("alt")
+    expect(page.locator("#card figcaption")).to_contain_text(caption)
+    link = page.locator("#card figure a")
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if link.evaluate("link => link === document.activeElement"):
+            break
+    expect(link).to_be_focused()
+    with page.expect_popup() as opened:
+        page.keyboard.press("Enter")
+    assert "/plates/" in opened.value.url
 
 
 # --- the incident in full -----------------------------------------------------------------------------------------------------

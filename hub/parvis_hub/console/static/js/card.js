@@ -139,9 +139,10 @@ function gauge(criterion, incident) {
 function plates(detail) {
   if (!detail?.plates.length) return null;
   const latest = detail.plates.at(-1);
+  const picture = `api/incidents/${detail.incident.incident}/plates/${latest.id}${operator() ? `?by=${encodeURIComponent(operator())}` : ""}`;
   return h("figure", { class: "plate" },
-    h("img", { src: `api/incidents/${detail.incident.incident}/plates/${latest.id}${operator() ? `?by=${encodeURIComponent(operator())}` : ""}`, alt: t("card.plate.alt") }),
-    h("figcaption", { class: "quiet small", text: `${t("card.plate")}, ${moment(new Date(latest.time), now())}` }));
+    h("a", { href: picture, target: "_blank", rel: "noopener", "data-key": "plate", title: t("card.plate.open") }, h("img", { src: picture, alt: t("card.plate.alt") })),
+    h("figcaption", { class: "quiet small", text: `${t("card.plate")} ${t("card.plate.made", { time: moment(new Date(latest.time), now()) })}` }));
 }
 
 function when(incident) {
