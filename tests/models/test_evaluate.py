@@ -44,7 +44,7 @@ def write_sounds(folder: Path, *, repeats: int = 1) -> None:
 def test_a_tagger_is_measured_through_and_through(tmp_path: Path, eight_bits_twice: Card) -> None:
     write_sounds(tmp_path, repeats=5)
     told: list[str] = []
-    measured = evaluate.evaluate(NAME, "1.0.0", tmp_path, told.append)
+    measured = evaluate.evaluate(NAME, "1.1.0", tmp_path, told.append)
     siren = measured.accuracy.classes["siren"]
     assert (siren.examples, siren.ap_float, siren.ap_int8) == (20, 100.0, 100.0)
     assert siren.recall_int8 == 100.0
@@ -67,7 +67,7 @@ def test_a_tagger_is_measured_through_and_through(tmp_path: Path, eight_bits_twi
 
 def test_an_earlier_measurement_s_failures_go(eight_bits_twice: Card, tmp_path: Path) -> None:
     write_sounds(tmp_path)
-    measured = evaluate.evaluate(NAME, "1.0.0", tmp_path)
+    measured = evaluate.evaluate(NAME, "1.1.0", tmp_path)
     before = eight_bits_twice.model_copy(update={"known_failures": ("By eye.", zoo.MEASURED + "long ago.")})
     after = measured.written_into(before).known_failures
     assert after[0] == "By eye."
@@ -77,7 +77,7 @@ def test_an_earlier_measurement_s_failures_go(eight_bits_twice: Card, tmp_path: 
 def test_without_the_float_model_it_says_what_makes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zoo, "BUILD", tmp_path)
     with pytest.raises(zoo.CardError, match="parvis-models build yamnet"):
-        evaluate.evaluate(NAME, "1.0.0", tmp_path)
+        evaluate.evaluate(NAME, "1.1.0", tmp_path)
 
 
 def test_the_float_model_scores_like_the_eight_bits_on_real_sounds(material: Path) -> None:
