@@ -151,6 +151,8 @@ class Hub:
         if prepared is None:
             return
         batch = prepared.batch
+        for unit, off_s in prepared.wrong_clocks.items():
+            log.warning("a clock is off by more than it says; see to its time service", unit=unit, off_s=round(off_s, 3))
         if deliveries or batch.incidents:
             revised = self._patiently(lambda: self._store.commit(batch))
             if revised is None:

@@ -6,10 +6,11 @@ import heapq
 import uuid
 from typing import Any
 
-from parvis_contract import EVENT_TYPES, Envelope, Incident, IncidentState, LocalMap, Site
+from parvis_contract import EVENT_TYPES, Envelope, Incident, IncidentState, LocalMap, LocatedBy, Site
 
 from .grouping import Cluster, Grouping
 from .impulses import Impulses
+from .locating import locate, wrong_clocks
 from .neighbourhood import Spacing
 from .outcome import Change
 from .physics import speed_of_sound_m_s
@@ -38,6 +39,8 @@ class Correlator:
         self._clock_us: int | None = None
         #: What was last said of each incident, and its first event's report.
         self._said: dict[uuid.UUID, tuple[Incident, Report]] = {}
+        #: Whose clock was found to be off by more than it says since that was last asked, and by how many seconds.
+        self._wrong_clocks: dict[str, float] = {}
         #: When to look whether each open incident has closed.
         self._scheduled: dict[uuid.UUID, int] = {}
         self._closing: list[tuple[int, uuid.UUID]] = []
@@ -115,9 +118,16 @@ class Correlator:
         if name not in self._said or self._said[name][0] != incident:
             self._said[name] = incident, cluster.founder
             changes[name] = Change(name, incident)
+            if incident.located_by is LocatedBy.MULTILATERATION and (located := locate(cluster.reports, self._site)) is not None:
+                self._wrong_clocks |= wrong_clocks(cluster.reports, located)
         if incident.state is IncidentState.OPEN:
             self._schedule(closes_us(cluster), name)
         return name
+
+    def wrong_clocks(self) -> dict[str, float]:
+        """Whose clock is off by more than it says, in seconds by unit: what was found since this was last asked."""
+        found, self._wrong_clocks = self._wrong_clocks, {}
+        return found
 
     def _schedule(self, at_us: int, name: uuid.UUID) -> None:
         """Sees to it that an incident is looked at by a time. One that closes later than was thought is looked at twice."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import hypot
 
 from parvis_contract import Site
 
+from .physics import speed_of_sound_m_s
 from .report import Report
 
 #: Fewer arrivals leave a curve, not a place.
@@ -17,18 +19,30 @@ _MOST = 12
 #: An onset is never known better than a few samples.
 _LEAST_SIGMA_S = 1e-4
 
+#: A clock is wrong that is off by so many sigmas, of no less than this: a place may be off by a metre or two.
+_SIGMAS, _CLEARLY_S = 5.0, 0.004
+#: An echo comes no later than this.
+_NO_ECHO_S = 0.25
+
 _Heard = tuple[float, float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A place with a 1-sigma ellipse: metres on the site's map, the long axis' bearing clockwise from north in [0, 180)."""
+    """A place with a 1-sigma ellipse: metres on the site's map, the long axis' bearing clockwise from north in [0, 180).
+
+    Attributes:
+        late_s: Of each arrival that was used, how much later it was heard than the place says.
+        checked: Whether more agree on it than the three that would fit some place whatever they said.
+    """
 
     east_m: float
     north_m: float
     semi_major_m: float
     semi_minor_m: float
     bearing_deg: float
+    late_s: tuple[float, ...] = ()
+    checked: bool = False
 
 
 def locate(reports: Sequence[Report], site: Site) -> Located | None:
@@ -58,10 +72,25 @@ def locate(reports: Sequence[Report], site: Site) -> Located | None:
     return located if located is not None and located.semi_major_m < reports[0].anchor.sigma_m else None
 
 
+def wrong_clocks(reports: Sequence[Report], located: Located) -> dict[str, float]:
+    """Whose clock is off by more than it says, as seconds by unit.
+
+    Too early is never an echo, and so much too late is none either. Nothing is said where no more than three agree on the place.
+    """
+    if not located.checked:
+        return {}
+    wrong = {}
+    for report, late_s in zip(reports, located.late_s, strict=False):
+        sigma_s = max(report.sigma_us / 1e6, _CLEARLY_S)
+        if late_s < -_SIGMAS * sigma_s or late_s > _NO_ECHO_S + _SIGMAS * sigma_s:
+            wrong[report.unit] = late_s
+    return wrong
+
+
 @lru_cache(maxsize=4_096)
 def _locate(heard: tuple[_Heard, ...], temperature_c: float) -> Located | None:
     # Its imports take a second, which a hub that hears nothing need not wait.
-    from .multilateration import Arrival, multilaterate
+    from .multilateration import SOURCE_HEIGHT_M, Arrival, multilaterate
 
     places = multilaterate([Arrival(*each) for each in heard], temperature_c=temperature_c)
     if not places:
@@ -76,4 +105,10 @@ def _locate(heard: tuple[_Heard, ...], temperature_c: float) -> Located | None:
         xy += place.share * (own_xy + dx * dy)
         yy += place.share * (own_yy + dy * dy)
     major_m, minor_m, bearing_deg = replace(best, covariance_m2=((xx, xy), (xy, yy))).ellipse()
-    return Located(best.x_m, best.y_m, major_m, minor_m, bearing_deg)
+    speed_m_s = speed_of_sound_m_s(temperature_c)
+    rise_m = [z_m - SOURCE_HEIGHT_M for _, _, z_m, _, _ in heard]
+    late_s = tuple(
+        time_s - best.time_s - hypot(x_m - best.x_m, y_m - best.y_m, up_m) / speed_m_s
+        for (x_m, y_m, _, time_s, _), up_m in zip(heard, rise_m, strict=True)
+    )
+    return Located(best.x_m, best.y_m, major_m, minor_m, bearing_deg, late_s, best.checked)

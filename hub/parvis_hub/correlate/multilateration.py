@@ -28,7 +28,7 @@ _ECHO_DELAY_S = 0.06
 #: A clock that lies may be off by this much, either way.
 _LIE_S = 2.0
 #: Height of a source above the ground: a hand's, a window's of the ground floor.
-_SOURCE_HEIGHT_M = 1.4
+SOURCE_HEIGHT_M = 1.4
 #: Speed of sound is known no better than the temperature (3 K ≈ 0.5 %) and the wind along the path.
 _SPEED_SHARE = 0.004
 #: Blur under which starts are compared and first climb: the largest error of a direct arrival that is common.
@@ -125,7 +125,7 @@ class _Problem:
 
     def __init__(self, arrivals: Sequence[Arrival], temperature_c: float) -> None:
         self.sensors_m = np.array([(a.x_m, a.y_m) for a in arrivals])
-        self.rise_m = np.array([a.z_m for a in arrivals]) - _SOURCE_HEIGHT_M
+        self.rise_m = np.array([a.z_m for a in arrivals]) - SOURCE_HEIGHT_M
         # Times from the first arrival: seconds since 1970 would cost nine digits.
         self.origin_s = min(a.time_s for a in arrivals)
         self.time_s = np.array([a.time_s for a in arrivals]) - self.origin_s

@@ -22,6 +22,8 @@ from .sequence import Sequence
 
 #: How many refusals are published in a second. All are counted; a flood of them is no reason to flood the maintainers.
 ANNOUNCED_PER_S = 20.0
+#: A clock that is off by so much more or less than was told is told of again.
+CLOCK_NEWS_S = 0.01
 #: An incident can still be joined so long after its last message, at most.
 _SPAN_US = int(max(physics.stale_s + physics.quiet_s for physics in PHYSICS.values()) * 1e6)
 #: A unit that has reported nothing for so long holds nothing in memory.
@@ -30,10 +32,16 @@ _ACTIVE_US = 600_000_000
 
 @dataclass(slots=True)
 class Prepared:
-    """A batch for the store, and what is to be published besides."""
+    """A batch for the store, what is to be published besides, and what a maintainer is to be told.
+
+    Attributes:
+        batch, rejections: For the store, and for the broker.
+        wrong_clocks: Units whose clocks are off by more than they say, newly found or by more than was found before; in seconds.
+    """
 
     batch: Batch = field(default_factory=Batch)
     rejections: list[Envelope[Rejected]] = field(default_factory=list)
+    wrong_clocks: dict[str, float] = field(default_factory=dict)
 
 
 class Intake:
@@ -61,6 +69,8 @@ class Intake:
         #: When the last event of each unit came.
         self._reported_us: dict[str, int] = {}
         self._allowance, self._allowed_us = ANNOUNCED_PER_S, 0
+        #: By how much each unit's clock was last told to be off.
+        self._clocks_off_s: dict[str, float] = {}
         #: What an event from before this may belong to may have been forgotten; it is in the store.
         self._since_us = (restart.clock_us or 0) - int(self._bound_s * 1e6)
         #: What was made of messages from the store: mostly what the store has already.
@@ -101,6 +111,7 @@ class Intake:
             batch.counts["stored"] += 1
             batch.arrived.append(self._arrived(batch, delivery, message))
         self._advance(batch, now_us)
+        prepared.wrong_clocks = self._news_of_clocks()
         batch.counts = Counter({name: count for name, count in batch.counts.items() if count})
         return prepared
 
@@ -172,6 +183,12 @@ class Intake:
                 by_table.setdefault(name, []).append(str(message.id))
         known = {each for name, ids in by_table.items() for each in self._store.known(name, ids)}
         return {message.id for message in messages if str(message.id) in known}
+
+    def _news_of_clocks(self) -> dict[str, float]:
+        found = self._correlator.wrong_clocks()
+        news = {unit: off_s for unit, off_s in found.items() if abs(off_s - self._clocks_off_s.get(unit, 0.0)) > CLOCK_NEWS_S}
+        self._clocks_off_s |= news
+        return news
 
     # --- time and memory ------------------------------------------------------------------------------------------------------
 

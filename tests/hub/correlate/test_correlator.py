@@ -220,6 +220,24 @@ def test_a_shot_heard_by_four_is_located_and_one_heard_by_two_is_not() -> None:
     assert (unlocated.position.lon, unlocated.position.lat) == pytest.approx(to_deg(*unit_place(0)), abs=1e-6)
 
 
+def test_a_clock_that_lies_is_left_out_and_told_of_once() -> None:
+    street = Street()
+    truth_m = (130.0, 110.0)
+    for index in range(16):
+        place = unit_place(index)
+        heard_s = START_S + math.hypot(math.dist(place, truth_m), 2.6) / 340.27 - (0.3 if index == 5 else 0.0)
+        measure = SoundImpulse(sound_class=ImpulseClass.GUNSHOT, lcpeak_db=120.0, onset_uncertainty_ms=1.0)
+        street.say(unit_name(index), "sound.impulse", Phase.INSTANT, heard_s, measure, place, sigma_m=250.0)
+    correlator = Correlator(site())
+    for message in street.messages:
+        correlator.add(message)
+    (change,) = correlator.changes()
+    assert change.incident is not None
+    assert change.incident.position.uncertainty_m < 2.0
+    assert correlator.wrong_clocks() == {"u005": pytest.approx(-0.3, abs=0.01)}
+    assert correlator.wrong_clocks() == {}
+
+
 def test_a_tampered_unit_is_an_incident_of_its_own() -> None:
     street = Street()
     street.tampered(START_S, 0)
