@@ -17,15 +17,15 @@ from parvis_contract import Phase
 from parvis_edge.perception import Finding, Frame, Judgement, PlateMade
 from parvis_edge.vision.background import Mask
 from parvis_edge.vision.detector import Detector
-from parvis_edge.vision.known_scene import STILL_S, KnownScene, around
+from parvis_edge.vision.known_scene import STILL_S, WEAK_SCORE, KnownScene, around, is_scene_misread
 from parvis_edge.vision.plate import drawn, encoded
 from parvis_edge.vision.regions import Gaze
 from parvis_edge.vision.sight import Scene
 
 #: The types that a plate may be about.
 ABOUT = ("object.unattended", "furniture.changed", "surface.marked")
-#: A person's score from which on a place is left out; nine of ten such boxes are none.
-PERSON_SCORE = 0.1
+#: A person's score from which on a place is left out. At 0.1 nothing at all was left of a photographed street without people.
+PERSON_SCORE = WEAK_SCORE
 #: And what is left out around it, a share of its height.
 MARGIN = 0.15
 PERSON = "person"
@@ -72,8 +72,8 @@ class PlateMaker:
                 part = picture[y0:y1, x0:x1]
                 for mirrored in (False, True):
                     found = self._detector.detect(np.ascontiguousarray(part[:, ::-1]) if mirrored else part, PERSON_SCORE)
-                    for box, index in zip(found.boxes_px, found.classes, strict=True):
-                        if self._detector.labels[index] != PERSON:
+                    for box, index, score in zip(found.boxes_px, found.classes, found.scores.tolist(), strict=True):
+                        if self._detector.labels[index] != PERSON or is_scene_misread(box, score, self._size):
                             continue
                         left, right = (x1 - x0 - box[2], x1 - x0 - box[0]) if mirrored else (box[0], box[2])
                         placed = np.array([x0 + left, y0 + box[1], x0 + right, y0 + box[3]])

@@ -27,6 +27,9 @@ HELD_S = 600.0
 NEAR, NEAR_MOVING_CELLS, NEAR_CELLS = 0.3, 30, 8
 #: A detection of which less than this share differs from the background is part of it.
 NEW_SHARE = 0.2
+#: Score from which on somebody may be there. And a weak box over more than this share of the picture is the scene misread: somebody so
+#: large is recognised.
+WEAK_SCORE, SURE_SCORE, LARGEST_SHARE = 0.2, 0.5, 0.35
 #: How often what was seen meanwhile is taken in.
 EVERY_S = 2.0
 #: How fast a colour is averaged, as a time constant; and by how much, of 255 beside the noise, it may differ from its average.
@@ -75,11 +78,15 @@ class KnownScene:
         self._take(scene, 0.0 if broken else passed_s, broken=broken)
 
     def _note_people(self, scene: Scene) -> None:
-        boxes = [(track.box_px, track.changed_share >= NEW_SHARE or track.kind != "person") for track in scene.tracks]
+        boxes = [
+            (track.box_px, track.changed_share >= NEW_SHARE or track.kind != "person")
+            for track in scene.tracks
+            if not is_scene_misread(track.box_px, track.score, scene.size_px)
+        ]
         boxes += [
             (box, kind != "person" or _share(box, scene) >= NEW_SHARE)
-            for box, kind in zip(scene.detections.boxes_px, scene.kinds, strict=True)
-            if kind != "bag"
+            for box, kind, score in zip(scene.detections.boxes_px, scene.kinds, scene.detections.scores.tolist(), strict=True)
+            if kind != "bag" and score >= WEAK_SCORE and not is_scene_misread(box, score, scene.size_px)
         ]
         for box, is_new in boxes:
             where = around(box, scene.cell_px, NEAR)
@@ -112,6 +119,12 @@ class KnownScene:
         self.known |= sure
         self._moved[:] = False
         self._people[:] = False
+
+
+def is_scene_misread(box_px: npt.NDArray[np.floating[Any]], score: float, size_px: tuple[int, int]) -> bool:
+    """True for a weak detection so large that it is nobody."""
+    x0, y0, x1, y1 = (float(side) for side in box_px)
+    return score < SURE_SCORE and (x1 - x0) * (y1 - y0) > LARGEST_SHARE * size_px[0] * size_px[1]
 
 
 def around(box_px: npt.NDArray[np.floating[Any]], cell_px: float, margin: float) -> tuple[slice, slice]:
