@@ -135,7 +135,7 @@ REFUSALS = [
     ("duplicate_key", None, WRITTEN_OUT.replace('"phase"', '"\\u0073equence": 1, "phase"').encode()),
     ("not_finite", None, WRITTEN_OUT.replace("0.87", "NaN").encode()),
     ("not_finite", None, WRITTEN_OUT.replace("0.87", "-Infinity").encode()),
-    ("not_finite", None, WRITTEN_OUT.replace("0.87", "1e400").encode()),
+    ("not_finite", "data.confidence", WRITTEN_OUT.replace("0.87", "1e400").encode()),
     ("not_finite", "data.confidence", WRITTEN_OUT.replace("0.87", "1" * 400).encode()),
     ("invalid_value", "data.confidence", _changed("object.unattended", "data.confidence", 1.01)),
     ("invalid_value", "data.confidence", _changed("object.unattended", "data.confidence", True)),
