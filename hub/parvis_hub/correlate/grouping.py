@@ -57,11 +57,10 @@ class _Placed:
 
     Attributes:
         cells: On the map.
-        until_us, joinable_us: In time.
+        joinable_us: Until when another may begin and be of the same thing.
     """
 
     cells: frozenset[Cell]
-    until_us: int
     joinable_us: int
 
 
@@ -95,9 +94,15 @@ class Grouping:
             since_us: What it said of before this time has not changed.
         """
         self.changed[report.cluster] = None
+        placed = self._placed[report]
         again = self._influenced(report, since_us)
-        self._near.remove(report, self._placed[report].cells)
-        self._place(report)
+        if self._near.cells_of(report) == placed.cells and report.joinable_us >= placed.joinable_us:
+            # It stays where it stands, and whom it could influence it still can.
+            self._near.prolong(report, placed.cells)
+            self._placed[report] = _Placed(placed.cells, report.joinable_us)
+        else:
+            self._near.remove(report, placed.cells)
+            self._place(report)
         again += self._influenced(report, since_us)
         self._decide_again(again)
 
@@ -122,7 +127,7 @@ class Grouping:
         self.changed.pop(cluster, None)
 
     def _place(self, report: Report) -> None:
-        self._placed[report] = _Placed(self._near.add(report), report.until_us, report.joinable_us)
+        self._placed[report] = _Placed(self._near.add(report), report.joinable_us)
 
     def _detach(self, report: Report) -> None:
         cluster: Cluster = report.cluster
@@ -144,8 +149,10 @@ class Grouping:
                 if not other.cells <= cells:
                     cells |= other.cells
                 until_us = max(until_us, other.joinable_us)
+        members = [report] if report.cluster is None else report.cluster.reports
         if after[0] <= until_us:
-            later += self._near.after(after, cells, until_us)
+            may = self._score.may
+            later += [other for other in self._near.after(after, cells, until_us) if any(may(member, other) for member in members)]
         return [other for other in later if other is not report]
 
     def _decide_again(self, reports: Iterable[Report]) -> None:
@@ -175,11 +182,16 @@ class Grouping:
 
     def _decide(self, report: Report) -> Cluster:
         """The cluster that a report belongs to, given the earlier reports and where they belong."""
-        candidates: dict[Cluster, None] = {other.cluster: None for other in self._near.before(report) if other.cluster is not None}
+        may = self._score.may
+        candidates: dict[Cluster, list[Report]] = {}
+        for other in self._near.before(report):
+            if other.cluster is not None and may(other, report):
+                candidates.setdefault(other.cluster, []).append(other)
         best: tuple[float, Order] | None = None
         chosen: Cluster | None = None
-        for cluster in candidates:
-            score = self._score(cluster, report)
+        for cluster, near in candidates.items():
+            near.sort(key=_order)
+            score = self._score(cluster, near, report)
             if score is None or cluster.before(report.order) >= MAX_EVENTS:
                 continue
             rank = (-score, cluster.reports[0].order)

@@ -9,13 +9,13 @@ that knows no more than its own range joins only what began when its own did.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from math import exp, hypot, inf, log, pi
 from typing import Protocol
 
 from .physics import Physics
-from .report import Order, Place, Report
+from .report import Place, Report
 
 #: How often another view begins with the first, while it lasts, or after it: of what stays, and of what goes on to the next unit.
 _STAYS, _MOVES = (0.6, 0.35, 0.05), (0.3, 0.4, 0.3)
@@ -27,6 +27,7 @@ _TURNS = 0.35
 _ONE_SPEED, _SPEEDS = 0.35, 0.8
 #: What is heard is anywhere in the disc of a unit's range: along each axis a quarter of its square. What comes into it is at its rim: half.
 _DISC, _RIM = 0.25, 0.5
+_FAR_SIGMAS = 6.0
 #: No place is known better than this.
 _LEAST_M = 0.1
 _US = 1e-6
@@ -49,11 +50,23 @@ class Likeness:
         self._shares = _MOVES if physics.speed_m_s else _STAYS
         self._log_rate = log(physics.rarity_per_m2 / physics.lasts_s)
 
-    def __call__(self, members: Members, report: Report) -> float | None:
+    def may(self, other: Report, report: Report) -> bool:
+        """Whether two reports are near enough for a thing of one to be worth scoring for the other: of what stays, within six sigma.
+
+        Farther apart no time that agrees makes up for it.
+        """
+        if self._physics.speed_m_s:
+            return True
+        here, there = other.anchor, report.anchor
+        far_m = _FAR_SIGMAS * (here.sigma_m + there.sigma_m + max(other.extent_m, report.extent_m))
+        return abs(here.east_m - there.east_m) <= far_m and abs(here.north_m - there.north_m) <= far_m
+
+    def __call__(self, members: Members, near: Sequence[Report], report: Report) -> float | None:
         """None if it is not; 0 is as likely as not.
 
         Args:
             members: Of the thing. Those that began after the report are passed over.
+            near: Those of them that began before the report, and that it may still be of one thing with; in order.
             report: In question.
         """
         physics, order = self._physics, report.order
@@ -63,13 +76,14 @@ class Likeness:
         # A unit that reports two things at once has told them apart.
         if any(other.until_us > began_us and other.order < order for other in members.by_unit.get(report.unit, ())):
             return None
-        earlier = members.reports[: bisect_left(members.reports, order, key=_order)]
-        ended_us = max((other.last.time_us for other in earlier if other.ended), default=0)
+        ended_us = 0
+        if any(not other.ended and other.last.time_us < began_us for other in near):
+            ended_us = max((other.last.time_us for other in members.reports if other.ended and other.order < order), default=0)
         if physics.speed_m_s:
-            where = self._heard(earlier, report) if physics.heard else self._moved(earlier, report)
+            where = self._heard(near, report) if physics.heard else self._moved(near, report)
         else:
-            where = self._stayed(earlier, report)
-        score = where + _as_fast(earlier, report) + max(self._when(other, report, ended_us) for other in earlier) - self._log_rate
+            where = self._stayed(near, report)
+        score = where + _as_fast(near, report) + max(self._when(other, report, ended_us) for other in near) - self._log_rate
         return score if score >= 0.0 else None
 
     def _when(self, other: Report, report: Report, ended_us: int) -> float:
@@ -188,10 +202,6 @@ def fused(places: Sequence[Place]) -> Place:
         east_m += weight * place.east_m
         north_m += weight * place.north_m
     return Place(0, east_m / total, north_m / total, total**-0.5)
-
-
-def _order(report: Report) -> Order:
-    return report.order
 
 
 def _time_us(place: Place) -> int:

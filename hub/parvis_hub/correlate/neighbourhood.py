@@ -44,6 +44,11 @@ class Neighbourhood:
             self._longest_us[cell] = max(self._longest_us.get(cell, 0), report.joinable_us - report.order[0])
         return cells
 
+    def prolong(self, report: Report, cells: frozenset[Cell]) -> None:
+        """Takes note that a report, which stands in these squares, can be joined for longer than was thought."""
+        for cell in cells:
+            self._longest_us[cell] = max(self._longest_us[cell], report.joinable_us - report.order[0])
+
     def remove(self, report: Report, cells: frozenset[Cell]) -> None:
         """Takes a report out of the squares that it was put into. Its order must be what it was then."""
         for cell in cells:

@@ -10,7 +10,7 @@ from tests.hub.scenes import random_city
 from tests.hub.score import Score
 
 
-@pytest.mark.parametrize(("kind", "within_m", "speed_off"), [("surge", 5.0, 0.2), ("siren", 80.0, 0.5)])
+@pytest.mark.parametrize(("kind", "within_m", "speed_off"), [("surge", 5.0, 0.2), ("siren", 80.0, 0.8)])
 def test_a_course_is_where_and_as_fast_as_it_was(kind: str, within_m: float, speed_off: float) -> None:
     score = Score()
     for seed in (31, 32):

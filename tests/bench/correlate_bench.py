@@ -1,0 +1,50 @@
+"""The correlator alone: messages a second of processor time, by what they are of; and what it takes to tell a burst's incidents."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from parvis_hub.correlate import Correlator
+
+from tests.bench.report import Row
+from tests.hub.scenes import random_city
+from tests.hub.street import SPACING_M, START_S, Street, write_site
+
+#: Units along a side, happenings an hour in their quarter, and messages of one batch, as the hub has at most.
+SIDE, HAPPENINGS, BATCH = 12, 400, 500
+
+
+def rows() -> Iterator[Row]:
+    """Measures."""
+    with tempfile.TemporaryDirectory(prefix="parvis-bench-") as name:
+        site = write_site(Path(name) / "site.yaml", SIDE)
+    for what in ("thing", "crowd", "tampered", "alarm"):
+        rng, street = random.Random(1), Street(random.Random(2), SIDE)
+        for _ in range(HAPPENINGS):
+            at_s, place_m = START_S + rng.uniform(0, 3_600), (rng.uniform(0, SPACING_M * SIDE), rng.uniform(0, SPACING_M * SIDE))
+            if what == "tampered":
+                street.tampered(at_s, rng.randrange(SIDE**2))
+            else:
+                getattr(street, what)(at_s, place_m)
+        messages, correlator = street.sorted(), Correlator(site)
+        begun_s = time.process_time()
+        for start in range(0, len(messages), BATCH):
+            for message in messages[start : start + BATCH]:
+                correlator.add(message)
+            correlator.changes()
+        yield Row(f"of {what}s, {HAPPENINGS} an hour among {SIDE**2} units", len(messages) / (time.process_time() - begun_s), "messages/s")
+    for kind in ("shot", "burst"):
+        city = random_city(1, kind, 6)
+        spent_s = []
+        correlator = Correlator(city.site)
+        for start in range(0, len(city.messages), 50):
+            for message in city.messages[start : start + 50]:
+                correlator.add(message)
+            begun_s = time.process_time()
+            correlator.changes()
+            spent_s.append(time.process_time() - begun_s)
+        yield Row(f"{kind}s heard by dozens, told every 50 messages: the slowest time", 1e3 * max(spent_s), "ms")
