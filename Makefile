@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ROOMS := contract edge hub models
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint format bench bench-peer chaos schema models lock clean
+.PHONY: help demo test lint format bench bench-hub bench-peer chaos schema models lock clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -37,6 +37,10 @@ format: $(READY) ## Put the code into the house's form
 
 bench: $(READY) ## Measure speed and memory against the bare parts
 	$(BIN)/python -m tests.bench
+
+bench-hub: $(READY) ## Score the hub on simulated cities, and measure its speed for 10 to 10,000 units
+	$(BIN)/python -m tests.hub.city
+	$(BIN)/python -m tests.bench hub
 
 bench-peer: $(READY) ## Measure a camera's sense beside another project's pipeline (fetches it into .cache, once)
 	$(BIN)/python -m tests.bench peer
