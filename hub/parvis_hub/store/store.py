@@ -20,6 +20,7 @@ from .alerts import note as note_alert
 from .database import Database
 from .records import Arrived, Batch, Restart, Seen
 from .schema import alerts, counters, decisions, events, flows, gaps, incidents, members, plates, sightings, units
+from .tallies import count_expiring, count_heard, drop_before, open_month
 from .views import Decision
 
 #: SQLite takes at least 999 parameters in one statement.
@@ -69,6 +70,7 @@ class Store:
             "tag.sighting": int(keep.sightings_h * _HOUR_US),
             "evidence.plate": int(keep.evidence_h * _HOUR_US),
         }
+        self._looked_us: int | None = None
         self._verdict_lock = threading.Lock()
         self._verdicts: dict[str, tuple[int, Decision]] = {}
         with database.read() as connection:
@@ -340,6 +342,7 @@ class Store:
         with self.database.write() as connection:
             open_ones = select(incidents.c.id).where(incidents.c.state == "open", incidents.c.superseded_by.is_(None))
             alive = select(members.c.event).where(members.c.incident.in_(open_ones))
+            self._tally(connection, now_us)
             for table, kept in (
                 (events, events.c.event.in_(alive)),
                 (flows, None),
@@ -357,7 +360,16 @@ class Store:
             if any(deleted.values()):
                 governance.append(connection, now_us, HUB, RowsExpired(**deleted))
             governance.prune(connection, now_us, now_us - self._audit_us)
+        self._looked_us = now_us
         return deleted
+
+    def _tally(self, connection: Connection, now_us: int) -> None:
+        """Counts by month what is about to be deleted, and which units are at work."""
+        zone = self._site.timezone
+        open_month(connection, now_us, zone)
+        count_heard(connection, now_us, self._looked_us, zone)
+        count_expiring(connection, now_us, zone)
+        drop_before(connection, now_us - self._audit_us, zone)
 
     # --- accounting -----------------------------------------------------------------------------------------------------------
 
@@ -368,6 +380,7 @@ class Store:
             LogBroken: The log's head is gone.
         """
         with self.database.write() as connection:
+            open_month(connection, self._now_us(), self._site.timezone)
             return governance.append(connection, self._now_us(), HUB, governance.digest_of_configuration(self._site)).head
 
     def viewed(self, incident: uuid.UUID, plate: uuid.UUID, by: str) -> None:
