@@ -22,8 +22,8 @@ _SHIFTS_M_S = 0.2
 _TURNS_S = 20.0
 #: A unit's error is the same in all that it says: so many of its sightings count as one.
 _ALIKE = 5
-#: What is heard is anywhere in the disc of a unit's range: half of it along each axis.
-_DISC = 0.5
+#: What is heard is within a unit's range, and where none is on its other side all units err alike: no less than the whole of it.
+_DISC = 1.0
 #: A message has room for more; nobody reads more.
 _MOST = 100
 _LEAST_M = 0.1

@@ -10,8 +10,9 @@ from tests.hub.scenes import random_city
 from tests.hub.score import Score
 
 
-@pytest.mark.parametrize(("kind", "within_m", "speed_off"), [("surge", 5.0, 0.2), ("siren", 80.0, 0.8)])
-def test_a_course_is_where_and_as_fast_as_it_was(kind: str, within_m: float, speed_off: float) -> None:
+# Of a siren each unit knows no more than that it is within earshot.
+@pytest.mark.parametrize(("kind", "within_m", "speed_off", "held"), [("surge", 5.0, 0.2, 0.95), ("siren", 100.0, 0.9, 0.7)])
+def test_a_course_is_where_and_as_fast_as_it_was(kind: str, within_m: float, speed_off: float, held: float) -> None:
     score = Score()
     for seed in (31, 32):
         city = random_city(seed, kind, 5, side=6)
@@ -19,8 +20,8 @@ def test_a_course_is_where_and_as_fast_as_it_was(kind: str, within_m: float, spe
     errors_m, speeds = sorted(score.course_errors_m), sorted(score.speed_errors)
     assert errors_m[len(errors_m) // 2] <= within_m, score
     assert speeds[len(speeds) // 2] <= speed_off, score
-    assert sum(score.held) >= 0.8 * len(score.held), score
-    assert sum(score.speed_held) >= 0.85 * len(score.speed_held), score
+    assert sum(score.held) >= held * len(score.held), score
+    assert sum(score.speed_held) >= held * len(score.speed_held), score
 
 
 @pytest.mark.parametrize("kind", ["surge", "crowd", "siren"])
