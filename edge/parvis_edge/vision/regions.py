@@ -76,7 +76,7 @@ def crops(boxes_px: npt.NDArray[np.floating], size_px: tuple[int, int], input_px
         row[first] = np.inf
         sides[first] = sides[:, first] = row
     least = input_px / MOST_ENLARGED
-    parts = [_square(group, least, size_px) for group in groups[alive].tolist()]
+    parts = [square(group, least, size_px) for group in groups[alive].tolist()]
     covered = sum((part[2] - part[0]) * (part[3] - part[1]) for part in parts)
     if len(parts) > 4 or covered > 0.9 * size_px[0] * size_px[1]:
         return [whole]
@@ -89,7 +89,8 @@ def _joined_sides(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]
     return np.asarray(np.maximum(spans[..., 0], spans[..., 1]))
 
 
-def _square(box: list[float], least: float, size_px: tuple[int, int]) -> Box:
+def square(box: list[float], least: float, size_px: tuple[int, int]) -> Box:
+    """A part of a picture, square where the picture allows it, around a box, with a side of at least ``least`` pixels."""
     side = max(box[2] - box[0], box[3] - box[1], least)
     corners = []
     for axis in range(2):

@@ -13,6 +13,7 @@ from parvis_edge.perception import Frame
 
 from .background import Background, Change, Mask, Picture, halvings, shrink
 from .boxes import non_maximum_suppression
+from .close_look import CloseLook
 from .detector import Detections, Detector
 from .regions import Box, Gaze
 from .standing import SETTLED_S, Standing, StandingRegions
@@ -80,6 +81,7 @@ class Scene:
         change: Against the background and the frame before; None for the first frame.
         standing: Regions that changed and stayed.
         small: ``(h, w, 3)`` uint8: the working picture.
+        closely: Looks at a place of this frame once more, for who wants to be sure.
         earlier: The one about :data:`EARLIER_S` before, where it is wanted and something moves; else None.
         adopted: ``(h, w)`` bool: what the background took over from the picture, since what was there has gone or another light has
             come; None where nothing.
@@ -99,6 +101,7 @@ class Scene:
     change: Change | None
     standing: tuple[Standing, ...]
     small: Picture
+    closely: CloseLook
     earlier: Earlier | None = None
     adopted: Mask | None = None
 
@@ -197,6 +200,7 @@ class Sight:
             change=change,
             standing=tuple(self._standing.regions),
             small=small,
+            closely=CloseLook(self._detector, frame.image, KINDS),
             earlier=earlier,
             adopted=adopted,
         )

@@ -7,7 +7,7 @@ from parvis_contract import ObjectUnattended
 from parvis_edge.analysers.object_unattended import UnattendedObjectAnalyser
 
 from tests.edge.analysers.watching import WHOLE, judged, phases, plan
-from tests.edge.vision.rendered import PERSON, SUITCASE, UNKNOWN, Image, Street
+from tests.edge.vision.rendered import PERSON, SUITCASE, UNKNOWN, Image, Street, UprightDetector
 
 SITE = plan(zones={"hall": {"kind": "watched", "polygon_px": WHOLE, "dwell_s": 8}})
 
@@ -94,3 +94,35 @@ def test_what_nobody_recognises_is_a_thing_only_if_it_is_no_longer_than_one(leng
         return street.picture(lies + owner(s))
 
     assert bool(judged(UnattendedObjectAnalyser, SITE, paint, 26)) is told
+
+
+def passer(s: float) -> list:
+    """Somebody who walks by in the background: what tells how large people are."""
+    return [(20 + 80 * s, 60, 50 + 80 * s, 160, PERSON)] if s < 7 else []
+
+
+@pytest.mark.parametrize(
+    ("name", "things", "told"),
+    [
+        ("nobody has seen it before", lambda _: [(330, 230, 390, 258, UNKNOWN)], True),
+        ("somebody lies there", lambda _: [(330, 230, 390, 258, PERSON)], False),
+        ("among what is theirs", lambda _: [(330, 230, 390, 258, PERSON), (400, 226, 425, 258, UNKNOWN)], False),
+    ],
+)
+def test_who_lies_is_found_by_a_closer_look_and_what_is_beside_them_is_theirs(name: str, things: Any, told: bool) -> None:
+    def paint(street: Street, s: float) -> Image:
+        return street.picture((things(s) if s >= 3 else []) + passer(s))
+
+    assert bool(judged(UnattendedObjectAnalyser, SITE, paint, 20, UprightDetector())) is told, name
+
+
+@pytest.mark.parametrize("walks_off", [False, True])
+def test_what_appears_where_somebody_was_lost_from_sight_is_that_person_until_seen_to_walk_off(walks_off: bool) -> None:
+    def paint(street: Street, s: float) -> Image:
+        # Walks in, stands, and crouches: nobody knows him so. He may get up again, and leave what he sat on.
+        if s < 6:
+            return street.picture(owner(s))
+        back = owner(s, 12) if walks_off and s >= 11 else []
+        return street.picture([(268, 222, 308, 260, UNKNOWN), *back])
+
+    assert bool(judged(UnattendedObjectAnalyser, SITE, paint, 34)) is walks_off
