@@ -21,11 +21,11 @@ from parvis_edge.perception import Frame
 
 #: What each kind of zone is there for.
 _REPORTS = {
-    "watched": "object.unattended",
-    "closed": "zone.intrusion",
-    "walked": "person.on_ground",
-    "crowd": "crowd.density",
-    "noise": "sound.level",
+    "watched": ("object.unattended",),
+    "closed": ("zone.intrusion",),
+    "walked": ("person.on_ground",),
+    "crowd": ("crowd.density", "crowd.surge"),
+    "noise": ("sound.level",),
 }
 #: Two shapes of picture differ by this share: more than rounding makes of one.
 _OTHER_SHAPE = 0.02
@@ -60,7 +60,8 @@ def _forbidden(site: Site, unit: str, found: dict[SenseName, Permission]) -> lis
     """What is drawn for a type that the profile does not permit."""
     drawn: list[tuple[str, SenseName, str]] = []
     for name, zone in site.zones_of(unit).items():
-        drawn.append((f"zones.{name}", "microphone" if isinstance(zone, NoiseZone) else "camera", _REPORTS[zone.kind]))
+        sense: SenseName = "microphone" if isinstance(zone, NoiseZone) else "camera"
+        drawn += [(f"zones.{name}", sense, event) for event in _REPORTS[zone.kind]]
     drawn += [(f"lanes.{name}", "camera", "traffic.wrong_way") for name in site.lanes_of(unit)]
     notes = []
     for name, sense, event in drawn:

@@ -73,6 +73,7 @@ def test_a_calibration_is_judged_again(tmp_path: Path) -> None:
 
 def test_the_notes_know_the_law_and_the_size_of_the_pictures(tmp_path: Path) -> None:
     zone = "zones:\n  hall: {kind: watched, unit: u001, image_size: [1280, 720], polygon_px: [[0, 300], [1200, 300], [600, 700]]}\n"
+    zone += "  square: {kind: crowd, unit: u001, image_size: [1280, 720], polygon_px: [[0, 300], [1200, 300], [600, 700]]}\n"
     plan = write_plan(tmp_path, more=zone, law='optical_cap: {px_per_m: 40.0, source: {text: "A test."}}')
     high = Camera(height_m=9.0, focal_px=540.0)
     write_ground_plane(plan, "u001", GroundPlane(image_size=(1280, 720), points=known(high, SIX)))
@@ -83,7 +84,8 @@ def test_the_notes_know_the_law_and_the_size_of_the_pictures(tmp_path: Path) -> 
 
     law = f"{tmp_path / 'law.yaml'}:"
     assert f"zones.hall: object.unattended is not judged: {law}" in notes(640, 360)
-    assert "`camera.allow` does not name object.unattended" in notes(640, 360)
+    for event in ("object.unattended", "crowd.surge"):
+        assert f"`camera.allow` does not name {event}" in notes(640, 360)
     # The calibration is of one picture, and the detail of the one that comes.
     assert "is right to 0." in notes(640, 360)
     assert "is seen with 31 pixels per metre" in notes(640, 360)
