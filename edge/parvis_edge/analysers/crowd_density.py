@@ -17,13 +17,13 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from parvis_contract import CrowdDensity, CrowdZone, LevelOfService, Position
+from parvis_contract import CrowdDensity, CrowdZone, LevelOfService
 
 from parvis_edge.perception import Judgement
 from parvis_edge.vision.area import Area
 from parvis_edge.vision.sight import Scene
 
-from .occupancy import Crowding, Occupancy
+from .occupancy import Crowding, occupancy_of
 from .view import Lasting, View
 
 #: Counts are smoothed over this time: some looks at the whole zone, and less than it takes a zone to fill.
@@ -55,7 +55,7 @@ class CrowdDensityAnalyser:
         self._zones = zones
         self._view = view
         self._lasting = Lasting("crowd.density", view.model)
-        self._occupancy = Occupancy(view)
+        self._occupancy = occupancy_of(view)
         self._boxes_px = {name: area.box_px for name, (_, area) in zones.items()}
         self._crowds = {name: _Crowd() for name in zones}
 
@@ -93,15 +93,10 @@ class CrowdDensityAnalyser:
             return [self._lasting.end(key, scene.time_s, measure)]
         needed = zone.density_steps_p_m2[level - 1] * area_m2
         confidence = _at_least(needed, count, float(np.median([entry[2] for entry in crowd.counts])))
-        position = self._middle(area)
+        position = self._view.position_of_area(area)
         if key not in self._lasting:
             return [self._lasting.start(key, scene.time_s, scene.time_s, confidence, measure, position)]
         return self._lasting.update(key, scene.time_s, confidence, measure, position, at_once=level != was)
-
-    def _middle(self, area: Area) -> Position | None:
-        rows, columns = np.nonzero(area.mask)
-        x, y = columns.mean() * area.px_per_cell[0], rows.mean() * area.px_per_cell[1]
-        return self._view.position((x, y, x, y))
 
 
 def _shown(box_px: tuple[float, float, float, float], area: Area, scene: Scene) -> bool:

@@ -223,11 +223,9 @@ class CameraLevels:
         self._levels = []
         for name, (zone, area) in zones.items():
             if zone.unusual is not None:
-                left, top, right, bottom = area.box_px
-                middle = ((left + right) / 2, (top + bottom) / 2) * 2
                 for quantity, kind in _KINDS.items():
                     series = series_of(site, unit, name, quantity)
-                    watch = LevelWatch(series, zone.unusual, shelf, view.model, view.position(middle))
+                    watch = LevelWatch(series, zone.unusual, shelf, view.model, view.position_of_area(area))
                     self._levels.append((area, kind, Minutes(), watch))
         self._last_s: float | None = None
         self._tampered = False
