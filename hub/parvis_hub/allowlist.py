@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -63,6 +63,7 @@ def issue(
     """
     from parvis_contract.signing import KeyFileError, SigningKey
 
+    from .consent.until import parse_until
     from .store import NotIssued, issue_allowlist
 
     plan = _load(site)
@@ -72,7 +73,7 @@ def issue(
         signing = SigningKey.load(key)
         numbers = _tags(tags, tags_file)
         with _database(plan, store, data_dir) as database:
-            issued = issue_allowlist(database, plan, signing, units=units, tags=numbers, until=_until(until, now), now=now)
+            issued = issue_allowlist(database, plan, signing, units=units, tags=numbers, until=parse_until("--until", until, now), now=now)
     except (KeyFileError, NotIssued, ValueError, OSError) as error:
         _fail(str(error))
     for command in issued:
@@ -115,19 +116,6 @@ def _tags(text: str | None, file: Path | None) -> frozenset[int]:
         lines = (line.partition("#")[0].strip(" ,\t") for line in file.read_text(encoding="utf-8").splitlines())
         text = ",".join(line for line in lines if line) or "none"
     return frozenset() if text == "none" or text is None else parse_tags(text)
-
-
-def _until(text: str, now: datetime) -> datetime:
-    span = {"h": timedelta(hours=1), "d": timedelta(days=1)}.get(text[-1:])
-    if span is not None and text[:-1].isascii() and text[:-1].isdigit() and len(text) < 6:
-        return now + int(text[:-1]) * span
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"--until {text}: expected a time such as 2026-06-24T02:00:00+02:00, or a span such as 12h or 7d") from None
-    if time.tzinfo is None:
-        raise ValueError(f"--until {text}: has no zone; add Z for UTC, or +02:00")
-    return time
 
 
 @contextmanager

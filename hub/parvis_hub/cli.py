@@ -10,12 +10,13 @@ from typing import Annotated, NoReturn
 import typer
 from parvis_contract import ConfigError, Refused, Site, dump_message, load_site
 
-from . import allowlist, audit, keys, upkeep
+from . import allowlist, audit, enrolment, keys, upkeep
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
 app.add_typer(allowlist.app, name="allowlist")
 app.add_typer(audit.app, name="audit")
+app.add_typer(enrolment.app, name="consent")
 app.add_typer(keys.app, name="keys")
 app.add_typer(upkeep.app, name="store")
 
@@ -44,6 +45,13 @@ def run(
     console: Annotated[bool, typer.Option(help="Serve the console.")] = True,
     data_dir: Annotated[Path, typer.Option(help="Where the store is, if --store does not say otherwise.")] = Path(".parvis/hub"),
     store: Annotated[str | None, typer.Option(help="URL of the store, such as sqlite:////var/lib/parvis/hub.sqlite.")] = None,
+    signing_key: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep the units' lists of tags to the register of consents, signed with this key (`parvis-hub keys new`).",
+            metavar="KEYFILE",
+        ),
+    ] = None,
     home_assistant: Annotated[
         str | None,
         typer.Option(
@@ -53,8 +61,10 @@ def run(
 ) -> None:
     """Receive from the broker, make incidents, publish and show them; until SIGTERM."""
     # The web server and the broker's client are of no use to a replay.
+    from parvis_contract.signing import KeyFileError, SigningKey
     from sqlalchemy.exc import SQLAlchemyError
 
+    from .consent.keyring import keys_folder
     from .intake import BrokerAddress, TlsFiles
     from .log import log_to_stderr
     from .service import Hub, Options
@@ -76,9 +86,11 @@ def run(
             listen=_address("--listen", listen) if console else None,
             names=tuple(console_name or ()),
             home_assistant=home_assistant,
+            keys=keys_folder(data_dir),
+            signing_key=SigningKey.load(signing_key) if signing_key else None,
         )
         hub = Hub(plan, options)
-    except (OSError, IndexError, StoreError, SQLAlchemyError, ConfigError) as error:
+    except (OSError, IndexError, StoreError, SQLAlchemyError, ConfigError, KeyFileError) as error:
         _fail(f"{error or 'the password file is empty'}")
     hub.run()
 

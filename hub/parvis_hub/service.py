@@ -1,4 +1,4 @@
-"""The hub that runs: broker, intake, store, publisher and console, put together; one thread decides, one serves the console."""
+"""The hub that runs: broker, intake, store, publisher and console, put together; one thread decides, one keeps routes, one console."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from typing import TypeVar
 import structlog
 import uvicorn
 from parvis_contract import Site
+from parvis_contract.signing import SigningKey
 from sqlalchemy.exc import SQLAlchemyError
 
+from .consent.keyring import Keyring
 from .feeds.home_assistant import discovery
 from .governance import Head
 from .intake import Broker, BrokerAddress, Delivery, Intake, SteadyClock
-from .publish import CommandSender, Publisher, Standing
+from .publish import CommandSender, Publisher, RouteKeeper, Standing
+from .publish.routes import LOOK_S
 from .store import CommandStore, Database, Desk, Notice, Notices, Store
 
 #: Messages of one transaction, at most: enough that writing to disk costs each of them little.
@@ -47,6 +50,8 @@ class Options:
         listen: Host and port of the console; None for none. Port 0 for any that is free.
         names: Under which the console may be asked for besides those of this machine's loopback; ``*`` for any.
         home_assistant: Under which topic Home Assistant hears of the units; None if it is not to.
+        keys: Folder of the participants' keys.
+        signing_key: With which the lists of tags are signed that follow the register; None if they are issued by hand.
         zoo: Folder of the models' cards, which the console shows; None for the one beside the installed packages.
     """
 
@@ -55,6 +60,8 @@ class Options:
     listen: tuple[str, int] | None
     names: tuple[str, ...] = ()
     home_assistant: str | None = None
+    keys: Path | None = None
+    signing_key: SigningKey | None = None
     zoo: Path | None = None
 
 
@@ -71,13 +78,14 @@ class Hub:
         """
         self._site, self._options, self._now_us = site, options, SteadyClock().now_us
         self._database = Database(options.store, site.site)
-        self._store = Store(self._database, site, self._now_us)
+        self._store = Store(self._database, site, self._now_us, Keyring(options.keys) if options.keys else None)
         self._say_head(self._store.started())
         self._changes = Notices()
         self._desk = Desk(self._store, site, self._changes)
         self._broker = Broker(options.broker, site.site, now_us=self._now_us)
         self._publisher = Publisher(site.site, self._store, self._broker)
         self._commands = CommandSender(site.site, CommandStore(self._database), self._broker, self._now_us)
+        self._routes = RouteKeeper(site, self._store, self._broker, options.signing_key, self._now_us)
         prefix = options.home_assistant
         self._standing = Standing(self._broker, discovery(site, prefix) if prefix else {})
         self._stopping = threading.Event()
@@ -89,7 +97,8 @@ class Hub:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
         server = self._server
-        threads = [threading.Thread(target=self._guarded, args=(self._decide,), name="decide")]
+        works = {"decide": self._decide, "routes": self._keep_routes}
+        threads = [threading.Thread(target=self._guarded, args=(work,), name=name) for name, work in works.items()]
         if server is not None:
             threads.append(threading.Thread(target=self._guarded, args=(lambda: server.run(self._sockets),), name="console"))
         for thread in threads:
@@ -165,6 +174,11 @@ class Hub:
         commanded = self._patiently(lambda: self._commands.turn(batch.units))
         self._changes.tell(*(Notice("unit", name) for name in commanded or ()))
 
+    def _keep_routes(self) -> None:
+        """Beside deciding, which must not wait until a long walk has been put on the map."""
+        while not self._stopping.wait(LOOK_S):
+            self._patiently(self._routes.turn)
+
     def _tidy(self, intake: Intake) -> None:
         deleted = self._patiently(self._store.purge) or {}
         forgotten = intake.forget(self._now_us())
@@ -175,7 +189,7 @@ class Hub:
         while True:
             try:
                 return work()
-            except SQLAlchemyError as error:
+            except (SQLAlchemyError, OSError) as error:
                 reason = str(getattr(error, "orig", None) or error)
                 log.error("the store cannot be used; nothing is acknowledged until it can", reason=reason, again_in_s=RETRY_S)  # noqa: TRY400
             if self._stopping.wait(RETRY_S):

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from parvis_contract import HUB, Closed, Name, Site, Verdict, format_time, to_datetime
+from parvis_contract.unit_messages import Tag
 from pydantic import Field, StringConstraints
 
 from .reasons import DecisionReason
@@ -35,6 +36,11 @@ class What(StrEnum):
     LOG_PRUNED = "log_pruned"
     BACKUP_MADE = "backup_made"
     STORE_RESTORED = "store_restored"
+    CONSENT_GIVEN = "consent_given"
+    CONSENT_RENEWED = "consent_renewed"
+    CONSENT_ENDED = "consent_ended"
+    ROUTE_VIEWED = "route_viewed"
+    ROUTE_EXPORTED = "route_exported"
 
 
 class HubStarted(Closed):
@@ -76,6 +82,7 @@ class RowsExpired(Closed):
     incidents: _Count
     # Left out where there were none, as in a log from before there were alerts: the digest is of what is written.
     alerts: Annotated[int, Field(ge=0, exclude_if=lambda count: count == 0)] = 0
+    consents: Annotated[int, Field(ge=0, exclude_if=lambda count: count == 0)] = 0
 
 
 class LogPruned(Closed):
@@ -106,7 +113,82 @@ class StoreRestored(Closed):
     rows: _Count
 
 
-About = HubStarted | VerdictGiven | PlateViewed | RowsExpired | LogPruned | BackupMade | StoreRestored
+class ConsentGiven(Closed):
+    """Somebody asked for a route, and was given a tag. Whose consent it is, the register alone says.
+
+    Attributes:
+        consent: The id of the consent in the register.
+        tag: The number of the tag.
+        until_us: When it ends by itself, microseconds since 1970 in UTC.
+    """
+
+    consent: uuid.UUID
+    tag: Tag
+    until_us: int
+
+
+class ConsentRenewed(Closed):
+    """The same person consented again, until then."""
+
+    consent: uuid.UUID
+    until_us: int
+
+
+class Ending(StrEnum):
+    """Why a consent is no more."""
+
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+
+
+class ConsentEnded(Closed):
+    """A consent has ended: its key is destroyed, and its sightings are deleted.
+
+    Attributes:
+        consent: Which.
+        ending: Why.
+        sightings: How many were deleted.
+    """
+
+    consent: uuid.UUID
+    ending: Ending
+    sightings: _Count
+
+
+class RouteViewed(Closed):
+    """A route was shown."""
+
+    consent: uuid.UUID
+
+
+class ExportFormat(StrEnum):
+    """In what a route is given away."""
+
+    GEOJSON = "geojson"
+    GPX = "gpx"
+
+
+class RouteExported(Closed):
+    """A route, with the sightings that it rests on, was written out."""
+
+    consent: uuid.UUID
+    format: ExportFormat
+
+
+About = (
+    HubStarted
+    | VerdictGiven
+    | PlateViewed
+    | RowsExpired
+    | LogPruned
+    | BackupMade
+    | StoreRestored
+    | ConsentGiven
+    | ConsentRenewed
+    | ConsentEnded
+    | RouteViewed
+    | RouteExported
+)
 
 KINDS: dict[What, type[About]] = {
     What.HUB_STARTED: HubStarted,
@@ -116,6 +198,11 @@ KINDS: dict[What, type[About]] = {
     What.LOG_PRUNED: LogPruned,
     What.BACKUP_MADE: BackupMade,
     What.STORE_RESTORED: StoreRestored,
+    What.CONSENT_GIVEN: ConsentGiven,
+    What.CONSENT_RENEWED: ConsentRenewed,
+    What.CONSENT_ENDED: ConsentEnded,
+    What.ROUTE_VIEWED: RouteViewed,
+    What.ROUTE_EXPORTED: RouteExported,
 }
 _WHATS = {kind: what for what, kind in KINDS.items()}
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from parvis_contract import EVENT_TYPES, Envelope, Refused, Rejected, Site, UnitState
 
+from parvis_hub.consent.keyring import Sealed
 from parvis_hub.correlate import Change, Correlator, Lateness, lateness_s
 from parvis_hub.correlate.physics import PHYSICS
 from parvis_hub.store import Arrived, Batch, CommandStore, Seen, Store
@@ -28,6 +29,8 @@ CLOCK_NEWS_S = 0.01
 _SPAN_US = int(max(physics.stale_s + physics.quiet_s for physics in PHYSICS.values()) * 1e6)
 #: A unit that has reported nothing for so long holds nothing in memory.
 _ACTIVE_US = 600_000_000
+#: Of the sightings to which somebody has consented: the id of the consent, and what is kept.
+_SealedById = dict[uuid.UUID, tuple[str, Sealed]]
 
 
 @dataclass(slots=True)
@@ -54,8 +57,7 @@ class Intake:
         """Goes on where the store ends."""
         restart = store.restart()
         self._store = store
-        #: Tags whose wearers asked for a route: of the lists that were issued, and in the lab of the site plan. Of any other, nothing is
-        #: kept.
+        #: Which tags units may read: those of the lists that were issued, and in the lab those of the site plan.
         self._commands = CommandStore(store.database)
         self._allowed = frozenset(site.tags.allow if site.tags is not None and site.law.name == "lab" else ())
         self._gate = Gate(site)
@@ -89,7 +91,8 @@ class Intake:
         """
         prepared = Prepared()
         admitted = [(delivery, message) for delivery in deliveries if (message := self._admit(delivery, prepared)) is not None]
-        known = self._known([message for _, message in admitted])
+        sealed = self._sealed(admitted)
+        known = self._known([message for _, message in admitted], sealed)
         if (oldest_us := min((_us(message) for _, message in admitted if message.name in EVENT_TYPES), default=None)) is not None:
             self._remember(oldest_us)
         # From here on nothing fails: what is noted in memory is in the batch.
@@ -105,11 +108,11 @@ class Intake:
                 batch.counts["duplicates"] += 1
                 continue
             known.add(message.id)
-            if message.name == "tag.sighting" and not self._enrolled(message):
+            if message.name == "tag.sighting" and not self._enrolled(message, sealed):
                 batch.counts["not_enrolled"] += 1
                 continue
             batch.counts["stored"] += 1
-            batch.arrived.append(self._arrived(batch, delivery, message))
+            batch.arrived.append(self._arrived(batch, delivery, message, sealed.get(message.id)))
         self._advance(batch, now_us)
         prepared.wrong_clocks = self._news_of_clocks()
         batch.counts = Counter({name: count for name, count in batch.counts.items() if count})
@@ -158,10 +161,22 @@ class Intake:
                 seen.gaps = sequence.gaps
             seen.next_sequence = sequence.next
 
-    def _enrolled(self, message: Envelope[Any]) -> bool:
-        return message.data.tag in self._allowed or self._commands.allows(message.unit, message.data.tag, _us(message))
+    def _sealed(self, admitted: Several[tuple[Delivery, Envelope[Any]]]) -> _SealedById:
+        """What is kept of the sightings to which somebody has consented, by the ids of their messages."""
+        seen = [(delivery, message) for delivery, message in admitted if message.name == "tag.sighting"]
+        if not seen:
+            return {}
+        wearers = self._store.consents.wearers()
+        found = {message.id: wearers.seal(message, delivery.payload.decode()) for delivery, message in seen}
+        return {id_: kept for id_, kept in found.items() if kept is not None}
 
-    def _arrived(self, batch: Batch, delivery: Delivery, message: Envelope[Any]) -> Arrived:
+    def _enrolled(self, message: Envelope[Any], sealed: _SealedById) -> bool:
+        """Whether a sighting is kept: of a consent, and of a tag that its unit may read; in the lab, of any that the site plan allows."""
+        if message.data.tag in self._allowed:
+            return True
+        return message.id in sealed and self._commands.allows(message.unit, message.data.tag, _us(message))
+
+    def _arrived(self, batch: Batch, delivery: Delivery, message: Envelope[Any], sealed: tuple[str, Sealed] | None) -> Arrived:
         seen = batch.units[message.unit]
         too_late = False
         if message.name in EVENT_TYPES:
@@ -173,16 +188,16 @@ class Intake:
                 self._correlator.add(message)
                 self._clock.see(_us(message), delivery.received_us)
                 self._reported_us[message.unit] = delivery.received_us
-        return Arrived(message, delivery.payload.decode(), delivery.received_us, too_late)
+        return Arrived(message, delivery.payload.decode(), delivery.received_us, too_late, *(sealed or (None, None)))
 
-    def _known(self, messages: Several[Envelope[Any]]) -> set[Any]:
+    def _known(self, messages: Several[Envelope[Any]], sealed: _SealedById) -> set[Any]:
         by_table: dict[str, list[str]] = {}
         for message in messages:
             name = "event" if message.name in EVENT_TYPES else message.name
             if name not in ("unit.status", "unit.telemetry"):
-                by_table.setdefault(name, []).append(str(message.id))
+                by_table.setdefault(name, []).append(_kept_id(message, sealed))
         known = {each for name, ids in by_table.items() for each in self._store.known(name, ids)}
-        return {message.id for message in messages if str(message.id) in known}
+        return {message.id for message in messages if _kept_id(message, sealed) in known}
 
     def _news_of_clocks(self) -> dict[str, float]:
         found = self._correlator.wrong_clocks()
@@ -225,6 +240,11 @@ class Intake:
         since_us = min((reached_us, *active)) - int(self._bound_s * 1e6)
         self._since_us = max(self._since_us, since_us)
         return self._correlator.forget(self._since_us)
+
+
+def _kept_id(message: Envelope[Any], sealed: _SealedById) -> str:
+    """Under which id the store has a message."""
+    return sealed[message.id][1].id if message.id in sealed else str(message.id)
 
 
 def _us(message: Envelope[Any]) -> int:

@@ -1,7 +1,8 @@
-"""Publishes incidents and refusals, again until the broker has confirmed them, commands, again until their unit has; and what stands."""
+"""Publishes incidents and refusals until the broker has confirmed them; commands until their unit has; routes; and what stands."""
 
 from .commands import CommandSender
 from .publisher import Publisher
+from .routes import RouteKeeper, Told, routes_now
 from .standing import Standing
 
-__all__ = ["CommandSender", "Publisher", "Standing"]
+__all__ = ["CommandSender", "Publisher", "RouteKeeper", "Standing", "Told", "routes_now"]

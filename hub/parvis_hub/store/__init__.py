@@ -3,7 +3,8 @@
 from parvis_hub.governance import REASONS, DecisionReason
 
 from .alerts import Alert, AlertKind, AlertStore
-from .commands import Command, CommandStore, NotIssued, issue_allowlist
+from .commands import Command, CommandStore, NotIssued, follow_register, issue_allowlist
+from .consents import ConsentStore, Enrolment, NotEnrolled, Receipt, UnknownParticipant
 from .database import Database, StoreError, default_url, open_existing
 from .desk import BadDecision, Desk, UnknownIncident
 from .notices import Notice, Notices, Subscription
@@ -21,16 +22,20 @@ __all__ = [
     "Batch",
     "Command",
     "CommandStore",
+    "ConsentStore",
     "Counters",
     "Database",
     "Decision",
     "DecisionReason",
     "Desk",
+    "Enrolment",
     "IncidentDetail",
     "IncidentRow",
+    "NotEnrolled",
     "NotIssued",
     "Notice",
     "Notices",
+    "Receipt",
     "Restart",
     "Seen",
     "Store",
@@ -38,8 +43,10 @@ __all__ = [
     "Subscription",
     "UnitView",
     "UnknownIncident",
+    "UnknownParticipant",
     "Where",
     "default_url",
+    "follow_register",
     "issue_allowlist",
     "open_existing",
 ]

@@ -21,6 +21,7 @@ from parvis_contract.signing import SigningKey
 from sqlalchemy import Row, delete, insert, select, update
 
 from parvis_hub.consent.allowlist import ranges
+from parvis_hub.consent.consents import Consent, Status
 
 from .database import Database
 from .schema import commands
@@ -28,6 +29,9 @@ from .schema import commands
 ALLOWLIST = "command.allowlist"
 #: A unit that is cut off cannot be told of a withdrawal: it reads the tag until its list ends. So no list lasts longer.
 MOST_DAYS = 31
+#: How long a list lasts that the hub issues by itself, and so how long a unit that is cut off may read the tag of somebody who withdraws;
+#: it is renewed halfway.
+LASTING, RENEWED_BEFORE = timedelta(hours=24), timedelta(hours=12)
 #: An expired command is shown for so long, as expired.
 _SHOWN_US = 86_400_000_000
 _UNSIGNED = Signature(key="0" * 64, value="0" * 128)
@@ -110,6 +114,34 @@ def issue_allowlist(
             connection.execute(insert(commands).values(**row))
             issued.append(Command(unit, ALLOWLIST, counter, until, message, None, None))
     return issued
+
+
+def follow_register(database: Database, site: Site, key: SigningKey, register: Sequence[Consent], now: datetime) -> list[Command]:
+    """Issues lists that hold the tags of all consents in force, and no other, where units have another or one that soon ends.
+
+    Args:
+        database: The hub's.
+        site: The site plan; its `hub_keys` must have this key.
+        key: Whose signature the units know.
+        register: Every consent there is, ended ones among them. While there has never been one, lists that were issued by hand stand.
+        now: With its zone.
+
+    Raises:
+        NotIssued: As :func:`issue_allowlist`.
+    """
+    if not register:
+        return []
+    tags = {consent.tag for consent in register if consent.status is Status.ACTIVE}
+    lists = {command.unit: command for command in CommandStore(database).all() if command.kind == ALLOWLIST and command.expires > now}
+    due = [
+        name
+        for name, unit in site.units.items()
+        if "camera" in unit.senses
+        and (tags != (lists[name].tags if name in lists else set()) or (tags and lists[name].expires - now < RENEWED_BEFORE))
+    ]
+    if not due:
+        return []
+    return issue_allowlist(database, site, key, units=due, tags=tags, until=now + LASTING, now=now)
 
 
 class CommandStore:

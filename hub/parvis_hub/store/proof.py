@@ -11,7 +11,7 @@ from parvis_hub import governance
 from parvis_hub.governance import RowsExpired
 
 from .database import open_existing
-from .schema import decisions, events, flows, incidents, members, plates, sightings
+from .schema import consents, decisions, events, flows, incidents, members, plates, sightings
 
 #: The hub deletes once a minute; a row that is older than its time by this was forgotten.
 _GRACE_US = 600_000_000
@@ -56,6 +56,7 @@ def kept(url: str, retention: Retention, now_us: int) -> list[Kept]:
         (plates, retention.evidence_h, None),
         (flows, retention.events_h, None),
         (sightings, retention.sightings_h, None),
+        (consents, retention.audit_h, None),
     )
     engine = open_existing(url)
     try:

@@ -8,6 +8,7 @@ from typing import Any
 
 from parvis_contract import Envelope
 
+from parvis_hub.consent.keyring import Sealed
 from parvis_hub.correlate import Change
 
 
@@ -20,12 +21,16 @@ class Arrived:
         text: As it came.
         received_us: When it reached the hub, microseconds since 1970.
         too_late: Older than the bounded lateness allows.
+        consent: Of a sighting: the id of the consent under which it is kept.
+        sealed: Of a sighting that is kept under one: what is kept in place of the message.
     """
 
     message: Envelope[Any]
     text: str
     received_us: int
     too_late: bool = False
+    consent: str | None = None
+    sealed: Sealed | None = None
 
 
 @dataclass(slots=True)

@@ -41,7 +41,7 @@ events = Table(
 
 
 def _other(name: str, *more: Column[str]) -> Table:
-    """Counts, sightings and plates: each kind has its own table and its own retention."""
+    """Counts and plates: each kind has its own table and its own retention."""
     return Table(
         name,
         metadata,
@@ -57,8 +57,40 @@ def _other(name: str, *more: Column[str]) -> Table:
 
 
 flows = _other("flows")
-sightings = _other("sightings")
 plates = _other("plates", Column("event", String(36), nullable=False, index=True))
+
+#: Sightings of tags. `message` and `id` are sealed under the key of their consent, which is not in the store: where and when somebody was
+#: seen cannot be read from here alone. Without a consent: of a tag that the site plan of a lab allows, in the clear.
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("row", _RowId, primary_key=True, autoincrement=True),
+    Column("id", String(36), nullable=False, unique=True),
+    Column("consent", String(36)),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("message", Text, nullable=False),
+    Index("sightings_by_consent", "consent"),
+    Index("sightings_by_expiry", "expires_us"),
+)
+
+#: The register of consents. One that has ended is kept, as the proof that there was one, as long as the accountability log.
+consents = Table(
+    "consents",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("participant", String(32), nullable=False),
+    Column("tag", Integer, nullable=False),
+    Column("purpose", String(32), nullable=False),
+    Column("proof", String(32), nullable=False),
+    Column("from_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger),
+    Column("ending", String(16)),
+    Column("expires_us", BigInteger),
+    Index("consents_by_participant", "participant"),
+    Index("consents_by_tag", "tag"),
+    Index("consents_by_expiry", "expires_us"),
+)
 
 #: The state of every incident. One that became part of another says of which, and is shown no more.
 incidents = Table(

@@ -13,13 +13,15 @@ from parvis_contract import HUB, Envelope, Incident, IncidentState, Operator, Si
 from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, delete, func, insert, or_, select, update
 
 from parvis_hub import governance
+from parvis_hub.consent.keyring import Keyring
 from parvis_hub.correlate import Change, incident_message
 from parvis_hub.governance import DecisionReason, Head, PlateViewed, RowsExpired, VerdictGiven
 
 from .alerts import note as note_alert
+from .consents import ConsentStore
 from .database import Database
 from .records import Arrived, Batch, Restart, Seen
-from .schema import alerts, counters, decisions, events, flows, gaps, incidents, members, plates, sightings, units
+from .schema import alerts, consents, counters, decisions, events, flows, gaps, incidents, members, plates, sightings, units
 from .tallies import count_expiring, count_heard, drop_before, open_month
 from .views import Decision
 
@@ -55,10 +57,18 @@ class Store:
 
     Attributes:
         database: Whose it is.
+        consents: The register of consents, whose keys are in `keys`.
     """
 
-    def __init__(self, database: Database, site: Site, now_us: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
+    def __init__(
+        self,
+        database: Database,
+        site: Site,
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+        keys: Keyring | None = None,
+    ) -> None:
         self.database = database
+        self.consents = ConsentStore(database, site, now_us, keys)
         self._site = site
         self._now_us = now_us
         keep = site.law.retention
@@ -172,6 +182,9 @@ class Store:
         rows: dict[Table, list[dict[str, Any]]] = {}
         for each in arrived:
             message = each.message
+            if message.name == "tag.sighting":
+                rows.setdefault(sightings, []).append(self._sighting_row(each))
+                continue
             row: dict[str, Any] = {"id": str(message.id), "unit": message.unit, "time_us": _us(message), "message": each.text}
             table = _TABLE_OF.get(message.name, events)
             if table is events:
@@ -180,8 +193,19 @@ class Store:
                 row["event"] = str(message.data.event)
             row["expires_us"] = each.received_us + self._other_us.get(message.name, self._events_us)
             rows.setdefault(table, []).append(row)
+        if sightings in rows:
+            # Somebody may have withdrawn since these were sealed.
+            running = set(connection.execute(select(consents.c.id).where(consents.c.ended_us.is_(None))).scalars()) | {None}
+            rows[sightings] = [row for row in rows[sightings] if row["consent"] in running]
         for table, values in rows.items():
-            connection.execute(insert(table), values)
+            if values:
+                connection.execute(insert(table), values)
+
+    def _sighting_row(self, arrived: Arrived) -> dict[str, Any]:
+        expires_us = arrived.received_us + self._other_us["tag.sighting"]
+        id_, text = (arrived.sealed.id, arrived.sealed.text) if arrived.sealed else (str(arrived.message.id), arrived.text)
+        # To the hour, so that it does not tell when somebody was seen.
+        return {"id": id_, "consent": arrived.consent, "message": text, "expires_us": expires_us - expires_us % _HOUR_US}
 
     def _add_incidents(self, connection: Connection, changes: Sequence[Change]) -> list[str]:
         ids = [str(change.id) for change in changes]
@@ -351,6 +375,7 @@ class Store:
                 (decisions, decisions.c.incident.in_(open_ones)),
                 (incidents, incidents.c.state == "open"),
                 (alerts, None),
+                (consents, None),
                 # Which events an incident had is known for as long as it is.
                 (members, members.c.incident.in_(select(incidents.c.id))),
             ):

@@ -39,7 +39,7 @@ def keeping(site: Site, store_url: str) -> Iterator[Keeping]:
     names = keeping.keep(busy_street(3))
     keeping.desk.decide(uuid.UUID(names[0]), Verdict.CONFIRMED, DecisionReason.SEEN_ON_SITE, "operator-2", AT)
     with keeping.database.write() as connection:
-        connection.execute(text("INSERT INTO sightings (id, unit, time_us, expires_us, message) VALUES ('x', 'u000', 1, 2, '{}')"))
+        connection.execute(text("INSERT INTO sightings (id, expires_us, message) VALUES ('x', 2, '{}')"))
     yield keeping
     keeping.database.close()
 

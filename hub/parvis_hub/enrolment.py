@@ -1,0 +1,248 @@
+"""The command `parvis-hub consent`: who wears which tag, for what and until when; and the end of that."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+from zoneinfo import ZoneInfo
+
+import typer
+from parvis_contract import ConfigError, Site, format_time, load_site
+
+from .consent.consents import Purpose
+from .consent.until import parse_until
+from .governance import ExportFormat
+
+if TYPE_CHECKING:
+    from .store import Store
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+SitePlan = Annotated[Path, typer.Option("--site", help="The site plan, a YAML file.", metavar="SITE.yaml")]
+DataDir = Annotated[Path, typer.Option(help="The hub's data folder: the keys are in it, and the store, if --store does not say otherwise.")]
+StoreUrl = Annotated[str | None, typer.Option(help="URL of the store, such as sqlite:////var/lib/parvis/hub.sqlite.")]
+Participant = Annotated[str, typer.Argument(help="Your own reference for them, such as steward-07.", metavar="PARTICIPANT")]
+By = Annotated[str, typer.Option(help="Who does it, as the accountability log will have it.", metavar="NAME")]
+Until = Annotated[str, typer.Option(help="When it ends: a time with its zone, or a span from now; 31 days at most.", metavar="TIME|12h|7d")]
+Proof = Annotated[str, typer.Option(help="Under which number the signed paper is filed.", metavar="NUMBER")]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option("--key", help="Sign the units' new list at once; not needed where the hub runs with --signing-key.", metavar="KEYFILE"),
+]
+_DEFAULT = Path(".parvis/hub")
+
+
+@app.callback()
+def _consent() -> None:
+    """Enrol those who asked for a route, and let them go.
+
+    Whoever wants one signs a paper, is enrolled, and wears a printed tag. The register holds references of your own and the paper's
+    number, no names. What cameras see of the tag is encrypted under a key that is that person's alone; when they withdraw, or their
+    time is over, the key is destroyed, the sightings are deleted, the route is cleared at the broker, and units are told to read the tag
+    no more.
+
+      parvis-hub keys new hub-signing.key                    once; its line goes into the site plan
+      parvis-hub run --site site.yaml --signing-key hub-signing.key
+      parvis-hub consent enrol steward-07 --site site.yaml --tag 17 --purpose stewarding --proof 2026-114 --until 3d
+      parvis-hub consent sheet steward-07 --site site.yaml steward-07.pdf
+      parvis-hub consent withdraw steward-07 --site site.yaml
+
+    All may be used while the hub runs.
+    """
+
+
+@app.command()
+def enrol(
+    participant: Participant,
+    *,
+    site: SitePlan,
+    tag: Annotated[int, typer.Option(help="The number of the tag that they are given, 0 to 586.")],
+    purpose: Annotated[Purpose, typer.Option(help="What for.")],
+    proof: Proof,
+    until: Until,
+    since: Annotated[str | None, typer.Option("--from", help="From when on, if not from now.", metavar="TIME")] = None,
+    by: By = "hub",
+    key: KeyFile = None,
+    data_dir: DataDir = _DEFAULT,
+    store: StoreUrl = None,
+) -> None:
+    """Register somebody's consent, and give them a tag. One tag is one participant's at a time.
+
+    Give out tags whose numbers follow each other: a unit's list has room for 16 ranges.
+    """
+    from .store import Enrolment
+
+    with _store(site, store, data_dir) as (plan, opened):
+        begins = None if since is None else _time("--from", since)
+        asked = Enrolment(participant=participant, tag=tag, purpose=purpose, proof=proof, since=begins, until=_time("--until", until))
+        consent = opened.consents.enrol(asked, by)
+        sys.stdout.write(f"{participant} is enrolled with tag {consent.tag} until {format_time(consent.until)}\n")
+        _issue(plan, opened, key)
+
+
+@app.command("list")
+def list_consents(*, site: SitePlan, data_dir: DataDir = _DEFAULT, store: StoreUrl = None) -> None:
+    """Show every consent that is kept, how it stands, and how many sightings there are of it.
+
+    `without_key`: withdrawn after the backup was made that this store was restored from, or --data-dir is another folder than the hub's.
+    It counts as ended.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    with _store(site, store, data_dir) as (_, opened):
+        table = Table("participant", "tag", "purpose", "proof", "from", "until", "status", "sightings", header_style="bold")
+        for consent in opened.consents.all():
+            period = [time.astimezone(UTC).strftime("%Y-%m-%d %H:%MZ") for time in (consent.since, consent.until)]
+            values = (
+                consent.participant,
+                str(consent.tag),
+                consent.purpose,
+                consent.proof,
+                *period,
+                consent.status,
+                str(consent.sightings),
+            )
+            table.add_row(*values)
+        Console().print(table)
+
+
+@app.command()
+def renew(
+    participant: Participant,
+    *,
+    site: SitePlan,
+    proof: Proof,
+    until: Until,
+    by: By = "hub",
+    data_dir: DataDir = _DEFAULT,
+    store: StoreUrl = None,
+) -> None:
+    """Register that somebody was asked again and agreed."""
+    with _store(site, store, data_dir) as (_, opened):
+        consent = opened.consents.renew(participant, _time("--until", until), proof, by)
+        sys.stdout.write(f"{participant} is enrolled with tag {consent.tag} until {format_time(consent.until)}\n")
+
+
+@app.command()
+def withdraw(
+    participant: Participant, *, site: SitePlan, by: By = "hub", key: KeyFile = None, data_dir: DataDir = _DEFAULT, store: StoreUrl = None
+) -> None:
+    """End somebody's consent now, delete what there is of them, and print their receipt.
+
+    The receipt names the entry of the accountability log that says the same: `parvis-hub audit verify --head NUMBER:DIGEST` shows,
+    also in a year, that it is there unchanged. Where the hub runs with --signing-key, units are told by it; otherwise give --key.
+    """
+    with _store(site, store, data_dir) as (plan, opened):
+        receipt = opened.consents.withdraw(participant, by)
+        sys.stdout.write(
+            f"withdrawn: {receipt.participant}, tag {receipt.tag}, {format_time(receipt.at)}\n"
+            f"consent {receipt.consent}: key destroyed, {receipt.sightings} sightings deleted\n"
+            f"accountability log: {receipt.entry}\n"
+        )
+        _issue(plan, opened, key)
+
+
+@app.command()
+def sheet(
+    participant: Participant,
+    file: Annotated[Path, typer.Argument(help="The PDF to write.", metavar="FILE.pdf")],
+    *,
+    site: SitePlan,
+    data_dir: DataDir = _DEFAULT,
+    store: StoreUrl = None,
+) -> None:
+    """Write the tag to print, at its true size, and the wearer's notice in English and French.
+
+    Print at 100 %, not fitted to the page, and measure the line of 100 mm. A tag larger than the paper comes in parts to glue together. The
+    last page is the notice: write on it who answers for the processing and how to reach them.
+    """
+    from .consent.sheet import TooLarge, tag_sheet
+
+    with _store(site, store, data_dir) as (plan, opened):
+        consent = opened.consents.of(participant)
+        if plan.tags is None:
+            _fail(f"{plan.path}: no `tags`, so it is not known how large they are printed")
+        try:
+            pdf = tag_sheet(
+                consent,
+                site=plan.site,
+                size_m=plan.tags.size_m,
+                kept_h=plan.law.retention.sightings_h,
+                zone=ZoneInfo(plan.timezone),
+            )
+        except TooLarge as error:
+            _fail(str(error))
+        file.write_bytes(pdf)
+        sys.stdout.write(f"{file}: tag {consent.tag}, {plan.tags.size_m * 1000:g} mm\n")
+
+
+@app.command()
+def export(
+    participant: Participant,
+    *,
+    site: SitePlan,
+    format: Annotated[ExportFormat, typer.Option(help="In what.")] = ExportFormat.GEOJSON,
+    by: By = "hub",
+    data_dir: DataDir = _DEFAULT,
+    store: StoreUrl = None,
+) -> None:
+    """Write somebody's route and all sightings of them to standard output, for them; the accountability log has it."""
+    from .publish.routes import exported
+
+    with _store(site, store, data_dir) as (plan, opened):
+        sys.stdout.write(exported(plan, opened, participant, format, by))
+
+
+def _issue(plan: Site, opened: Store, key: Path | None) -> None:
+    from parvis_contract.signing import SigningKey
+
+    from .store import follow_register
+
+    if key is None:
+        return
+    for command in follow_register(opened.database, plan, SigningKey.load(key), opened.consents.all(), datetime.now(UTC)):
+        sys.stdout.write(f"{command.unit}: a list of {len(command.tags)} tags until {format_time(command.expires)}\n")
+
+
+def _time(option: str, text: str) -> datetime:
+    return parse_until(option, text, datetime.now(UTC))
+
+
+@contextmanager
+def _store(site: Path, store: str | None, data_dir: Path) -> Iterator[tuple[Site, Store]]:
+    """The site plan and the hub's store; what goes wrong with them, or in the block, is said and ends the command."""
+    from parvis_contract.signing import KeyFileError
+    from pydantic import ValidationError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from .consent.keyring import Keyring, keys_folder
+    from .store import Database, NotIssued, Store, StoreError, UnknownParticipant, default_url
+
+    try:
+        plan = load_site(site)
+        if store is None:
+            data_dir.mkdir(parents=True, exist_ok=True)
+        database = Database(store or default_url(data_dir.absolute()), plan.site)
+        try:
+            yield plan, Store(database, plan, keys=Keyring(keys_folder(data_dir)))
+        finally:
+            database.close()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        _fail(f"--{first['loc'][0] if first['loc'] else 'by'}: {first['msg']}; a name has small letters, digits and hyphens")
+    except SQLAlchemyError as error:
+        _fail(f"the store cannot be used: {getattr(error, 'orig', None) or error}")
+    except UnknownParticipant as error:
+        _fail(str(error.args[0]))
+    except (ConfigError, KeyFileError, NotIssued, OSError, StoreError, ValueError) as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    sys.stderr.write(f"{message}\n")
+    raise typer.Exit(2)
