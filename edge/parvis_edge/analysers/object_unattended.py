@@ -58,6 +58,8 @@ CLOSE_LOOKS = 3
 CLOSE_SCORE = 0.2
 #: Share of the box of somebody still that moves, at most: who walks by moves nearly all of it.
 STILL_SHARE = 0.15
+#: Share of a place that differs from the empty scene, at most, if it is empty again.
+EMPTY_SHARE = 0.2
 #: A thing's longest side: more is a vehicle, a stall or a change of the scene. And, where nothing tells metres, its share of the picture.
 LARGEST_M, LARGEST_SHARE = 2.5, 0.08
 #: The longest side of what no detector has named a bag: the largest suitcases have 0.8 m, and lengths are known to a third. Whoever lies
@@ -122,6 +124,9 @@ class UnattendedObjectAnalyser:
         for thing in list(self._things):
             if scene.time_s - thing.seen_s > VANISHED_S:
                 self._things.remove(thing)
+                if scene.change is not None and _share(scene.change.changed, thing.box_px, scene) <= EMPTY_SHARE:
+                    # Whoever was lost from sight was this, and has left.
+                    self._is_gone(thing.vanished)
                 if thing.number in self._lasting:
                     said.append(self._lasting.end(thing.number, thing.seen_s))
                 continue
@@ -216,8 +221,14 @@ class UnattendedObjectAnalyser:
             # Who is lost from sight before something that stood there already is not it.
             thing.vanished = found if found is not None and found.time_s <= thing.known_s else None
         elif any(has_walked_off(track, thing.vanished, self._near_px(thing, scene)) for track in people):
-            self._stayed.forget(thing.vanished)
-            thing.vanished = None
+            self._is_gone(thing.vanished)
+
+    def _is_gone(self, vanished: Vanished | None) -> None:
+        """Whoever was lost from sight is none of the things."""
+        self._stayed.forget(vanished)
+        for thing in self._things:
+            if thing.vanished is vanished:
+                thing.vanished = None
 
     def _is_somebody_there(self, thing: _Thing, scene: Scene) -> bool:
         """Looks closely: True if a thing may be somebody, or somebody still is beside it."""
@@ -239,15 +250,17 @@ class UnattendedObjectAnalyser:
 
     def _is_with_somebody(self, thing: _Thing, scene: Scene) -> bool:
         """True if it, or something beside it, is somebody: asleep, for instance, among what is theirs."""
-        near_px = self._near_px(thing, scene)
         return any(
             other.vanished is not None or any(other.close_looks) or _share_of_people(other) >= TAKEN_FOR_SHARE
             for other in self._things
-            if other is thing or _gaps_px(other.box_px[None], thing.box_px)[0] <= near_px
+            if other is thing or _gaps_px(other.box_px[None], thing.box_px)[0] <= self._near_px(other, scene)
         )
 
     def _near_px(self, thing: _Thing, scene: Scene) -> float:
+        """How far from a thing is near: by the yardstick, or by the height of who may be it, or by a share of the picture."""
         scale = self._yardstick.px_per_m(thing.box_px)
+        if scale is None and thing.vanished is not None:
+            scale = float(thing.vanished.box_px[3] - thing.vanished.box_px[1]) / PERSON_M
         return NEAR_M * scale if scale else NEAR_SHARE * scene.size_px[1]
 
     @staticmethod

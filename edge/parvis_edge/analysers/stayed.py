@@ -63,8 +63,8 @@ class Stayed:
                 return each
         return None
 
-    def forget(self, vanished: Vanished) -> None:
-        """Who vanished has been seen again."""
+    def forget(self, vanished: Vanished | None) -> None:
+        """Who vanished has been seen again, or has left."""
         self._vanished = [each for each in self._vanished if each is not vanished]
 
 
