@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 from parvis_contract import ConfigError, Refused, Site, dump_message, load_site
 
-from . import allowlist, audit, enrolment, keys, upkeep
+from . import allowlist, audit, enrolment, keys, tokens, upkeep, users
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
@@ -19,6 +19,8 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(enrolment.app, name="consent")
 app.add_typer(keys.app, name="keys")
 app.add_typer(upkeep.app, name="store")
+app.add_typer(tokens.app, name="tokens")
+app.add_typer(users.app, name="users")
 
 SitePlan = Annotated[Path, typer.Option("--site", help="The site plan, a YAML file.", metavar="SITE.yaml")]
 
@@ -41,6 +43,12 @@ def run(
     listen: Annotated[str, typer.Option(help="Where the console listens.", metavar="HOST:PORT")] = "127.0.0.1:8080",
     console_name: Annotated[
         list[str] | None, typer.Option(help="A name under which browsers reach the console, besides this machine's own; may be repeated.")
+    ] = None,
+    console_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Address of a proxy with TLS before the console; may be repeated. Its X-Forwarded-For is believed.", metavar="IP"
+        ),
     ] = None,
     console: Annotated[bool, typer.Option(help="Serve the console.")] = True,
     data_dir: Annotated[Path, typer.Option(help="Where the store is, if --store does not say otherwise.")] = Path(".parvis/hub"),
@@ -67,7 +75,7 @@ def run(
     from .consent.keyring import keys_folder
     from .intake import BrokerAddress, TlsFiles
     from .log import log_to_stderr
-    from .service import Hub, Options
+    from .service import Hub, NobodyMaySignIn, Options
     from .store import StoreError, default_url
 
     log_to_stderr()
@@ -85,12 +93,13 @@ def run(
             store=store or default_url(data_dir.absolute()),
             listen=_address("--listen", listen) if console else None,
             names=tuple(console_name or ()),
+            proxies=tuple(console_proxy or ()),
             home_assistant=home_assistant,
             keys=keys_folder(data_dir),
             signing_key=SigningKey.load(signing_key) if signing_key else None,
         )
         hub = Hub(plan, options)
-    except (OSError, IndexError, StoreError, SQLAlchemyError, ConfigError, KeyFileError) as error:
+    except (OSError, IndexError, NobodyMaySignIn, StoreError, SQLAlchemyError, ConfigError, KeyFileError) as error:
         _fail(f"{error or 'the password file is empty'}")
     hub.run()
 

@@ -1,4 +1,4 @@
-"""The hub that runs: broker, intake, store, publisher and console, put together; one thread decides, one keeps routes, one console."""
+"""The hub that runs: broker, intake, store, publisher and console; one thread decides, one keeps routes, one serves the console."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 import uvicorn
@@ -19,6 +19,7 @@ from parvis_contract import Site
 from parvis_contract.signing import SigningKey
 from sqlalchemy.exc import SQLAlchemyError
 
+from .accounts import Sessions, Tokens, Users
 from .consent.keyring import Keyring
 from .feeds.home_assistant import discovery
 from .governance import Head
@@ -35,9 +36,14 @@ TICK_S = 0.25
 TIDY_S = 60.0
 #: While the store cannot be used, nothing is acknowledged and it is tried again after this long.
 RETRY_S = 1.0
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 log = structlog.get_logger("parvis.hub")
 T = TypeVar("T")
+
+
+class NobodyMaySignIn(RuntimeError):
+    """The console can be reached from other machines, and has no users; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ class Options:
         store: URL of the store.
         listen: Host and port of the console; None for none. Port 0 for any that is free.
         names: Under which the console may be asked for besides those of this machine's loopback; ``*`` for any.
+        proxies: Addresses of the proxies before the console, which see to TLS; what they say of where a request is from is believed.
         home_assistant: Under which topic Home Assistant hears of the units; None if it is not to.
         keys: Folder of the participants' keys.
         signing_key: With which the lists of tags are signed that follow the register; None if they are issued by hand.
@@ -59,6 +66,7 @@ class Options:
     store: str
     listen: tuple[str, int] | None
     names: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
     home_assistant: str | None = None
     keys: Path | None = None
     signing_key: SigningKey | None = None
@@ -75,6 +83,7 @@ class Hub:
             StoreError: The store cannot be used.
             OSError: The console's address is taken, or a file of the broker's TLS cannot be read.
             ConfigError: A file that the site plan names cannot be used.
+            NobodyMaySignIn: The console can be reached from other machines, and there is no user.
         """
         self._site, self._options, self._now_us = site, options, SteadyClock().now_us
         self._database = Database(options.store, site.site)
@@ -90,6 +99,7 @@ class Hub:
         self._standing = Standing(self._broker, discovery(site, prefix) if prefix else {})
         self._stopping = threading.Event()
         self._failed: BaseException | None = None
+        self._sessions = Sessions(self._database, self._now_us)
         self._server, self._sockets = self._console()
 
     def run(self) -> None:
@@ -181,6 +191,7 @@ class Hub:
 
     def _tidy(self, intake: Intake) -> None:
         deleted = self._patiently(self._store.purge) or {}
+        self._patiently(self._sessions.forget)
         forgotten = intake.forget(self._now_us())
         log.debug("tidied", forgotten=forgotten, deleted={name: count for name, count in deleted.items() if count})
 
@@ -201,15 +212,28 @@ class Hub:
         if self._options.listen is None:
             return None, []
         # A hub without console, and a replay, need no web server.
-        from .console import create_app, load_cards, zoo_folder
+        from .console import Access, create_app, load_cards, zoo_folder
 
+        host, names, proxies = self._options.listen[0], self._options.names, self._options.proxies
+        users = Users(self._database, self._now_us)
+        elsewhere = host not in _LOOPBACK or bool(names) or bool(proxies)
+        if elsewhere and not users.any():
+            raise NobodyMaySignIn(
+                "the console would be open to other machines, and nobody could sign in: add a user with `parvis-hub users add`, "
+                "or leave out --listen, --console-name and --console-proxy"
+            )
+        if host not in _LOOPBACK and not proxies:
+            log.warning("passwords would travel in clear: put a proxy with TLS before the console, and name it with --console-proxy")
         app = create_app(
             self._desk,
             self._site,
+            access=Access(users, self._sessions, Tokens(self._database, self._now_us), always=elsewhere),
+            secure=bool(proxies),
             cards=load_cards(self._options.zoo or zoo_folder()),
-            hosts=("127.0.0.1", "localhost", "::1", *self._options.names),
+            hosts=(*_LOOPBACK, *names),
         )
-        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+        believed: dict[str, Any] = {"proxy_headers": bool(proxies), "forwarded_allow_ips": list(proxies)}
+        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2, **believed)
         listening = socket.create_server(self._options.listen, family=socket.AF_INET6 if ":" in self._options.listen[0] else socket.AF_INET)
         log.info("console", address=f"http://{self._options.listen[0]}:{listening.getsockname()[1]}")
         return uvicorn.Server(config), [listening]

@@ -15,12 +15,14 @@ from starlette.types import Scope
 
 from parvis_hub.store import Desk
 
+from .access import Access, NotAdmitted, not_admitted
 from .basemap import basemap
 from .cards import Cards
 from .guard import LOOPBACK, Guard
 from .live import HEARTBEAT_S, Live
 from .outlets import outlets
 from .routes import STATIC, accounting, deciding, health, page, reading
+from .signing import signing
 
 #: Python's own table of types differs between systems, and a browser refuses a module under another type.
 _TYPES = {
@@ -49,7 +51,9 @@ def create_app(
     desk: Desk,
     site: Site,
     *,
+    access: Access,
     cards: Cards | None = None,
+    secure: bool = False,
     hosts: Iterable[str] = LOOPBACK,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     heartbeat_s: float = HEARTBEAT_S,
@@ -59,8 +63,10 @@ def create_app(
     Args:
         desk: What it reads, and where decisions go.
         site: The site plan; drawn as the map's ground.
+        access: Who may do what.
         cards: Of the models, for thresholds and error rates; without them the console says that it has none.
-        hosts: Names, without port, under which the hub answers; ``*`` for any. Others than loopback need accounts before it.
+        secure: Browsers reach it by TLS, which a proxy sees to.
+        hosts: Names, without port, under which the hub answers; ``*`` for any.
         now: The time of a decision.
         heartbeat_s: How often a browser hears that the hub is there; the page gives up after 15 seconds.
 
@@ -81,9 +87,12 @@ def create_app(
                 await following
 
     app = FastAPI(title="Parvis console", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json", lifespan=lifespan)
+    app.state.access = access
+    app.add_exception_handler(NotAdmitted, not_admitted)
     app.add_middleware(Guard, hosts=tuple(hosts))
     app.mount("/static", _Files(directory=STATIC), name="static")
     app.include_router(page())
+    app.include_router(signing(secure=secure))
     app.include_router(health(desk))
     app.include_router(reading(desk, site, ground=ground, cards=cards or Cards(), live=live, now=now))
     app.include_router(accounting(desk))

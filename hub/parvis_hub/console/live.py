@@ -39,12 +39,15 @@ class Live:
     """Reads the desk's notices once and hands them to all readers.
 
     Runs in the event loop that :meth:`run` is awaited in; what it asks the desk, it asks in a thread.
+
+    Attributes:
+        heartbeat_s: How often a browser hears that the hub is there.
     """
 
     def __init__(self, desk: Desk, site: Site, *, heartbeat_s: float = HEARTBEAT_S) -> None:
         self._desk = desk
         self._site = site
-        self._heartbeat_s = heartbeat_s
+        self.heartbeat_s = heartbeat_s
         # Of this start of the hub: numbers of another start mean nothing here.
         self._epoch = secrets.token_hex(4)
         self._changes: deque[Change] = deque(maxlen=KEPT_CHANGES)
@@ -61,7 +64,7 @@ class Live:
             await self._add(await to_thread.run_sync(self._read, []))
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(woken.wait(), self._heartbeat_s)
+                    await asyncio.wait_for(woken.wait(), self.heartbeat_s)
                 woken.clear()
                 await self._add(await to_thread.run_sync(self._read, subscription.take()))
         finally:
@@ -120,7 +123,7 @@ class Live:
         while True:
             async with self._arrived:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._arrived.wait_for(partial(self._beyond, at)), self._heartbeat_s)
+                    await asyncio.wait_for(self._arrived.wait_for(partial(self._beyond, at)), self.heartbeat_s)
                 changes = [change for change in self._changes if change.number > at]
             if changes and changes[0].number > at + 1:
                 # So slow that some have been dropped meanwhile.

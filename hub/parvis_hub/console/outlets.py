@@ -15,8 +15,10 @@ from pydantic import AwareDatetime
 
 from parvis_hub.feeds.cap import VALID_H, alert_xml, feed_xml
 from parvis_hub.feeds.geojson import collection
+from parvis_hub.governance import May
 from parvis_hub.store import Desk, Where
 
+from .access import may
 from .answers import refusal
 
 #: So many incidents make a map unreadable; whoever wants more asks for less time or less place.
@@ -25,7 +27,7 @@ MAX_FEATURES = 1_000
 
 def outlets(desk: Desk, site: Site, now: Callable[[], datetime]) -> APIRouter:
     """Feeds for machines. Each answer is what the store has at that moment."""
-    router = APIRouter(prefix="/feeds", tags=["feeds"])
+    router = APIRouter(prefix="/feeds", tags=["feeds"], dependencies=[may(May.READ_FEEDS)])
 
     @router.get("/cap.atom")
     def read_alerts(request: Request) -> Response:

@@ -17,13 +17,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import ValidationError
 from sse_starlette import EventSourceResponse
 
-from parvis_hub.governance import CONSOLE
+from parvis_hub.governance import CONSOLE, May
 from parvis_hub.store import BadDecision, DecisionReason, Desk, UnknownIncident
 
-from .answers import answer, refusal
+from .access import Who, access_of, may
+from .answers import answer, body_of, refusal
 from .basemap import Feature
 from .cards import Cards
-from .guard import foreign
 from .live import Live
 from .metrics import registry
 from .views import detail_view, incident_view, site_view, unit_view
@@ -36,11 +36,11 @@ MAX_VERDICT_BYTES = 512
 
 
 class GivenVerdict(Closed):
-    """What the page sends: what was decided, why, and by whom."""
+    """What the page sends: what was decided, and why; and by whom, where nobody signs in."""
 
     verdict: Verdict
     reason: DecisionReason
-    by: Name
+    by: Name | None = None
 
 
 def page() -> APIRouter:
@@ -65,7 +65,7 @@ def health(desk: Desk) -> APIRouter:
         return answer({"status": "ok"})
 
     @router.get("/metrics")
-    def read_metrics() -> Response:
+    def read_metrics(_: Annotated[Who, may(May.READ_METRICS)]) -> Response:
         return Response(generate_latest(metrics), media_type=CONTENT_TYPE_LATEST)
 
     return router
@@ -76,11 +76,11 @@ def reading(desk: Desk, site: Site, *, ground: Feature, cards: Cards, live: Live
     router = APIRouter(prefix="/api")
 
     @router.get("/site")
-    def read_site() -> Response:
+    def read_site(_: Annotated[Who, may(May.SEE_INCIDENTS)]) -> Response:
         return answer(site_view(site, ground, now().date()))
 
     @router.get("/incidents")
-    def read_incidents() -> Response:
+    def read_incidents(_: Annotated[Who, may(May.SEE_INCIDENTS)]) -> Response:
         at = live.position()
         latest = desk.incidents(limit=MAX_INCIDENTS)
         # What waits for a decision is in the list however old it is.
@@ -89,21 +89,25 @@ def reading(desk: Desk, site: Site, *, ground: Feature, cards: Cards, live: Live
         return answer({"at": at, "truncated": len(latest) == MAX_INCIDENTS, "incidents": list(views.values())})
 
     @router.get("/incidents/{id}")
-    def read_incident(id: uuid.UUID) -> Response:
+    def read_incident(id: uuid.UUID, _: Annotated[Who, may(May.SEE_INCIDENTS)]) -> Response:
         detail = desk.incident(id)
         return answer(detail_view(detail, site, cards)) if detail else refusal(404, "no such incident is kept")
 
     @router.get("/units")
-    def read_units() -> Response:
+    def read_units(_: Annotated[Who, may(May.SEE_UNITS)]) -> Response:
         return answer({"units": [unit_view(unit, site) for unit in desk.units()]})
 
     @router.get("/events")
     def follow_events(
+        request: Request,
+        _: Annotated[Who, may(May.SEE_INCIDENTS)],
         last_event_id: Annotated[str | None, Query(max_length=64)] = None,
         resumed: Annotated[str | None, Header(alias="last-event-id", max_length=64)] = None,
     ) -> EventSourceResponse:
         # What a browser resumes with by itself is newer than what the page once asked for.
-        return EventSourceResponse(live.follow(resumed or last_event_id), ping=3600, headers={"x-accel-buffering": "no"})
+        changes = live.follow(resumed or last_event_id)
+        admitted = access_of(request).while_admitted(request, May.SEE_INCIDENTS, changes, live.heartbeat_s)
+        return EventSourceResponse(admitted, ping=3600, headers={"x-accel-buffering": "no"})
 
     return router
 
@@ -113,12 +117,14 @@ def accounting(desk: Desk) -> APIRouter:
     router = APIRouter(prefix="/api")
 
     @router.get("/incidents/{id}/plates/{plate}")
-    def read_plate(id: uuid.UUID, plate: uuid.UUID, request: Request, by: Name = CONSOLE) -> Response:
+    def read_plate(
+        id: uuid.UUID, plate: uuid.UUID, request: Request, who: Annotated[Who, may(May.SEE_PLATES)], by: Name = CONSOLE
+    ) -> Response:
         # Another page could otherwise have it written that somebody looked.
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return refusal(403, "not from the console's own page")
         try:
-            message = desk.plate(id, plate, by)
+            message = desk.plate(id, plate, who.name or by)
         except BadDecision as error:
             return refusal(422, str(error))
         if message is None:
@@ -126,7 +132,7 @@ def accounting(desk: Desk) -> APIRouter:
         return Response(base64.b64decode(message.data.webp_base64), media_type="image/webp")
 
     @router.get("/audit/head")
-    def read_audit_head() -> Response:
+    def read_audit_head(_: Annotated[Who, may(May.SEE_LOG)]) -> Response:
         head = desk.audit_head()
         return answer(head.model_dump(mode="json")) if head else refusal(404, "the log's head is gone: see parvis-hub audit verify")
 
@@ -138,15 +144,16 @@ def deciding(desk: Desk, now: Callable[[], datetime]) -> APIRouter:
     router = APIRouter(prefix="/api")
 
     @router.post("/incidents/{id}/verdict")
-    async def give_verdict(id: uuid.UUID, request: Request) -> Response:
-        if why := foreign(request.headers):
-            return refusal(403, f"not from the console's own page: {why}")
-        body = await _body(request)
+    async def give_verdict(id: uuid.UUID, request: Request, who: Annotated[Who, may(May.DECIDE)]) -> Response:
+        body = await body_of(request, MAX_VERDICT_BYTES)
         if body is None:
             return refusal(413, f"a verdict has at most {MAX_VERDICT_BYTES} bytes")
         try:
             given = GivenVerdict.model_validate_json(body)
-            row = await to_thread.run_sync(lambda: desk.decide(id, given.verdict, given.reason, given.by, now()))
+            by = who.name or given.by
+            if by is None:
+                return refusal(422, "by: where nobody signs in, a decision needs a name")
+            row = await to_thread.run_sync(lambda: desk.decide(id, given.verdict, given.reason, by, now()))
         except ValidationError as error:
             return refusal(422, _what_is_wrong(error))
         except BadDecision as error:
@@ -163,13 +170,3 @@ def _what_is_wrong(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     field = ".".join(str(part) for part in first["loc"] if part in GivenVerdict.model_fields)
     return f"{field or 'verdict'}: {first['msg']}"
-
-
-async def _body(request: Request) -> bytes | None:
-    """The body; None if it is larger than a verdict can be."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_VERDICT_BYTES:
-            return None
-    return body

@@ -19,20 +19,28 @@ from .entry import (
     RouteExported,
     RouteViewed,
     RowsExpired,
+    SignedIn,
+    SignInsRefused,
     StoreRestored,
+    TokenChanged,
+    UserChange,
+    UserChanged,
     VerdictGiven,
     What,
     digest_of_configuration,
     sealed,
 )
 from .reasons import REASONS, DecisionReason
+from .roles import MACHINES, ROLES, May, Role
 from .schema import log, log_head
 from .verify import Broken, Fault, Sound, verify
 
 __all__ = [
     "CONSOLE",
+    "MACHINES",
     "PROGRAMS",
     "REASONS",
+    "ROLES",
     "About",
     "BackupMade",
     "Broken",
@@ -48,12 +56,19 @@ __all__ = [
     "HubStarted",
     "LogBroken",
     "LogPruned",
+    "May",
     "PlateViewed",
+    "Role",
     "RouteExported",
     "RouteViewed",
     "RowsExpired",
+    "SignInsRefused",
+    "SignedIn",
     "Sound",
     "StoreRestored",
+    "TokenChanged",
+    "UserChange",
+    "UserChanged",
     "VerdictGiven",
     "What",
     "append",

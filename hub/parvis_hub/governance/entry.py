@@ -13,6 +13,7 @@ from parvis_contract.unit_messages import Tag
 from pydantic import Field, StringConstraints
 
 from .reasons import DecisionReason
+from .roles import May, Role
 
 #: Stands for a browser that has given no name.
 CONSOLE = "console"
@@ -41,6 +42,10 @@ class What(StrEnum):
     CONSENT_ENDED = "consent_ended"
     ROUTE_VIEWED = "route_viewed"
     ROUTE_EXPORTED = "route_exported"
+    SIGNED_IN = "signed_in"
+    SIGN_INS_REFUSED = "sign_ins_refused"
+    USER_CHANGED = "user_changed"
+    TOKEN_CHANGED = "token_changed"  # noqa: S105 - the name of an entry
 
 
 class HubStarted(Closed):
@@ -175,6 +180,55 @@ class RouteExported(Closed):
     format: ExportFormat
 
 
+class SignedIn(Closed):
+    """Somebody signed in at the console."""
+
+
+class SignInsRefused(Closed):
+    """Names or passwords were wrong again and again. Which names were tried is not kept: a password typed in the wrong field would be.
+
+    Attributes:
+        count: How often since the hub started, or since the last such entry.
+    """
+
+    count: _Count
+
+
+class UserChange(StrEnum):
+    """What was done to a user."""
+
+    ADDED = "added"
+    ROLE = "role"
+    PASSWORD = "password"  # noqa: S105 - what was changed, not one
+    REMOVED = "removed"
+
+
+class UserChanged(Closed):
+    """A user of the console was added, changed or removed.
+
+    Attributes:
+        user: Whose account it is.
+        change: What was done.
+        role: The role from then on; None with any other change.
+    """
+
+    user: Name
+    change: UserChange
+    role: Role | None = None
+
+
+class TokenChanged(Closed):
+    """A machine was given a token, or it was taken back.
+
+    Attributes:
+        token: Its name.
+        may: What it lets a machine do from then on; empty where it was taken back.
+    """
+
+    token: Name
+    may: tuple[May, ...]
+
+
 About = (
     HubStarted
     | VerdictGiven
@@ -188,6 +242,10 @@ About = (
     | ConsentEnded
     | RouteViewed
     | RouteExported
+    | SignedIn
+    | SignInsRefused
+    | UserChanged
+    | TokenChanged
 )
 
 KINDS: dict[What, type[About]] = {
@@ -203,6 +261,10 @@ KINDS: dict[What, type[About]] = {
     What.CONSENT_ENDED: ConsentEnded,
     What.ROUTE_VIEWED: RouteViewed,
     What.ROUTE_EXPORTED: RouteExported,
+    What.SIGNED_IN: SignedIn,
+    What.SIGN_INS_REFUSED: SignInsRefused,
+    What.USER_CHANGED: UserChanged,
+    What.TOKEN_CHANGED: TokenChanged,
 }
 _WHATS = {kind: what for what, kind in KINDS.items()}
 

@@ -192,3 +192,31 @@ counters = Table(
     Column("name", String(64), primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
+
+#: Who may sign in at the console. Of a password there is its argon2 hash alone.
+users = Table(
+    "users",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("role", String(32), nullable=False),
+    Column("password", String(256), nullable=False),
+)
+
+#: Who is signed in, by the SHA-256 of what their browser holds; in no backup.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("user", String(32), nullable=False, index=True),
+    Column("begun_us", BigInteger, nullable=False),
+    Column("seen_us", BigInteger, nullable=False),
+)
+
+#: What machines may read, by the SHA-256 of what each shows.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("may", String(256), nullable=False),
+)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from parvis_contract import (
     Clock,
@@ -38,7 +39,8 @@ from parvis_contract import (
     topic_of,
     unit_source,
 )
-from parvis_hub.console import Cards, create_app
+from parvis_hub.accounts import Sessions, Tokens, Users
+from parvis_hub.console import Access, Cards, create_app
 from parvis_hub.correlate import Change
 from parvis_hub.intake import Delivery, Intake
 from parvis_hub.store import Batch, Database, Desk, Notice, Notices, Store, default_url
@@ -50,6 +52,8 @@ IMAGE_PX = (1280, 720)
 #: Of the simulated camera of u011: a pinhole 5 m up, tilted 14° down, looking 300°.
 _FOCAL_PX, _TILT, _HEADING = 900.0, math.radians(14.0), math.radians(300.0)
 CAMERA_M = (20.0, 10.0)
+#: As the hub's own, but for what it costs: what is tested is not how hard it is to guess.
+QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 MODEL = ModelRef(name="nanodet-g-416", version="1.0.0")
 TAGGER = ModelRef(name="yamnet", version="1.0.0")
 
@@ -144,6 +148,7 @@ class Hub:
 
     Attributes:
         url: Where the console is, once :meth:`serve` has been called.
+        later_us: So much later than it is do sessions believe it to be.
     """
 
     def __init__(self, folder: Path, *, profile: str = "lab", cards: Cards | None = None, silent_after_s: float = 90.0) -> None:
@@ -154,14 +159,22 @@ class Hub:
         self.notices = Notices()
         self.desk = Desk(self.store, self.site, self.notices, silent_after_s=silent_after_s)
         self.cards = cards
+        self.later_us = 0
+        self.users = Users(self.database, self._now_us, QUICK)
+        self.sessions = Sessions(self.database, self._now_us, QUICK)
+        self.tokens = Tokens(self.database, self._now_us)
         self._sequences: dict[str, int] = {}
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self.port = 0
 
-    def app(self, **more: Any) -> FastAPI:
+    def app(self, *, always: bool = False, **more: Any) -> FastAPI:
         """The console, anew: a hub that is started again has none of the last one's memory."""
-        return create_app(self.desk, self.site, cards=self.cards, **({"heartbeat_s": 0.5} | more))
+        access = Access(self.users, self.sessions, self.tokens, always=always)
+        return create_app(self.desk, self.site, access=access, cards=self.cards, **({"heartbeat_s": 0.5} | more))
+
+    def _now_us(self) -> int:
+        return time.time_ns() // 1000 + self.later_us
 
     # --- serving --------------------------------------------------------------------------------------------------------------
 

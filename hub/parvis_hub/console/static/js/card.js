@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { operator } from "./decide.js";
+import { may } from "./session.js";
 import { $, fill, h } from "./dom.js";
 import { ago, clock, day, moment, number, percent, span, timeZone } from "./format.js";
 import { t, tn } from "./i18n.js";
@@ -138,8 +139,9 @@ function gauge(criterion, incident) {
 
 function plates(detail) {
   if (!detail?.plates.length) return null;
+  if (!may("see-plates")) return h("p", { class: "quiet small", text: t("session.no_plates") });
   const latest = detail.plates.at(-1);
-  const picture = `api/incidents/${detail.incident.incident}/plates/${latest.id}${operator() ? `?by=${encodeURIComponent(operator())}` : ""}`;
+  const picture = `api/incidents/${detail.incident.incident}/plates/${latest.id}${state.session.name === null && operator() ? `?by=${encodeURIComponent(operator())}` : ""}`;
   return h("figure", { class: "plate" },
     h("a", { href: picture, target: "_blank", rel: "noopener", "data-key": "plate", title: t("card.plate.open") }, h("img", { src: picture, alt: t("card.plate.alt") })),
     h("figcaption", { class: "quiet small", text: `${t("card.plate")} ${t("card.plate.made", { time: moment(new Date(latest.time), now()) })}` }));
@@ -199,7 +201,8 @@ function decision(incident, detail) {
       const words = entry.verdict === "unconfirmed" ? t("decide.withdrawn", { by: entry.by, time }) : t("verdict.by", { verdict: t(`verdict.${entry.verdict}`), by: entry.by, time });
       return h("li", { "data-verdict": entry.verdict }, icon(entry.verdict, 15), h("span", {}, h("span", { text: words }), h("span", { class: "quiet history-reason", text: t(`verdict_reason.${entry.reason}`) })));
     })),
-    h("div", { class: "decision-buttons" },
+    !may("decide") && h("p", { class: "quiet small", text: t("session.no_decision") }),
+    may("decide") && h("div", { class: "decision-buttons" },
       act("confirmed", "C", t("decide.confirm"), incident.operator.verdict === "confirmed" ? "" : "primary"),
       act("dismissed", "D", t("decide.dismiss"), ""),
       decided && act("unconfirmed", "W", t("decide.withdraw"), "plain")));

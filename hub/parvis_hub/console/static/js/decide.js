@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { $, $$, fill, h, setText } from "./dom.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
+import { may, showSession } from "./session.js";
 import { state } from "./state.js";
 import { typeName } from "./words.js";
 
@@ -16,13 +17,15 @@ let after = () => {};
 /** @param {(view: object) => void} onDecided Called with the incident as the hub then has it. */
 export function startDecide(onDecided) {
   after = onDecided;
-  $("#operator").addEventListener("click", () => askName());
+  $("#operator").addEventListener("click", () => (state.session.name === null ? askName() : showSession()));
   for (const dialog of [$("#decide-dialog"), $("#operator-dialog")]) {
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   }
 }
 
+/** The name under which decisions are made: of whoever is signed in, or the one that was given where nobody signs in. */
 export const operator = () => {
+  if (state.session?.name) return state.session.name;
   const name = localStorage.getItem(KEY);
   return name && NAME.test(name) ? name : null;
 };
@@ -31,7 +34,7 @@ export function renderOperator() {
   const name = operator();
   const button = $("#operator");
   setText(button, name ?? t("operator.none"));
-  const label = name ? t("operator.change", { name }) : t("operator.ask");
+  const label = state.session?.name ? t("session.signed_in", { name, role: t(`role.${state.session.role}`) }) : name ? t("operator.change", { name }) : t("operator.ask");
   button.setAttribute("aria-label", label);
   button.title = label;
 }
@@ -75,7 +78,7 @@ export function askName() {
 /** Opens the reasons of a verdict for an incident; a digit or a click then decides. */
 export async function decide(id, verdict) {
   const view = state.incidents.get(id);
-  if (!view || $("#decide-dialog").open) return;
+  if (!view || $("#decide-dialog").open || !may("decide")) return;
   const by = operator() ?? (await askName());
   if (by === null) return;
   const dialog = $("#decide-dialog");
@@ -89,7 +92,7 @@ export async function decide(id, verdict) {
     for (const button of buttons) button.disabled = true;
     setText(message, t("decide.saving"));
     try {
-      const decided = await api.decide(id, verdict, reason, by);
+      const decided = await api.decide(id, verdict, reason, state.session.name === null ? by : undefined);
       dialog.close();
       after(decided, verdict, reason);
     } catch (error) {

@@ -6,7 +6,7 @@ const RETRY_MS = [500, 1_000, 2_000, 5_000, 10_000];
 
 /**
  * @param {string} from The number of the last change that is known already.
- * @param {object} on `incident`, `unit`, `resync` (read everything again), `heartbeat` with the hub's time, `live`, `lost`.
+ * @param {object} on `incident`, `unit`, `resync` (read everything again), `heartbeat` with the hub's time, `signed_out`, `live`, `lost`.
  */
 export function listen(from, on) {
   let source = null;
@@ -31,7 +31,7 @@ export function listen(from, on) {
       on.heartbeat(JSON.parse(event.data));
       on.live();
     });
-    for (const name of ["incident", "unit", "resync", "heartbeat"]) {
+    for (const name of ["incident", "unit", "resync", "heartbeat", "signed_out"]) {
       source.addEventListener(name, (event) => {
         heard(event);
         on[name](JSON.parse(event.data));

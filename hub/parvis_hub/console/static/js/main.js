@@ -12,6 +12,7 @@ import { renderLegend } from "./legend.js";
 import { FILTERS, focusRow, renderList, setFilter, startList, step } from "./list.js";
 import { listen } from "./live.js";
 import { canDraw, fitSite, keepInView, renderMap, showPlace, startMap } from "./map.js";
+import { checkSession, startSession } from "./session.js";
 import { changed, health, now, onChange, state } from "./state.js";
 import { renderUnits, startUnits } from "./units.js";
 import { healthName, healthWhy, place, reasons, typeName } from "./words.js";
@@ -153,6 +154,8 @@ function lost(since) {
   if (state.connection !== "lost") state.lostSince = new Date(since + state.clockOffset_ms);
   state.connection = "lost";
   changed();
+  // A stream that is refused looks like one that is lost.
+  if (state.site !== null) checkSession();
 }
 
 function live() {
@@ -180,6 +183,7 @@ async function resync() {
 
 /** A page may be open for weeks, and a profile come into force or end meanwhile. */
 async function readProfile() {
+  checkSession();
   try {
     state.site.profile = (await api.site()).profile;
     changed();
@@ -220,6 +224,8 @@ async function start() {
     button.addEventListener("click", () => view(button.dataset.view));
   }
   language();
+  await startSession(untilThere);
+  renderOperator();
   state.site = await untilThere(api.site);
   setTimeZone(state.site.timezone);
   startList(choose);
@@ -258,7 +264,7 @@ async function start() {
   renderLegend();
   view("list", { focus: false });
   render();
-  listen(at, { incident: incidentChanged, unit: unitChanged, resync, live, lost,
+  listen(at, { incident: incidentChanged, unit: unitChanged, resync, live, lost, signed_out: checkSession,
     heartbeat: ({ time }) => {
       state.clockOffset_ms = Date.parse(time) - Date.now();
     } });

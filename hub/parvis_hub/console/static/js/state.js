@@ -5,6 +5,8 @@ let waiting = false;
 
 export const state = {
   site: null,
+  /** Who is signed in and may do what: { required, name, role, may, csrf } */
+  session: null,
   /** id → what the hub shows of it: { incident, revision, criteria } */
   incidents: new Map(),
   /** name → unit */

@@ -1,0 +1,168 @@
+"""Signing in and out: what a browser holds is a random number, of which the store has the digest alone."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+from parvis_contract import HUB
+from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from parvis_hub import governance
+from parvis_hub.governance import Role, SignedIn, SignInsRefused
+from parvis_hub.store import Database
+from parvis_hub.store.schema import sessions, users
+
+from .limits import Attempts
+from .users import HASHER
+
+#: A session ends this long after its page was last there. An open page counts: a wall must not go dark while nothing happens.
+IDLE_S = 3_600.0
+#: And this long after it began, whatever happens: the longest shift (NIST SP 800-63B has 12 hours at its middle level).
+LONGEST_S = 12 * 3_600.0
+#: That a page is there is noted so often.
+_NOTED_S = 60.0
+#: So many failures are worth an entry in the log, which has no more than one in this time: nobody can flood it by guessing.
+_BURST, _BURST_EVERY_S = 5, 60.0
+
+
+class WrongCredentials(Exception):
+    """The name or the password is wrong; which of them, nobody is told."""
+
+
+class TooManyAttempts(Exception):
+    """This address has guessed too often.
+
+    Attributes:
+        wait_s: How long it must wait.
+    """
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"wait {wait_s:.0f} s")
+        self.wait_s = wait_s
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody who is signed in.
+
+    Attributes:
+        name, role: Of the user, as they are now.
+        csrf: What the session's own page sends with each change. It follows from what the browser holds, and that does not follow from it.
+    """
+
+    name: str
+    role: Role
+    csrf: str
+
+
+class Sessions:
+    """Signs in and out, and knows who is. From any thread."""
+
+    def __init__(self, database: Database, now_us: Callable[[], int], hasher: PasswordHasher = HASHER) -> None:
+        self._database = database
+        self._now_us = now_us
+        self._hasher = hasher
+        self._attempts = Attempts()
+        # One password at a time: each takes 64 MiB, and guessing must not take the hub's.
+        self._verifying = threading.Lock()
+        self._nobody: str | None = None
+        self._refused = 0
+        self._told_s: float | None = None
+
+    def sign_in(self, name: str, password: str, address: str) -> str:
+        """Begins a session, and records it.
+
+        Args:
+            name: As it was typed.
+            password: As it was typed.
+            address: Where from; kept in memory for an hour, to slow down whoever guesses.
+
+        Returns:
+            What the browser holds from now on: 256 random bits.
+
+        Raises:
+            WrongCredentials: One of them is wrong.
+            TooManyAttempts: Too many were wrong before; this one was not looked at.
+        """
+        with self._verifying:
+            now_s = self._now_us() / 1e6
+            if (wait_s := self._attempts.wait_s(address, name, now_s)) > 0.0:
+                raise TooManyAttempts(wait_s)
+            if not self._right(name, password):
+                self._attempts.failed(address, name, now_s)
+                self._count_refused(now_s)
+                raise WrongCredentials
+            self._attempts.succeeded(address, name)
+        held = secrets.token_urlsafe(32)
+        now_us = self._now_us()
+        with self._database.write() as connection:
+            connection.execute(insert(sessions).values(digest=digest(held), user=name, begun_us=now_us, seen_us=now_us))
+            governance.append(connection, now_us, name, SignedIn())
+        return held
+
+    def _right(self, name: str, password: str) -> bool:
+        """Takes as long for a name that there is not as for one that there is."""
+        if self._nobody is None:
+            self._nobody = self._hasher.hash(secrets.token_urlsafe(32))
+        with self._database.read() as connection:
+            known = connection.execute(select(users.c.password).where(users.c.name == name)).scalar_one_or_none()
+        try:
+            self._hasher.verify(known or self._nobody, password)
+        except VerificationError:
+            return False
+        return known is not None
+
+    def _count_refused(self, now_s: float) -> None:
+        self._refused += 1
+        if self._refused < _BURST or (self._told_s is not None and now_s - self._told_s < _BURST_EVERY_S):
+            return
+        with self._database.write() as connection:
+            governance.append(connection, self._now_us(), HUB, SignInsRefused(count=self._refused))
+        self._refused, self._told_s = 0, now_s
+
+    def session(self, held: str) -> Session | None:
+        """Whose session this is; None if it has ended, or never was."""
+        now_us = self._now_us()
+        query = select(users.c.name, users.c.role, sessions.c.seen_us).join(users, users.c.name == sessions.c.user)
+        with self._database.read() as connection:
+            row = connection.execute(query.where(sessions.c.digest == digest(held), ~_over(now_us))).one_or_none()
+        if row is None:
+            return None
+        if now_us - row.seen_us > _NOTED_S * 1e6:
+            # A store that cannot be written for a while is no reason to send everybody out.
+            with contextlib.suppress(SQLAlchemyError), self._database.write() as connection:
+                connection.execute(update(sessions).where(sessions.c.digest == digest(held)).values(seen_us=now_us))
+        return Session(row.name, Role(row.role), hmac.digest(held.encode(), b"csrf", "sha256").hex())
+
+    def sign_out(self, held: str) -> None:
+        """Ends a session."""
+        with self._database.write() as connection:
+            connection.execute(delete(sessions).where(sessions.c.digest == digest(held)))
+
+    def forget(self) -> None:
+        """Deletes the sessions that have ended by themselves."""
+        now_us = self._now_us()
+        with self._database.read() as connection:
+            ended = connection.execute(select(sessions.c.digest).where(_over(now_us)).limit(1)).first()
+        # So that a hub at rest writes nothing.
+        if ended:
+            with self._database.write() as connection:
+                connection.execute(delete(sessions).where(_over(now_us)))
+
+
+def digest(held: str) -> str:
+    """What the store has of 256 random bits: there is nothing to guess, so that one round is enough."""
+    return hashlib.sha256(held.encode()).hexdigest()
+
+
+def _over(now_us: int) -> ColumnElement[bool]:
+    return (sessions.c.seen_us < now_us - round(IDLE_S * 1e6)) | (sessions.c.begun_us < now_us - round(LONGEST_S * 1e6))
