@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 from parvis_contract import ConfigError, Refused, Site, dump_message, load_site
 
-from . import allowlist, audit, enrolment, keys, tokens, upkeep, users
+from . import allowlist, audit, enrolment, keys, publishing, tokens, upkeep, users
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
@@ -18,6 +18,7 @@ app.add_typer(allowlist.app, name="allowlist")
 app.add_typer(audit.app, name="audit")
 app.add_typer(enrolment.app, name="consent")
 app.add_typer(keys.app, name="keys")
+app.add_typer(publishing.app, name="papers")
 app.add_typer(upkeep.app, name="store")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(users.app, name="users")

@@ -13,6 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from parvis_contract import Site
 from starlette.types import Scope
 
+from parvis_hub.papers.controller import load_controller
 from parvis_hub.store import Desk
 
 from .access import Access, NotAdmitted, not_admitted
@@ -21,6 +22,7 @@ from .cards import Cards
 from .guard import LOOPBACK, Guard
 from .live import HEARTBEAT_S, Live
 from .outlets import outlets
+from .public import public
 from .routes import STATIC, accounting, deciding, health, page, reading
 from .signing import signing
 
@@ -71,7 +73,8 @@ def create_app(
         heartbeat_s: How often a browser hears that the hub is there; the page gives up after 15 seconds.
 
     Raises:
-        parvis_contract.ConfigError: The site plan names a file of walkways that is not there, or is not one.
+        parvis_contract.ConfigError: The site plan names a file of walkways that is not there, or is not one; or something in the
+            controller's file beside it is wrong.
     """
     ground = basemap(site)
     live = Live(desk, site, heartbeat_s=heartbeat_s)
@@ -98,4 +101,5 @@ def create_app(
     app.include_router(accounting(desk))
     app.include_router(deciding(desk, now))
     app.include_router(outlets(desk, site, now))
+    app.include_router(public(desk, site, load_controller(site.path), (cards or Cards()).all, now))
     return app

@@ -35,6 +35,11 @@ class Cards:
     def __init__(self, cards: Iterable[Card] = ()) -> None:
         self._cards = {(card.name, card.version): card for card in cards}
 
+    @property
+    def all(self) -> tuple[Card, ...]:
+        """Every card."""
+        return tuple(self._cards.values())
+
     def figures(self, model: ModelRef, label: str | None) -> Figures | None:
         """How often the model has been right about a class; None where no card says."""
         card = self._cards.get((model.name, model.version))

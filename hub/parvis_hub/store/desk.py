@@ -30,6 +30,7 @@ from .commands import ALLOWLIST, Command, CommandStore
 from .notices import Notice, Notices, Subscription
 from .schema import counters, decisions, events, gaps, incidents, members, plates, units
 from .store import Store
+from .tallies import Month, months, read_month
 from .views import Counters, Decision, IncidentDetail, IncidentRow, UnitView, Where
 
 #: A living unit sends telemetry about every half minute; three missed in a row are no accident of the network.
@@ -184,6 +185,21 @@ class Desk:
     def alerts(self) -> AlertStore:
         """What was told to others of confirmed incidents."""
         return AlertStore(self._store.database)
+
+    def months(self) -> list[str]:
+        """The months of which there are counts, the oldest first: ``2026-11``."""
+        with self._store.database.read() as connection:
+            return months(connection)
+
+    def month(self, name: str) -> Month:
+        """What was told and decided in a month; reads the whole accountability log.
+
+        Raises:
+            ValueError: It is not a month.
+            parvis_hub.governance.LogBroken: An entry of the log cannot be read.
+        """
+        with self._store.database.read() as connection:
+            return read_month(connection, name, self._site.timezone)
 
     # --- units and counters ---------------------------------------------------------------------------------------------------
 
