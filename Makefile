@@ -45,6 +45,9 @@ bench-hub: $(READY) ## Score the hub on simulated cities, and measure its speed 
 bench-peer: $(READY) ## Measure a camera's sense beside another project's pipeline (fetches it into .cache, once)
 	$(BIN)/python -m tests.bench peer
 
+bench-senses: $(READY) ## Measure what each sense finds, misses and makes up (QUICK=1: a share of it; WRITE=1: into docs/performance.md)
+	$(BIN)/python -m tests.bench.senses $(if $(QUICK),--quick) $(if $(WRITE),--write)
+
 chaos: $(READY) ## Kill unit, hub and broker 50 times at random instants: nothing may be lost
 	$(BIN)/python -m tests.chaos --kills 50
 
