@@ -91,24 +91,15 @@ def list_consents(*, site: SitePlan, data_dir: DataDir = _DEFAULT, store: StoreU
     `without_key`: withdrawn after the backup was made that this store was restored from, or --data-dir is another folder than the hub's.
     It counts as ended.
     """
-    from rich.console import Console
-    from rich.table import Table
-
     with _store(site, store, data_dir) as (_, opened):
-        table = Table("participant", "tag", "purpose", "proof", "from", "until", "status", "sightings", header_style="bold")
-        for consent in opened.consents.all():
-            period = [time.astimezone(UTC).strftime("%Y-%m-%d %H:%MZ") for time in (consent.since, consent.until)]
-            values = (
-                consent.participant,
-                str(consent.tag),
-                consent.purpose,
-                consent.proof,
-                *period,
-                consent.status,
-                str(consent.sightings),
+        kept = opened.consents.all()
+        for consent in kept:
+            sys.stdout.write(
+                f"{consent.participant}: tag {consent.tag}, {consent.purpose}, paper {consent.proof}, {format_time(consent.since)} to "
+                f"{format_time(consent.until)}: {consent.status}, {consent.sightings} sightings\n"
             )
-            table.add_row(*values)
-        Console().print(table)
+        if not kept:
+            sys.stdout.write("nobody is enrolled; see `parvis-hub consent enrol --help`\n")
 
 
 @app.command()
@@ -195,7 +186,7 @@ def export(
     from .publish.routes import exported
 
     with _store(site, store, data_dir) as (plan, opened):
-        sys.stdout.write(exported(plan, opened, participant, format, by))
+        sys.stdout.write(exported(plan, opened.consents, participant, format, by))
 
 
 def _issue(plan: Site, opened: Store, key: Path | None) -> None:

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 #: After so long whoever wears a tag is asked again. As long as an allowlist may last at most.
 MOST_DAYS = 31
+#: Clocks differ.
+_SLACK = timedelta(minutes=1)
 
 
 class Purpose(StrEnum):
@@ -69,6 +71,8 @@ def period_fault(since: datetime, until: datetime, now: datetime) -> str | None:
         return "a consent ends after it begins, and after now"
     if until > max(since, now) + timedelta(days=MOST_DAYS):
         return f"a consent lasts {MOST_DAYS} days at most; ask again then, and renew it"
+    if since < now - _SLACK:
+        return "a consent does not begin in the past"
     if since > now + timedelta(days=MOST_DAYS):
         return f"a consent begins within {MOST_DAYS} days"
     return None

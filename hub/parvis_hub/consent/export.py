@@ -77,7 +77,7 @@ def _parts(route: Envelope[Route] | None, sightings: Sequence[Envelope[TagSighti
     numbers = [0] * len(kept)
     for index in range(1, len(kept)):
         before, after = kept[index - 1].time, kept[index].time
-        apart = after - before > _JOINED or any(before <= entered <= after for entered in gaps)
+        apart = after - before > _JOINED or any(before <= entered < after for entered in gaps)
         numbers[index] = numbers[index - 1] + apart
     for _, part in groupby(zip(numbers, kept, strict=True), key=lambda pair: pair[0]):
         yield [message for _, message in part]

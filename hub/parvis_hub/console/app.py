@@ -22,6 +22,7 @@ from .cards import Cards
 from .guard import LOOPBACK, Guard
 from .live import HEARTBEAT_S, Live
 from .outlets import outlets
+from .participants import printing, registering, routing
 from .public import public
 from .routes import STATIC, accounting, deciding, health, page, reading
 from .signing import signing
@@ -100,6 +101,9 @@ def create_app(
     app.include_router(reading(desk, site, ground=ground, cards=cards or Cards(), live=live, now=now))
     app.include_router(accounting(desk))
     app.include_router(deciding(desk, now))
+    app.include_router(registering(desk.consents))
+    app.include_router(printing(desk.consents, site))
+    app.include_router(routing(desk.consents, site))
     app.include_router(outlets(desk, site, now))
     app.include_router(public(desk, site, load_controller(site.path), (cards or Cards()).all, now))
     return app

@@ -2,7 +2,7 @@
 
 from .commands import CommandSender
 from .publisher import Publisher
-from .routes import RouteKeeper, Told, routes_now
+from .routes import RouteKeeper, Told, exported, route_of, routes_now
 from .standing import Standing
 
-__all__ = ["CommandSender", "Publisher", "RouteKeeper", "Standing", "Told", "routes_now"]
+__all__ = ["CommandSender", "Publisher", "RouteKeeper", "Standing", "Told", "exported", "route_of", "routes_now"]

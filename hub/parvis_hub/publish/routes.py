@@ -16,7 +16,7 @@ from parvis_hub.consent.router import Router
 from parvis_hub.consent.walkways import load_walkways
 from parvis_hub.governance import ExportFormat
 from parvis_hub.intake import Broker
-from parvis_hub.store import NotIssued, Store, follow_register
+from parvis_hub.store import ConsentStore, NotIssued, Store, follow_register
 
 #: How often it is looked whether something has changed.
 LOOK_S = 2.0
@@ -42,7 +42,7 @@ class Told:
     sightings: list[Envelope[TagSighting]]
 
 
-def routes_now(site: Site, store: Store, register: list[Consent]) -> dict[str, Told]:
+def routes_now(site: Site, consents: ConsentStore, register: list[Consent]) -> dict[str, Told]:
     """The routes of all whose consent is in force, by participant: how one walks shows which ways others can have taken unseen.
 
     Raises:
@@ -53,7 +53,7 @@ def routes_now(site: Site, store: Store, register: list[Consent]) -> dict[str, T
     if not active:
         return {}
     router = Router(site, active) if site.walkways is not None else None
-    seen = {consent.id: store.consents.sightings(consent.id) for consent in active.values()}
+    seen = {consent.id: consents.sightings(consent.id) for consent in active.values()}
     routes: dict[int, Envelope[Route]] = {}
     if router is not None:
         for messages in seen.values():
@@ -63,7 +63,7 @@ def routes_now(site: Site, store: Store, register: list[Consent]) -> dict[str, T
     return {consent.participant: Told(consent, routes.get(tag), seen[consent.id]) for tag, consent in active.items()}
 
 
-def route_of(site: Site, store: Store, participant: str) -> Told:
+def route_of(site: Site, consents: ConsentStore, participant: str) -> Told:
     """Somebody's route as it is now.
 
     Raises:
@@ -71,18 +71,18 @@ def route_of(site: Site, store: Store, participant: str) -> Told:
         sqlalchemy.exc.SQLAlchemyError: The store cannot be used.
         ConfigError: The walkways cannot be read.
     """
-    consent = store.consents.of(participant)
-    return routes_now(site, store, store.consents.all()).get(participant) or Told(consent, None, [])
+    consent = consents.of(participant)
+    return routes_now(site, consents, consents.all()).get(participant) or Told(consent, None, [])
 
 
-def exported(site: Site, store: Store, participant: str, format: ExportFormat, by: str) -> str:
+def exported(site: Site, consents: ConsentStore, participant: str, format: ExportFormat, by: str) -> str:
     """Somebody's route and the sightings that it rests on as a file; that it was given away is recorded before.
 
     Raises:
         As :func:`route_of`; and pydantic.ValidationError: `by` is not a Name.
     """
-    told = route_of(site, store, participant)
-    store.consents.exported(told.consent.id, format, by)
+    told = route_of(site, consents, participant)
+    consents.exported(told.consent.id, format, by)
     if format is ExportFormat.GPX:
         return to_gpx(told.route, told.sightings, participant)
     return to_geojson(told.route, told.sightings, _lines(site))
@@ -170,7 +170,7 @@ class RouteKeeper:
 
     def _routes(self, register: list[Consent]) -> dict[str, Told]:
         try:
-            return routes_now(self._site, self._store, register)
+            return routes_now(self._site, self._store.consents, register)
         except ConfigError as error:
             log.warning("no route can be told", reason=str(error))
             return {}

@@ -27,6 +27,7 @@ from parvis_hub.governance import PROGRAMS, REASONS, DecisionReason, Head
 
 from .alerts import AlertStore
 from .commands import ALLOWLIST, Command, CommandStore
+from .consents import ConsentStore
 from .notices import Notice, Notices, Subscription
 from .schema import counters, decisions, events, gaps, incidents, members, plates, units
 from .store import Store
@@ -180,6 +181,11 @@ class Desk:
     def audit_head(self) -> Head | None:
         """Where the accountability log ends; None if its head is gone."""
         return self._store.audit_head()
+
+    @property
+    def consents(self) -> ConsentStore:
+        """The register of consents."""
+        return self._store.consents
 
     @property
     def alerts(self) -> AlertStore:

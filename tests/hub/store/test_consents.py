@@ -54,7 +54,7 @@ def test_a_tag_is_one_participants_at_a_time(square: Square) -> None:
     assert square.enrol("steward-09", 17, days=1.0).status is Status.ACTIVE
 
 
-@pytest.mark.parametrize(("days", "since_h"), [(0.0, None), (-1.0, None), (31.1, None), (1.0, 32 * 24)])
+@pytest.mark.parametrize(("days", "since_h"), [(0.0, None), (-1.0, None), (31.1, None), (1.0, 32 * 24), (2.0, -24)])
 def test_a_consent_has_an_end_that_is_not_far(square: Square, days: float, since_h: float | None) -> None:
     with pytest.raises(NotEnrolled, match="a consent"):
         square.enrol(days=days, since_h=since_h)

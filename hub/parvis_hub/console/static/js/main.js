@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { readDetail, renderCard, startCard } from "./card.js";
+import { startConsent } from "./consent.js";
 import { decide, renderOperator, startDecide } from "./decide.js";
 import { $, $$, fill, h, setText } from "./dom.js";
 import { clock, day, moment, setTimeZone } from "./format.js";
@@ -237,6 +238,7 @@ async function start() {
     const { position } = state.incidents.get(id).incident;
     showOnMap(position, position.uncertainty_m);
   } });
+  startConsent();
   startDecide((decided, verdict, reason) => {
     announce(t("decide.saved", { verdict: t(`verdict.${verdict}`), reason: t(`verdict_reason.${reason}`) }));
     state.incidents.set(decided.incident.incident, decided);

@@ -1,0 +1,167 @@
+// Routes by consent: who wears a tag and until when; enrolling, withdrawing with a receipt, the tag to print, the route.
+
+import { askName, operator } from "./decide.js";
+import { $, fill, h, setText } from "./dom.js";
+import * as api from "./api.js";
+import { moment } from "./format.js";
+import { onLanguage, t } from "./i18n.js";
+import { may } from "./session.js";
+import { now, state } from "./state.js";
+
+const NAME = "[a-z0-9]([a-z0-9\\-]{0,30}[a-z0-9])?";
+const PURPOSES = ["stewarding", "race", "procession", "crew", "service_vehicle", "test"];
+const RUNNING = ["active", "waiting", "without_key"];
+/** An open route is asked for again so often; each time is in the accountability log. */
+const AGAIN_MS = 10_000;
+
+let shown = null;
+let timer = null;
+const listed = h("div", { id: "consent-list" });
+const message = h("p", { id: "consent-message", class: "error", role: "alert" });
+const receipt = h("div", { id: "consent-receipt", role: "status" });
+const route = h("div", { id: "consent-route", "aria-live": "polite" });
+
+const time = (text) => moment(new Date(text), now());
+const button = (key, act, more = {}) => h("button", { type: "button", class: "button", text: t(key), on: { click: act }, ...more });
+const link = (key, href, participant) => h("a", { class: "button", href, download: true, text: t(key), "aria-label": `${t(key)}: ${participant}` });
+
+/** Who does it: whoever is signed in; else the name that is kept in this browser. */
+async function by() {
+  return state.session.name === null ? operator() ?? (await askName()) : undefined;
+}
+
+export function startConsent() {
+  const open = $("#routes");
+  open.hidden = !may("manage-consent");
+  open.addEventListener("click", show);
+  const dialog = $("#consent-dialog");
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  dialog.addEventListener("close", hideRoute);
+  onLanguage(() => dialog.open && draw());
+}
+
+function show() {
+  fill(receipt);
+  fill(route);
+  setText(message, "");
+  draw();
+  $("#consent-dialog").showModal();
+}
+
+function draw() {
+  fill($("#consent-dialog"),
+    h("h2", { id: "consent-title", text: t("consent.title") }),
+    h("p", { class: "quiet", text: t("consent.why") }),
+    receipt, listed, route, enrolForm(), message,
+    h("form", { method: "dialog", class: "dialog-foot" }, h("button", { class: "button primary", text: t("card.close") })));
+  read();
+}
+
+async function attempt(work) {
+  setText(message, "");
+  try {
+    await work();
+  } catch (error) {
+    setText(message, error.why ? t("consent.refused", { why: error.why }) : t("consent.failed"));
+  }
+}
+
+const read = () => attempt(async () => {
+  const { consents } = await api.consents();
+  fill(listed, consents.length === 0 ? h("p", { text: t("consent.none") }) : h("ul", { class: "consents" }, consents.map(entry)));
+});
+
+function entry(consent) {
+  const { participant, status } = consent;
+  const label = { "aria-label": `${t("consent.withdraw")}: ${participant}` };
+  return h("li", { "data-participant": participant, "data-status": status },
+    h("p", {}, h("strong", { text: participant }), " ", h("span", { text: t("consent.wears", { tag: consent.tag, purpose: t(`purpose.${consent.purpose}`) }) })),
+    h("p", { class: "quiet small", text: [t(`consent_status.${status}`), t("consent.period", { since: time(consent.since), until: time(consent.until) }),
+      t("consent.proof_short", { proof: consent.proof }), t("consent.sightings", { count: consent.sightings })].join(" · ") }),
+    RUNNING.includes(status) && h("div", { class: "consent-tools" },
+      status === "active" && may("see-routes") && button("consent.route", () => showRoute(participant), { "aria-label": `${t("consent.route")}: ${participant}` }),
+      status === "active" && may("see-routes") && link("consent.geojson", `api/routes/${participant}/export.geojson${named()}`, participant),
+      status === "active" && may("see-routes") && link("consent.gpx", `api/routes/${participant}/export.gpx${named()}`, participant),
+      status !== "without_key" && link("consent.sheet", `api/consents/${participant}/sheet.pdf`, participant),
+      button("consent.withdraw", (event) => confirmWithdrawal(participant, event.currentTarget), label)));
+}
+
+const named = () => (state.session.name === null && operator() ? `?by=${operator()}` : "");
+
+/** Asks once more, in place: what is deleted cannot be had back. */
+function confirmWithdrawal(participant, from) {
+  const sure = button("consent.withdraw_sure", () => withdraw(participant), { class: "button primary" });
+  from.replaceWith(h("span", { class: "consent-sure" }, h("span", { text: t("consent.withdraw_ask", { participant }) }), " ", sure, button("decide.cancel", read)));
+  sure.focus();
+}
+
+const withdraw = (participant) => attempt(async () => {
+  const name = await by();
+  if (name === null) return;
+  const given = await api.withdraw(participant, name);
+  hideRoute();
+  fill(receipt, h("div", { class: "consent-receipt", tabindex: "-1" },
+    h("h3", { text: t("consent.receipt") }),
+    h("p", { text: t("consent.receipt_text", { participant: given.participant, tag: given.tag, time: time(given.at), count: given.sightings }) }),
+    h("p", { class: "small", text: t("consent.receipt_entry", { consent: given.consent }) }),
+    h("p", {}, h("code", { text: given.entry }))));
+  receipt.firstChild.focus();
+  await read();
+});
+
+async function showRoute(participant) {
+  shown = participant;
+  clearInterval(timer);
+  timer = setInterval(readRoute, AGAIN_MS);
+  await readRoute();
+}
+
+function hideRoute() {
+  shown = null;
+  clearInterval(timer);
+  fill(route);
+}
+
+const readRoute = () => attempt(async () => {
+  const participant = shown;
+  const { route: told, sightings } = await api.route(participant, state.session.name === null ? operator() : null);
+  if (participant !== shown) return;
+  fill(route,
+    h("h3", { text: t("consent.route_of", { participant }) }),
+    told === null || told.segments.length === 0 ? h("p", { text: t("consent.no_route", { count: sightings }) })
+      : h("ol", { class: "route" }, told.segments.map((segment) => h("li", { "data-walkway": segment.walkway, "data-observed": String(segment.observed) },
+        h("strong", { text: segment.walkway }), ` ${time(segment.entered)} – ${time(segment.left)} `,
+        !segment.observed && h("em", { text: t("consent.not_observed") })))));
+});
+
+function enrolForm() {
+  const field = (name, more) => {
+    const input = h("input", { id: `consent-${name}`, name, required: true, autocomplete: "off", autocapitalize: "none", spellcheck: "false", ...more });
+    return [h("label", { for: `consent-${name}`, text: t(`consent.field.${name}`) }), input];
+  };
+  const form = h("form", { id: "consent-form", method: "dialog", class: "consent-form", on: { submit: (event) => {
+    event.preventDefault();
+    attempt(() => enrol(form));
+  } } },
+  h("h3", { text: t("consent.enrol") }),
+  h("p", { class: "quiet small", text: t("consent.rule") }),
+  field("participant", { type: "text", pattern: NAME, maxlength: "32" }),
+  field("tag", { type: "number", min: "0", max: "586" }),
+  h("label", { for: "consent-purpose", text: t("consent.field.purpose") }),
+  h("select", { id: "consent-purpose", name: "purpose" }, PURPOSES.map((purpose) => h("option", { value: purpose, text: t(`purpose.${purpose}`) }))),
+  field("proof", { type: "text", pattern: NAME, maxlength: "32" }),
+  field("days", { type: "number", min: "1", max: "31", value: "1" }),
+  h("button", { type: "submit", class: "button", text: t("consent.enrol") }));
+  return form;
+}
+
+async function enrol(form) {
+  const name = await by();
+  if (name === null) return;
+  const value = (field) => form.elements[field].value.trim();
+  const until = new Date(now().getTime() + Number(value("days")) * 86_400_000).toISOString();
+  await api.enrol({ participant: value("participant"), tag: Number(value("tag")), purpose: value("purpose"), proof: value("proof"), until, by: name });
+  form.reset();
+  fill(receipt);
+  await read();
+}
