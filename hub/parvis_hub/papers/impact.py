@@ -18,7 +18,7 @@ from .controller import Language
 from .facts import Facts
 from .page import Markup, items, join, tag
 from .register import connections, source_lines
-from .words import Say, figures, in_memory, never, retention, rules_of, sense_name, title_of
+from .words import Say, figures, in_memory, kept_lines, never, rules_of, sense_name, title_of
 
 #: What the controller has to say for it.
 NEEDED = (
@@ -143,9 +143,9 @@ def _stated(say: Say, facts: Facts, question: int) -> Markup:
 
 def _processing(say: Say, facts: Facts) -> Markup:
     told = [
-        f"{title_of(say, each.name)} ({sense_name(say, each.sense)}{f', {places}' if places else ''}): {rule}"
+        say.pair(f"{title_of(say, each.name)} ({sense_name(say, each.sense)}{f', {places}' if places else ''})", rule)
         for each in facts.running
-        for places, rule in rules_of(say, facts, each)
+        for places, rule, _ in rules_of(say, facts, each)
     ]
     return join(
         (
@@ -163,8 +163,7 @@ def _texts(say: Say, facts: Facts) -> Markup:
 
 
 def _data(say: Say, facts: Facts) -> Markup:
-    kept = (f"{what}: {how_long}" for what, how_long in retention(say, facts))
-    return join((tag("p", in_memory(say, facts.running)), items(kept), tag("p", connections(say, facts))))
+    return join((tag("p", in_memory(say, facts.running)), items(kept_lines(say, facts)), tag("p", connections(say, facts))))
 
 
 def _life_cycle(say: Say, facts: Facts) -> Markup:
@@ -249,7 +248,7 @@ def _exactness(say: Say, facts: Facts) -> Markup:
 def _keeping(say: Say, facts: Facts) -> Markup:
     source = facts.law.retention.source
     doubt = "" if source.verified else say(" (nobody has verified this text yet)", " (texte que personne n’a encore vérifié)")
-    return join((items(f"{what}: {how_long}" for what, how_long in retention(say, facts)), tag("p", source.text + doubt)))
+    return join((items(kept_lines(say, facts)), tag("p", source.text + doubt)))
 
 
 def _information(say: Say, facts: Facts) -> Markup:
@@ -316,7 +315,7 @@ def _measures(say: Say, facts: Facts) -> Iterator[tuple[str, str]]:
     )
     yield (
         say("Deletion by itself", "Suppression d’elle-même"),
-        "; ".join(f"{what}: {how_long}" for what, how_long in retention(say, facts)),
+        "; ".join(kept_lines(say, facts)),
     )
     yield (
         say("Accountability log", "Journal de responsabilité"),

@@ -12,7 +12,7 @@ from .controller import Language
 from .facts import Facts
 from .page import Markup, document, items, table, tag
 from .standard import CATEGORIES, FIELDS, LONGEST_DESCRIPTION, VERSION
-from .words import Say, figures, in_memory, never, retention, rules_of, sense_name, title_of
+from .words import Say, figures, in_memory, kept_lines, never, retention, rules_of, sense_name, title_of
 
 #: Key of the registration: key of the controller's file.
 _CONTROLLERS = {
@@ -157,7 +157,7 @@ def _training(say: Say, facts: Facts) -> Iterator[str]:
 def _source_data(say: Say, facts: Facts) -> Iterator[str]:
     for sense in facts.senses:
         names = ", ".join(title_of(say, each.name) for each in facts.running if each.sense == sense)
-        yield f"{sense_name(say, sense)}: {names}"
+        yield say.pair(sense_name(say, sense), names)
     if not facts.running:
         yield say("None: nothing runs.", "Aucune : rien ne fonctionne.")
     yield in_memory(say, facts.running)
@@ -172,9 +172,9 @@ def _description(say: Say, facts: Facts) -> str:
 def _described(say: Say, facts: Facts, *, named: bool) -> Iterator[str]:
     yield say("What is told, from when on, and where:", "Ce qui est signalé, à partir de quand, et où :")
     for running in facts.running:
-        for places, rule in rules_of(say, facts, running):
+        for places, rule, _ in rules_of(say, facts, running):
             where = f" [{places}]" if places and named else ""
-            yield f"– {title_of(say, running.name)} ({running.name}, {sense_name(say, running.sense)}){where}: {rule}."
+            yield say.pair(f"– {title_of(say, running.name)} ({running.name}, {sense_name(say, running.sense)}){where}", f"{rule}.")
     joined = facts.law.sound_with_image.allow
     yield say(
         "The hub joins messages that speak of one thing into an incident with a place, a time and their uncertainty. What was seen is"
@@ -183,7 +183,7 @@ def _described(say: Say, facts: Facts, *, named: bool) -> Iterator[str]:
         f" vu {'peut être réuni à' if joined else 'n’est jamais réuni à'} ce qui est entendu.",
     )
     yield say("Never: ", "Jamais : ") + "; ".join(never(say)) + "."
-    yield say("Kept: ", "Conservation : ") + "; ".join(f"{what}: {how_long}" for what, how_long in retention(say, facts)) + "."
+    yield say("Kept: ", "Conservation : ") + "; ".join(kept_lines(say, facts)) + "."
 
 
 # --- the page -----------------------------------------------------------------------------------------------------------------
@@ -234,9 +234,9 @@ def _running_table(say: Say, facts: Facts) -> Markup:
         return tag("p", say("Nothing: the law allows nothing here today.", "Rien : la loi n’autorise rien ici aujourd’hui."))
     head = [say("what", "quoi"), say("with", "avec"), say("where", "où"), say("from when on", "à partir de quand"), say("units", "unités")]
     rows = [
-        [title_of(say, each.name), sense_name(say, each.sense), places, rule, ", ".join(each.units)]
+        [title_of(say, each.name), sense_name(say, each.sense), places, rule, units]
         for each in facts.running
-        for places, rule in rules_of(say, facts, each)
+        for places, rule, units in rules_of(say, facts, each)
     ]
     return table(head, rows, words=5)
 

@@ -14,7 +14,7 @@ from parvis_contract.profile import Sense
 from .controller import Language
 from .facts import WITHOUT_DETECTOR, Facts, Running
 from .page import Markup, document, items, tag
-from .words import Say, in_memory, never, retention, sense_name, title_of
+from .words import Say, in_memory, kept_lines, never, sense_name, title_of
 
 #: What the controller has to say for the sign.
 NEEDED = ("organisation", "contact_email", "data_protection_officer", "goal", "hosting", "recipients", "register_url")
@@ -81,8 +81,7 @@ def _column(say: Say, facts: Facts, running: tuple[Running, ...]) -> Iterator[Ma
         _said(say, told("recipients", say.lang)),
     )
     yield _part(say("Storage", "Stockage"), (), _said(say, told("hosting", say.lang)))
-    kept = items(f"{what}: {how_long}" for what, how_long in retention(say, facts))
-    yield _part(say("Retention", "Conservation"), ("data_retained",), kept)
+    yield _part(say("Retention", "Conservation"), ("data_retained",), items(kept_lines(say, facts)))
     yield _part(
         say("Accountable", "Responsable"),
         ("organization",),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date
 
 from parvis_contract import AlarmClass, ImpulseClass, Site
 from parvis_contract.card import Card
@@ -60,9 +59,9 @@ class Say:
         days = f" ({self.number(hours / 24)} {self('days', 'jours')})" if hours > 24 and hours % 24 == 0 else ""
         return f"{self.number(hours)} h{days}"
 
-    def day(self, day: date) -> str:
-        """A date, the same in every language: 2026-11-25."""
-        return day.isoformat()
+    def pair(self, what: str, said: str) -> str:
+        """Something, a colon, and what is said of it."""
+        return what + self(": ", " : ") + said
 
     @property
     def not_stated(self) -> str:
@@ -178,13 +177,14 @@ def _without_limit(say: Say, name: str, place: Place, site: Site) -> str:
     )
 
 
-def rules_of(say: Say, facts: Facts, running: Running) -> Iterator[tuple[str, str]]:
-    """Each place of a type with its threshold; the same threshold once."""
-    by_rule: dict[str, list[str]] = {}
+def rules_of(say: Say, facts: Facts, running: Running) -> Iterator[tuple[str, str, str]]:
+    """Where a type is told, from when on, and by which units; places that have the same threshold together."""
+    by_rule: dict[str, list[Place]] = {}
     for place in running.places:
-        by_rule.setdefault(threshold(say, running, place, facts.site), []).append(place.name)
-    for rule, names in by_rule.items():
-        yield ", ".join(name for name in names if name), rule
+        by_rule.setdefault(threshold(say, running, place, facts.site), []).append(place)
+    for rule, places in by_rule.items():
+        units = sorted({unit for place in places for unit in place.units})
+        yield ", ".join(place.name for place in places if place.name), rule, ", ".join(units)
 
 
 def in_memory(say: Say, running: Iterable[Running]) -> str:
@@ -235,8 +235,15 @@ def retention(say: Say, facts: Facts) -> tuple[tuple[str, str], ...]:
         )
     if facts.runs("tag.sighting"):
         rows.append((say("sightings of tags, by consent", "passages de marqueurs, sur consentement"), say.hours(keep.sightings_h)))
+        register = say("register of consents: who asked for a route", "registre des consentements : qui a demandé un trajet")
+        rows.append((register, say("while it runs, then ", "tant qu’il court, puis ") + say.hours(keep.audit_h)))
     rows.append((say("accountability log and monthly counts", "journal de responsabilité et comptes mensuels"), say.hours(keep.audit_h)))
     return tuple(rows)
+
+
+def kept_lines(say: Say, facts: Facts) -> list[str]:
+    """The same, a line each."""
+    return [say.pair(what, how_long) for what, how_long in retention(say, facts)]
 
 
 def figures(say: Say, card: Card) -> Iterator[str]:
@@ -244,7 +251,7 @@ def figures(say: Say, card: Card) -> Iterator[str]:
     if card.accuracy is None:
         yield say(f"{card.name} {card.version}: not measured", f"{card.name} {card.version} : non mesuré")
         return
-    yield f"{card.name} {card.version}: {card.accuracy.data} ({card.accuracy.metric})"
+    yield say.pair(f"{card.name} {card.version}", f"{card.accuracy.data} ({card.accuracy.metric})")
     for label, found in card.accuracy.classes.items():
         said = [say(f"{found.examples} examples", f"{found.examples} exemples")]
         if found.precision_int8 is not None:
@@ -254,4 +261,4 @@ def figures(say: Say, card: Card) -> Iterator[str]:
         if found.false_alarms_per_hour_int8 is not None:
             rate = say.number(found.false_alarms_per_hour_int8)
             said.append(say(f"{rate} false alarms per hour of that material", f"{rate} fausses alertes par heure de ce matériel"))
-        yield f"{label}: {', '.join(said)}"
+        yield say.pair(label, ", ".join(said))

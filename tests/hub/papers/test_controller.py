@@ -9,6 +9,7 @@ from parvis_contract import ConfigError
 from parvis_hub.papers import impact, register, sign
 from parvis_hub.papers.controller import Controller, Prose, load_controller
 
+from tests.docs.pages import ROOT, blocks, text_of
 from tests.hub.papers.site import CONTROLLER, said
 
 
@@ -70,3 +71,11 @@ def test_whoever_has_said_everything_lacks_nothing(tmp_path: Path) -> None:
     for needed in (register.NEEDED, sign.NEEDED, impact.NEEDED):
         assert set(needed) <= set(Controller.model_fields)
         assert whole.missing(needed, "en") == whole.missing(needed, "fr") == []
+
+
+def test_the_officer_s_page_shows_a_file_with_every_key(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "data-protection.md"
+    [example] = [block.text for block in blocks(page) if block.language == "yaml"]
+    shown = said(tmp_path, example).model_dump(exclude_none=True)
+    assert set(Controller.model_fields) == {*shown, "contact_phone", "impact_assessment_url"}
+    assert "Besides, it may have `contact_phone` and `impact_assessment_url`." in text_of(page)

@@ -119,7 +119,7 @@ def test_figures_are_the_cards_and_there_are_none_without_a_model(tmp_path: Path
     for card in facts.cards:
         assert card.accuracy is not None
         for label, found in card.accuracy.classes.items():
-            assert f"{label}: {found.examples} exemples" in performance
+            assert f"{label} : {found.examples} exemples" in performance
             if found.recall_int8 is not None:
                 assert f"rappel {found.recall_int8:.1f}".replace(".", ",") in performance
     levels = registration(facts_of(tmp_path, profile="fr-voie-publique"), "en")
@@ -160,3 +160,9 @@ def test_every_value_is_escaped(tmp_path: Path) -> None:
     controller = CONTROLLER.replace("Ville d’Exemple", f"'{NASTY}'").replace("False alarms.", f"'{NASTY}'")
     page = check(as_page(facts_of(tmp_path, controller=controller), "en"), "en")
     assert page.text.count(NASTY) == 2
+
+
+def test_each_rule_names_the_units_that_tell_it(tmp_path: Path) -> None:
+    words = check(as_page(facts_of(tmp_path), "en"), "en").text
+    assert "hall a thing that was not there has stayed still for 60 s, nobody near it u017 " in words
+    assert "terrace a thing that was not there has stayed still for 45 s, nobody near it u011 " in words

@@ -53,7 +53,7 @@ def test_where_only_levels_are_allowed_the_microphone_is_a_meter(tmp_path: Path)
     text = check(as_sign(facts_of(tmp_path, profile="fr-voie-publique"), "fr"), "fr").text
     assert "sound_level_meter" in text
     assert "Capteurs ici : microphone" in text
-    assert "messages d’événements: 720 h (30 jours)" in text
+    assert "messages d’événements : 720 h (30 jours)" in text
     camera = check(as_sign(facts_of(tmp_path, profile="fr-voie-publique"), "fr", unit="u017"), "fr").text
     assert "Rien n’est capté ici" in camera
 
