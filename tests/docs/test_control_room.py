@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from parvis_hub.governance import ROLES, May, Role
 from parvis_hub.store import REASONS
 from parvis_hub.store.desk import SILENT_AFTER_S
 
@@ -51,3 +52,11 @@ def test_the_states_of_a_unit_are_the_console_s() -> None:
     assert said == {WORDS[key] for key in WORDS if re.fullmatch(r"health\.\w+", key)}
     assert SILENT_AFTER_S == 90
     assert "nothing has come from it for a minute and a half" in PAGE
+
+
+def test_the_roles_may_do_what_the_table_says() -> None:
+    [head] = [line for line in PAGE.splitlines() if line.startswith("| may |")]
+    roles = [cell.strip() for cell in head.strip("|").split("|")[1:]]
+    told = {Role(role): {May(row[0]) for row in _rows("may") if row[1 + at] == "yes"} for at, role in enumerate(roles)}
+    assert told == ROLES
+    assert len(_rows("may")) == len(May)

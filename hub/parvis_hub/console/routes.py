@@ -91,7 +91,9 @@ def reading(desk: Desk, site: Site, *, ground: Feature, cards: Cards, live: Live
     @router.get("/incidents/{id}")
     def read_incident(id: uuid.UUID, _: Annotated[Who, may(May.SEE_INCIDENTS)]) -> Response:
         detail = desk.incident(id)
-        return answer(detail_view(detail, site, cards)) if detail else refusal(404, "no such incident is kept")
+        if detail is None:
+            return refusal(404, "no such incident is kept")
+        return answer(detail_view(detail, site, cards, desk.outcomes(detail.row.message.data.type)))
 
     @router.get("/units")
     def read_units(_: Annotated[Who, may(May.SEE_UNITS)]) -> Response:

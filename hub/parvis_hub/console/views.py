@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
-from parvis_contract import EVENT_TYPES, EventData, Incident, ModelRef, Site, format_time
+from parvis_contract import EVENT_TYPES, Envelope, EventData, Incident, ModelRef, Phase, Site, format_time
 from pydantic import BaseModel
 
-from parvis_hub.store import REASONS, Command, IncidentDetail, IncidentRow, UnitView
+from parvis_hub.store import REASONS, Command, IncidentDetail, IncidentRow, Outcome, UnitView
 
 from .basemap import Feature
 from .cards import Cards, class_of
@@ -71,8 +72,8 @@ def incident_view(row: IncidentRow) -> View:
     return {"incident": row.message.data.model_dump(mode="json", exclude={"events", "course"}), "revision": row.revision}
 
 
-def detail_view(detail: IncidentDetail, site: Site, cards: Cards) -> View:
-    """An incident with what it rests on: thresholds, models and their error rates, messages by unit, decisions."""
+def detail_view(detail: IncidentDetail, site: Site, cards: Cards, outcomes: Mapping[str, Outcome]) -> View:
+    """An incident with what it rests on: thresholds, models and their error rates, who said what when, earlier outcomes, decisions."""
     incident: Incident = detail.row.message.data
     said = [message for message in detail.events if isinstance(message.data, EventData)]
     models = list(dict.fromkeys(message.data.model for message in said))
@@ -81,9 +82,35 @@ def detail_view(detail: IncidentDetail, site: Site, cards: Cards) -> View:
         "criteria": [asdict(criterion) for criterion in criteria(incident, site)],
         "models": [_model_view(model, incident, cards) for model in models],
         "messages": [{"unit": unit, "count": count} for unit, count in sorted(Counter(message.unit for message in said).items())],
+        "timeline": timeline(said),
+        "outcomes": [asdict(outcomes.get(unit, Outcome(unit, 0, 0))) for unit in incident.units],
         "decisions": [{**asdict(decision), "at": format_time(decision.at)} for decision in detail.decisions],
         "plates": [{"id": str(plate.id), "time": format_time(plate.time)} for plate in detail.plates],
     }
+
+
+def timeline(said: Sequence[Envelope[Any]]) -> list[View]:
+    """Which unit said what when.
+
+    Args:
+        said: The messages of an incident's events, in order of time.
+
+    Returns:
+        An entry per message, in order of time; but an event's updates are one entry, with how many there were and when the last was.
+    """
+    told: list[View] = []
+    going_on: dict[uuid.UUID, View] = {}
+    for message in said:
+        data = message.data
+        if data.phase is Phase.UPDATE and message.event_id in going_on:
+            going_on[message.event_id]["until"] = format_time(message.time)
+            going_on[message.event_id]["count"] += 1
+            continue
+        at = format_time(message.time)
+        told.append({"time": at, "until": at, "unit": message.unit, "phase": data.phase.value, "count": 1, "confidence": data.confidence})
+        if data.phase is Phase.UPDATE:
+            going_on[message.event_id] = told[-1]
+    return told
 
 
 def _model_view(model: ModelRef, incident: Incident, cards: Cards) -> View:

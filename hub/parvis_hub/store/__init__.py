@@ -8,6 +8,7 @@ from .consents import ConsentStore, Enrolment, NotEnrolled, Receipt, UnknownPart
 from .database import Database, StoreError, default_url, open_existing
 from .desk import BadDecision, Desk, UnknownIncident
 from .notices import Notice, Notices, Subscription
+from .outcomes import Outcome
 from .records import Arrived, Batch, Restart, Seen
 from .store import Store
 from .views import Counters, Decision, IncidentDetail, IncidentRow, UnitView, Where
@@ -35,6 +36,7 @@ __all__ = [
     "NotIssued",
     "Notice",
     "Notices",
+    "Outcome",
     "Receipt",
     "Restart",
     "Seen",

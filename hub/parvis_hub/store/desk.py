@@ -29,6 +29,7 @@ from .alerts import AlertStore
 from .commands import ALLOWLIST, Command, CommandStore
 from .consents import ConsentStore
 from .notices import Notice, Notices, Subscription
+from .outcomes import Outcome, outcomes
 from .schema import counters, decisions, events, gaps, incidents, members, plates, units
 from .store import Store
 from .tallies import Month, months, read_month
@@ -128,6 +129,11 @@ class Desk:
             plates=tuple(parse_message(row.message) for row in sorted(shown, key=lambda row: (row.time_us, row.id))),
             decisions=tuple(_decision(row) for row in sorted(decided, key=lambda row: row.row)),
         )
+
+    def outcomes(self, type: str) -> dict[str, Outcome]:
+        """What became of the incidents of a type, by unit; see :func:`parvis_hub.store.outcomes.outcomes`."""
+        with self._store.database.read() as connection:
+            return outcomes(connection, type)
 
     def decide(self, id: uuid.UUID, verdict: Verdict, reason: DecisionReason, by: str, at: datetime) -> IncidentRow:
         """Stores what a person decided; the incident is published again with it.

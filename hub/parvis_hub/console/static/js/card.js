@@ -185,7 +185,25 @@ function reportedBy(incident, detail) {
       const unit = state.units.get(name);
       return h("li", {}, unit && unitSign(health(unit), 14), h("span", { class: "strong", text: name }), unit && h("span", { class: "quiet", text: healthName(unit) }),
         messages.has(name) && h("span", { class: "quiet", text: tn("card.messages", messages.get(name)) }));
-    })));
+    })),
+    detail?.outcomes.map(outcome),
+    detail?.timeline.length > 0 && h("ol", { class: "timeline", "aria-label": t("timeline.title") }, detail.timeline.map(said)));
+}
+
+/** Under so many decisions, a share says nothing. */
+const ENOUGH = 10;
+
+/** How often this type, told by this unit, was a false alarm; about the past, not about this one. */
+function outcome({ unit, decided, false_alarms: wrong }) {
+  const values = { unit, decided: number(decided), wrong: number(wrong), share: percent(wrong / decided) };
+  return h("p", { class: "quiet small outcome", text: t(decided >= ENOUGH ? "outcome.share" : "outcome.few", values) });
+}
+
+function said({ time, until, unit, phase, count }) {
+  const first = new Date(time);
+  return h("li", {}, h("time", { datetime: time, text: moment(first, now()) }), " ",
+    h("span", { class: "strong", text: unit }), " ",
+    h("span", { text: count > 1 ? t("timeline.updates", { count: number(count), time: moment(new Date(until), now()) }) : t(`timeline.${phase}`) }));
 }
 
 function decision(incident, detail) {
