@@ -108,7 +108,7 @@ class Intake:
                 batch.counts["duplicates"] += 1
                 continue
             known.add(message.id)
-            if message.name == "tag.sighting" and not self._enrolled(message, sealed):
+            if message.name == "tag.sighting" and message.id not in sealed and message.data.tag not in self._allowed:
                 batch.counts["not_enrolled"] += 1
                 continue
             batch.counts["stored"] += 1
@@ -162,19 +162,17 @@ class Intake:
             seen.next_sequence = sequence.next
 
     def _sealed(self, admitted: Several[tuple[Delivery, Envelope[Any]]]) -> _SealedById:
-        """What is kept of the sightings to which somebody has consented, by the ids of their messages."""
+        """What is kept of sightings to which somebody has consented and whose tags their units may read, by the ids of the messages."""
         seen = [(delivery, message) for delivery, message in admitted if message.name == "tag.sighting"]
         if not seen:
             return {}
-        wearers = self._store.consents.wearers()
-        found = {message.id: wearers.seal(message, delivery.payload.decode()) for delivery, message in seen}
+        wearers, lists = self._store.consents.wearers(), self._commands.lists()
+        found = {
+            message.id: wearers.seal(message, delivery.payload.decode())
+            for delivery, message in seen
+            if message.data.tag in self._allowed or lists.allow(message.unit, message.data.tag, _us(message))
+        }
         return {id_: kept for id_, kept in found.items() if kept is not None}
-
-    def _enrolled(self, message: Envelope[Any], sealed: _SealedById) -> bool:
-        """Whether a sighting is kept: of a consent, and of a tag that its unit may read; in the lab, of any that the site plan allows."""
-        if message.data.tag in self._allowed:
-            return True
-        return message.id in sealed and self._commands.allows(message.unit, message.data.tag, _us(message))
 
     def _arrived(self, batch: Batch, delivery: Delivery, message: Envelope[Any], sealed: tuple[str, Sealed] | None) -> Arrived:
         seen = batch.units[message.unit]

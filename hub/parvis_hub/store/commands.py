@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -144,6 +144,18 @@ def follow_register(database: Database, site: Site, key: SigningKey, register: S
     return issue_allowlist(database, site, key, units=due, tags=tags, until=now + LASTING, now=now)
 
 
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """The lists of tags, by unit: which, and until when in microseconds since 1970."""
+
+    by_unit: Mapping[str, tuple[frozenset[int], int]]
+
+    def allow(self, unit: str, tag: int, time_us: int) -> bool:
+        """Whether a unit could read this tag at this time."""
+        tags, until_us = self.by_unit.get(unit, (frozenset(), 0))
+        return tag in tags and time_us < until_us
+
+
 class CommandStore:
     """What has been issued, and what units have said of it.
 
@@ -185,12 +197,10 @@ class CommandStore:
                 changed += [_command(each) for each in connection.execute(select(commands).where(where))]
         return changed
 
-    def allows(self, unit: str, tag: int, time_us: int) -> bool:
-        """Whether a unit could read this tag at this time by its list as it is now: of any other, nothing is kept."""
-        wanted = (commands.c.unit == unit) & (commands.c.kind == ALLOWLIST) & (commands.c.expires_us > time_us)
-        with self._database.read() as connection:
-            row = connection.execute(select(commands).where(wanted)).one_or_none()
-        return row is not None and tag in _command(row).tags
+    def lists(self) -> Lists:
+        """Which tags units may read by their lists as they are now: of any other, nothing is kept."""
+        issued = [command for command in self.all() if command.kind == ALLOWLIST]
+        return Lists({command.unit: (command.tags, _us(command.expires)) for command in issued})
 
     def forget(self, now_us: int) -> None:
         """Deletes what has been expired for a day."""

@@ -88,9 +88,9 @@ def test_a_sighting_is_kept_only_of_a_tag_on_its_units_list_while_it_lasts(
     database: Database, site: Site, seen: tuple[str, int, int], kept: bool
 ) -> None:
     issue(database, site, 1)
-    assert CommandStore(database).allows(*seen) is kept
+    assert CommandStore(database).lists().allow(*seen) is kept
     issue(database, site, now=NOW + timedelta(seconds=1))
-    assert not CommandStore(database).allows(*seen)
+    assert not CommandStore(database).lists().allow(*seen)
 
 
 def test_what_cannot_be_issued_is_told_and_nothing_is_kept(database: Database, site: Site) -> None:
