@@ -21,11 +21,11 @@ from parvis_contract import CrowdSurge, CrowdZone, Position
 from parvis_edge.perception import Judgement
 from parvis_edge.vision.area import Area
 from parvis_edge.vision.background import Mask
-from parvis_edge.vision.bodies import Floats
+from parvis_edge.vision.bodies import BODY_SHAPE, Floats
 from parvis_edge.vision.crowd_flow import CrowdFlow
 from parvis_edge.vision.sight import Scene
 
-from .occupancy import Occupancy, vehicles
+from .occupancy import occupancy_of, vehicles
 from .view import Lasting, View
 
 #: Walking in public space: mean and standard deviation (Weidmann, Transporttechnik der Fussgänger, 1993). What a zone is taken to be
@@ -47,7 +47,7 @@ AGREEING, AGREEING_S = 3, 0.4
 #: Flow is measured this often; and at every look once as much as one person seems to run.
 FLOW_EVERY_S, ALERT = 0.4, 1.0
 #: A detected person is fast if this share of what is seen in the box is; and so many must be, of certainties summed, in these seconds.
-FAST_SHARE, LEAST_RUNNERS, RUNNERS_S = 0.4, 1.5, 1.5
+FAST_SHARE, LEAST_RUNNERS, RUNNERS_S = 0.4, 1.0, 1.5
 #: Half as many as it takes to start keep a surge going; it is over when there have been fewer for this long.
 KEEPS_GOING, OVER_AFTER_S = 0.5, 3.0
 #: Cells of the ground over which those who move are counted, and how much of a person makes one count.
@@ -116,7 +116,7 @@ class CrowdSurgeAnalyser:
         self._view = view
         self._lasting = Lasting("crowd.surge", view.model)
         self._zones = {name: _Zone() for name in zones}
-        self._occupancy = Occupancy(view)
+        self._occupancy = occupancy_of(view)
         self._flow = CrowdFlow()
         self._measured_s = -math.inf
 
@@ -156,8 +156,12 @@ class CrowdSurgeAnalyser:
 
     def _started(self, key: tuple[str, int], plan: CrowdZone, zone: _Zone) -> list[Judgement]:
         flows = list(zone.latest)
-        many = [flow.fast >= plan.surge_people and flow.share >= plan.surge_share for flow in flows]
-        if len(flows) < AGREEING or not all(many) or flows[-1].time_s - flows[0].time_s < AGREEING_S - 0.01:
+        if len(flows) < AGREEING or flows[-1].time_s - flows[0].time_s < AGREEING_S - 0.01:
+            return []
+        # As much as keeps it going at all of them, and as much as starts it at most: the first may be half begun, the last half gone.
+        people, shares = (sorted(getattr(flow, name) for flow in flows) for name in ("fast", "share"))
+        least = people[0] >= KEEPS_GOING * plan.surge_people and shares[0] >= KEEPS_GOING * plan.surge_share
+        if not least or people[AGREEING // 2] < plan.surge_people or shares[AGREEING // 2] < plan.surge_share:
             return []
         if max((sure for _, sure in zone.runners), default=0.0) < LEAST_RUNNERS or _is_to_and_fro(flows):
             return []
@@ -181,6 +185,10 @@ class CrowdSurgeAnalyser:
         velocity = steps[:, :, 0] * flow[:, :1] + steps[:, :, 1] * flow[:, 1:]
         speed = np.linalg.norm(velocity, axis=1)
         weight = 2.0 / (geometry.cells[people] * self._occupancy.cover)
+        crowding = self._occupancy.crowding(area, scene)
+        if crowding is not None:
+            # Who is hidden by others goes with them.
+            weight *= max(1.0, crowding.people / float(weight.sum()))
         ground = geometry.ground_m[people]
         moving = (speed >= LEAST_M_S) & (speed <= MOST_M_S)
         if not moving.any():
@@ -198,7 +206,7 @@ class CrowdSurgeAnalyser:
         share = weight[chosen] / weight[chosen].sum()
         middle = (feet * share[:, None]).sum(axis=0)
         spread = np.sqrt(((feet - middle) ** 2 * share[:, None]).sum(axis=0) / max(float(weight[chosen].sum()), 1.0))
-        height = 2 * float((np.sqrt(geometry.cells[people][chosen] / 0.18) * share).sum()) * scene.cell_px
+        height = 2 * float((np.sqrt(geometry.cells[people][chosen] / BODY_SHAPE) * share).sum()) * scene.cell_px
         return _Flow(
             scene.time_s,
             speed_m_s=float(np.median(speed[moving])),

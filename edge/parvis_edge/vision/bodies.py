@@ -14,10 +14,12 @@ Floats = npt.NDArray[np.floating[Any]]
 #: From ``(N, 2)`` pixels of the stream to ``(N, 2)`` metres on the ground; not a number where there is none.
 ToGround = Callable[[Floats], Floats]
 
-#: Stature, and width over the shoulders with clothes and swinging arms (Fruin's body ellipse, 1971, is 0.61 m by 0.46 m).
-BODY_M, BODY_WIDTH_M = 1.7, 0.5
+#: Stature, and width with clothes and swinging arms, from whatever side (Fruin's body ellipse, 1971, is 0.61 m by 0.46 m).
+BODY_M, BODY_WIDTH_M = 1.7, 0.54
 #: Share of a standing body's box that the body fills.
 FILL = 0.6
+#: What a body covers that is one long: its stature in pixels is the root of what it covers over this.
+BODY_SHAPE = FILL * BODY_WIDTH_M / BODY_M
 #: Nobody is judged who is lower than this in the picture: a handful of working pixels.
 LEAST_HEIGHT_PX = 12.0
 #: Geometry is computed for every so many working pixels, and interpolated.

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from parvis_contract import load_site
 from parvis_edge.analysers.crowd_density import weighed
-from parvis_edge.analysers.occupancy import Crowding, Occupancy
+from parvis_edge.analysers.occupancy import SEEN, Crowding, Occupancy, layers_of
 from parvis_edge.analysers.view import View
 from parvis_edge.vision.bodies import BODY_M, BODY_WIDTH_M, FILL
 
@@ -35,7 +35,7 @@ def crowd_of(count_in_zone: int, seed: int) -> tuple[np.ndarray, int]:
     return small > 127, int(inside.sum())
 
 
-@pytest.mark.parametrize(("count", "tolerance"), [(20, 0.4), (40, 0.35), (64, 0.3), (128, 0.3)])
+@pytest.mark.parametrize(("count", "tolerance"), [(20, 0.4), (40, 0.35), (64, 0.3), (128, 0.45), (320, 0.4)])
 def test_people_who_hide_each_other_are_counted_by_what_they_cover(count: int, tolerance: float, tmp_path: Path) -> None:
     made = Scene("none", 1, CAMERA, ZONE, None, 1.0, 1.0, lambda: iter(()))
     path = tmp_path / "site.yaml"
@@ -44,18 +44,31 @@ def test_people_who_hide_each_other_are_counted_by_what_they_cover(count: int, t
     area = view.area(view_zone := load_site(path).zones["square"])  # type: ignore[arg-type]
     assert view_zone.kind == "crowd"
     occupancy = Occupancy(view)
-    # As learned from such ellipses apart: all of one is seen, and it fills more of its box than a body does.
-    occupancy._seen.extend([1.0] * 10)
-    occupancy._covers.extend([np.pi / 4 / FILL] * 10)
+    # As learned from such ellipses apart: one fills more of its box than a body does.
+    occupancy._covers.extend([np.pi / 4 / FILL] * 200)
     errors = []
     for seed in range(5):
         changed, inside = crowd_of(count, seed)
         picture = np.zeros((*CELLS[::-1], 3), np.uint8)
-        scene = SimpleNamespace(change=SimpleNamespace(changed=changed), of_kind=lambda *_: [], small=picture, cell_px=2)
+        change = SimpleNamespace(changed=changed, sums=cv2.integral(changed.view(np.uint8)))
+        scene = SimpleNamespace(change=change, of_kind=lambda *_: [], small=picture, cell_px=2)
         found = occupancy.crowding(area, scene)  # type: ignore[arg-type]
         assert found is not None
         errors.append(found.people / inside - 1)
     assert abs(np.median(errors)) < tolerance
+
+
+@pytest.mark.parametrize("most", [0.5, 3.0, 12.0])
+def test_layers_grow_with_what_is_covered_up_to_the_most_and_are_less_and_less_sure(most: float) -> None:
+    mean, sigma = layers_of(most)
+    assert mean[0] == 0.0
+    assert (np.diff(mean) >= -1e-9).all()
+    assert mean.max() <= most
+    # Where much of the ground is seen, this is the plain inversion of the covered share.
+    few = np.arange(5, min(30, int(80 * SEEN * (1 - np.exp(-most)))))
+    assert mean[few] == pytest.approx(-np.log1p(-few / 100 / SEEN), rel=0.12)
+    if most > 6:
+        assert sigma[90] / mean[90] > 2 * sigma[30] / mean[30]
 
 
 @pytest.mark.parametrize(

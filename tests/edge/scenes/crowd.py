@@ -309,6 +309,8 @@ class Crowd:
 
 #: People are spread this far around the zone.
 BEYOND_M = 3.0
+#: So many walk about before a crowd comes.
+FEW = 5
 #: Changes where people go at each step: crowd, the square that they are spread over, seconds since the beginning.
 Motion = Callable[[Crowd, Floats, float], None]
 SURGE_S = 8.0
@@ -397,7 +399,9 @@ CALM: dict[str, Motion] = {
 }
 
 
-def scene(material: Path, name: str, seed: int, *, density_p_m2: float | None = None, seconds: float = 13.0) -> Scene:
+def scene(
+    material: Path, name: str, seed: int, *, density_p_m2: float | None = None, seconds: float = 13.0, before_s: float = 0.0
+) -> Scene:
     """A scene of one kind.
 
     Args:
@@ -406,13 +410,14 @@ def scene(material: Path, name: str, seed: int, *, density_p_m2: float | None = 
         seed: Of everything that differs from scene to scene.
         density_p_m2: How many people; None: 0.15 to 0.5, by the seed.
         seconds: How long.
+        before_s: For so long after :data:`EMPTY_S` a few people walk about, apart from each other; then the crowd is there.
     """
     random = np.random.default_rng([seed, *name.encode()])
     camera, zone_m = _view_of_zone(random, random.uniform(9.0, 12.0) if density_p_m2 is None else 7.0)
     about_m = _about(zone_m, BEYOND_M)
     density = random.uniform(0.15, 0.5) if density_p_m2 is None else density_p_m2
     number = round(density * float(np.prod(about_m.max(axis=0) - about_m.min(axis=0))))
-    play = _Play(material, name, seed, camera, zone_m, number, seconds)
+    play = _Play(material, name, seed, camera, zone_m, number, seconds, before_s)
     return Scene(name, seed, camera, zone_m, SURGE_S if name in SURGES else None, seconds, density, play)
 
 
@@ -427,6 +432,7 @@ class _Play:
     zone_m: Floats
     count: int
     seconds: float
+    before_s: float = 0.0
 
     def __call__(self) -> Iterator[tuple[float, Image, Truth]]:
         random = np.random.default_rng([self.seed, *self.name.encode(), 1])
@@ -436,13 +442,18 @@ class _Play:
         crowd = Crowd.of(self.count, about, len(sprites), random)
         motion = {**SURGES, **CALM}[self.name]
         air = _Air.of(random)
+        few = Crowd.of(FEW, about, len(sprites), random) if self.before_s else None
         ground = view(self.material, self.seed)
         for index in range(round(self.seconds * RATE_HZ)):
             time_s = index / RATE_HZ
             motion(crowd, about, time_s)
             crowd.step(1 / RATE_HZ)
             image = ground.astype(np.float32)
-            if time_s >= EMPTY_S:
+            if few is not None and EMPTY_S <= time_s < EMPTY_S + self.before_s:
+                walking(few, about, time_s)
+                few.step(1 / RATE_HZ)
+                self._draw(image, few, sprites, air)
+            elif time_s >= EMPTY_S:
                 self._draw(image, crowd, sprites, air)
             if self.name == "bus":
                 self._draw_bus(image, time_s)
