@@ -11,7 +11,7 @@ import pytest
 from parvis_contract import Site, Verdict, to_datetime
 from parvis_hub import governance
 from parvis_hub.governance import RowsExpired, VerdictGiven
-from parvis_hub.store import Batch, DecisionReason
+from parvis_hub.store import REASONS, Batch, DecisionReason
 from parvis_hub.store.records import Seen
 from parvis_hub.store.tallies import Month, Outcome, bounds_us, month_of, months, read_month
 from sqlalchemy import text
@@ -188,3 +188,7 @@ def test_a_month_is_the_site_s(month: str, zone: str, begins: str, ends: str) ->
 def test_what_is_no_month_is_refused(month: str) -> None:
     with pytest.raises(ValueError, match=r"does not match|unconverted"):
         bounds_us(month, "UTC")
+
+
+def test_every_reason_to_dismiss_is_an_outcome() -> None:
+    assert {reason.value for reason in REASONS[Verdict.DISMISSED]} <= {outcome.value for outcome in Outcome}
