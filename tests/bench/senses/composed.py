@@ -34,6 +34,7 @@ def lines(material: Path, *, quick: bool, tell: Any) -> Iterator[list[Score]]:
         ("people beside bags", lambda n: _sitters(material, bundle, n), 6 if quick else 30),
         ("furniture", lambda n: _assets(material, "furniture", bundle, n), 6 if quick else 24),
         ("surfaces", lambda n: _assets(material, "surface", bundle, n), 6 if quick else 24),
+        ("assets of which none changes", lambda _: _unchanged(material, bundle), 1),
         ("surges", lambda n: _surges(material, bundle, n), 1 if quick else 5),
         ("densities", lambda n: _densities(material, bundle, n), 1 if quick else 5),
     ):
@@ -82,6 +83,13 @@ def _assets(material: Path, kind: Any, bundle: Bundle, count: int) -> list[Score
                 Score("", "", "composed", "", found=one.found, truths=one.found + one.missed, false=one.false, hours=one.watched_s / 3600)
             )
     return [by[conditions] for conditions in sorted(by)]
+
+
+def _unchanged(material: Path, bundle: Bundle) -> list[Score]:
+    """Walls, doors and signs of real clips, each as furniture and as a surface, that stay as they are."""
+    false, hours = assets_bench.on_clips(material, bundle)
+    what = f"and `surface.marked`: {len(assets_bench.CLIPS)} clips, no asset changes; hours of an asset"
+    return [Score("furniture.changed", what, "real", false=false, hours=hours)]
 
 
 def _surges(material: Path, bundle: Bundle, count: int) -> list[Score]:
