@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 from fastapi.testclient import TestClient
 from parvis_contract import Clock, ClockSource, Position, TagSighting, format_time, load_site, make_message, unit_source
 from parvis_hub import governance
+from parvis_hub.consent.consents import Purpose, Status
 from parvis_hub.consent.keyring import Keyring, keys_folder
+from parvis_hub.console.routes import STATIC
 from parvis_hub.governance import Role, What
 from parvis_hub.intake import Intake
 from parvis_hub.store import Desk, Store
@@ -140,3 +143,14 @@ def test_who_need_not_see_a_route_sees_none(hub: Hub, role: Role) -> None:
     assert client.post("/api/session", headers=OURS, json={"name": "b-roux", "password": "correct horse battery"}).status_code == 200
     for path in ("/api/consents", "/api/routes/steward-07", "/api/routes/steward-07/export.gpx", "/api/consents/steward-07/sheet.pdf"):
         assert client.get(path).status_code == 403
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_each_language_has_a_word_for_every_purpose_and_status(language: str) -> None:
+    words = json.loads((STATIC / "i18n" / f"{language}.json").read_text(encoding="utf-8"))
+    wanted = {f"purpose.{each}" for each in Purpose} | {f"consent_status.{each}" for each in Status}
+    assert wanted <= words.keys()
+    # The page offers all purposes.
+    offered = re.search(r"const PURPOSES = (\[.*?\]);", (STATIC / "js" / "consent.js").read_text(encoding="utf-8"))
+    assert offered is not None
+    assert json.loads(offered[1]) == list(Purpose)
