@@ -120,7 +120,8 @@ class RouteKeeper:
     def __init__(self, site: Site, store: Store, broker: Broker, key: SigningKey | None, now_us: Callable[[], int]) -> None:
         self._site, self._store, self._broker, self._key, self._now_us = site, store, broker, key, now_us
         self._state: object = None
-        self._wanted: dict[str, bytes] = {}
+        #: By participant: under which consent, and what the broker is to retain.
+        self._wanted: dict[str, tuple[str, bytes]] = {}
         self._sent: dict[str, bytes] = {}
         self._connections = 0
         self._rested_s = 0.0
@@ -138,6 +139,8 @@ class RouteKeeper:
         register = self._store.consents.all()
         self._keep_lists(register)
         self._tell(register)
+        # Telling takes its time, and somebody may have withdrawn meanwhile.
+        self._clear(self._store.consents.all())
         self._publish()
 
     def _keep_lists(self, register: list[Consent]) -> None:
@@ -156,24 +159,31 @@ class RouteKeeper:
             log.info("a list follows the register", unit=command.unit, tags=len(command.tags), until=format_time(command.expires))
 
     def _tell(self, register: list[Consent]) -> None:
-        standing = {consent.participant for consent in register if consent.status is Status.ACTIVE}
-        # Gone at once, however long ago routes were told.
-        self._wanted |= {consent.participant: b"" for consent in register if consent.participant not in standing}
         state = (sorted((consent.id, consent.status) for consent in register), self._store.consents.state())
         started_s = time.monotonic()
         if state == self._state or started_s < self._rested_s:
             return
         told = self._routes(register)
-        self._wanted |= {name: dump_message(each.route) if each.route else b"" for name, each in told.items()}
+        for participant, each in told.items():
+            self._wanted[participant] = each.consent.id, dump_message(each.route) if each.route else b""
         self._state = state
         self._rested_s = time.monotonic() + REST * (time.monotonic() - started_s)
 
     def _routes(self, register: list[Consent]) -> dict[str, Told]:
+        """The routes; none where walkways cannot be read or a sighting was altered, which must not end the hub."""
         try:
             return routes_now(self._site, self._store.consents, register)
-        except ConfigError as error:
+        except (ConfigError, ValueError) as error:
             log.warning("no route can be told", reason=str(error))
             return {}
+
+    def _clear(self, register: list[Consent]) -> None:
+        """What was told under a consent that is no more is gone at once, whether or not the participant has another."""
+        standing = {consent.participant: consent.id for consent in register if consent.status is Status.ACTIVE}
+        for participant in {consent.participant for consent in register} | self._wanted.keys():
+            consent = standing.get(participant, "")
+            if participant not in self._wanted or self._wanted[participant][0] != consent:
+                self._wanted[participant] = consent, b""
 
     def _publish(self) -> None:
         if not self._broker.connected.is_set():
@@ -181,7 +191,7 @@ class RouteKeeper:
         if self._broker.connections > self._connections:
             # It may have lost what it retained, or hold what it should not.
             self._connections, self._sent = self._broker.connections, {}
-        for participant, payload in self._wanted.items():
+        for participant, (_, payload) in self._wanted.items():
             if self._sent.get(participant) != payload:
                 self._broker.publish(route_topic(self._site.site, participant), payload, retain=True)
                 self._sent[participant] = payload
