@@ -52,7 +52,7 @@ def kept(url: str, retention: Retention, now_us: int) -> list[Kept]:
     kinds: tuple[tuple[Table, float, ColumnElement[bool] | None], ...] = (
         (events, retention.events_h, events.c.event.in_(alive)),
         (incidents, retention.incidents_h, incidents.c.state == "open"),
-        (decisions, retention.incidents_h, decisions.c.incident.in_(open_ones)),
+        (decisions, retention.incidents_h, decisions.c.incident.in_(select(incidents.c.id))),
         (plates, retention.evidence_h, None),
         (flows, retention.events_h, None),
         (sightings, retention.sightings_h, None),

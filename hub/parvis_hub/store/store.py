@@ -372,12 +372,12 @@ class Store:
                 (flows, None),
                 (sightings, None),
                 (plates, None),
-                (decisions, decisions.c.incident.in_(open_ones)),
                 (incidents, incidents.c.state == "open"),
                 (alerts, None),
                 (consents, None),
-                # Which events an incident had is known for as long as it is.
+                # Which events an incident had, and what was decided about it, is known for as long as it is.
                 (members, members.c.incident.in_(select(incidents.c.id))),
+                (decisions, decisions.c.incident.in_(select(incidents.c.id))),
             ):
                 expired = delete(table).where(table.c.expires_us < now_us)
                 done = connection.execute(expired if kept is None else expired.where(~kept))

@@ -171,6 +171,17 @@ def test_what_the_broker_has_confirmed_is_not_published_again(keeping: Keeping) 
     assert keeping.store.unpublished(also_open=True) == []
 
 
+def test_a_decision_is_known_for_as_long_as_its_incident(keeping: Keeping, site: Site) -> None:
+    (name,) = keeping.keep(a_shot())
+    keeping.desk.decide(uuid.UUID(name), Verdict.CONFIRMED, DecisionReason.SEEN_ON_SITE, "operator-2", AT)
+    keeping.now_s += site.law.retention.incidents_h * 3600 - 1
+    # Revised late, so it expires later than the decision would by itself.
+    keeping.close(START_S + 100)
+    keeping.now_s += 2
+    keeping.store.purge()
+    assert (keeping.rows("incidents"), keeping.rows("decisions"), keeping.rows("members")) == (1, 1, 4)
+
+
 def test_every_row_goes_when_its_time_has_come_but_an_open_incident_keeps_its_events(keeping: Keeping, site: Site) -> None:
     (name,) = keeping.keep(a_shot())
     keeping.desk.decide(uuid.UUID(name), Verdict.CONFIRMED, DecisionReason.SEEN_ON_SITE, "operator-2", AT)
