@@ -52,6 +52,8 @@ AGAIN_S, AGAIN_STILL_S = 1.0, 4.0
 EARLIER_S = 0.1
 #: A picture that differs nearly everywhere for this long is a new scene: the camera was turned, or the lights went on.
 NEW_SCENE_SHARE, NEW_SCENE_S = 0.7, 12.0
+#: Unless it has filled little by little, longer than this from half as much on, with so many people recognised at once meanwhile: a crowd.
+AT_ONCE_S, CROWD = 2.0, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,7 @@ class Sight:
         self._sample: npt.NDArray[np.uint8] | None = None
         self._looked_at_s: dict[int, float] = {}
         self._other_since_s: float | None = None
+        self._filled_from_s, self._most_people = -np.inf, 0
         self.wants_flow = False
         self._between: Frame | None = None
         self._last_look: Earlier | None = None
@@ -300,17 +303,28 @@ class Sight:
         background.learn(change, people)
         adopt = self._standing.update(time_s, small, background.picture, change, people)
         background.settle_doubts(change, people, SETTLED_S)
-        if np.count_nonzero(change.changed) < NEW_SCENE_SHARE * change.changed.size:
-            self._other_since_s = None
-        elif self._other_since_s is None:
-            self._other_since_s = time_s
-        elif time_s - self._other_since_s >= NEW_SCENE_S:
+        if self._is_new_scene(time_s, change, sum(track.kind == "person" for track in tracks)):
             adopt = ~people
-            self._other_since_s = None
         if adopt is not None:
             adopt = adopt & ~people
             background.adopt(adopt)
         return adopt
+
+    def _is_new_scene(self, time_s: float, change: Change, people: int) -> bool:
+        """True if nearly all has been different for long, and not because a crowd has come."""
+        share = np.count_nonzero(change.changed) / change.changed.size
+        if share < NEW_SCENE_SHARE / 2:
+            self._filled_from_s, self._most_people = time_s, 0
+        self._most_people = max(self._most_people, people)
+        if share < NEW_SCENE_SHARE:
+            self._other_since_s = None
+        elif self._other_since_s is None:
+            self._other_since_s = time_s
+        elif time_s - self._other_since_s >= NEW_SCENE_S:
+            is_crowd = self._most_people >= CROWD and self._other_since_s - self._filled_from_s > AT_ONCE_S
+            self._other_since_s = self._other_since_s if is_crowd else None
+            return not is_crowd
+        return False
 
 
 def _cells(box_px: npt.NDArray[np.floating], cell_px: int) -> tuple[slice, slice]:

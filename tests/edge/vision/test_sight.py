@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from parvis_edge.perception import Frame
 from parvis_edge.vision.sight import RATE_HZ
 
@@ -81,3 +82,31 @@ def test_a_track_number_is_not_in_what_is_told() -> None:
     arrays = [value for value in values.values() if isinstance(value, np.ndarray)]
     assert max(value.size for value in arrays) <= 4
     assert all(isinstance(entry, float | int) for point in track.path for entry in point)
+
+
+def packed(s: float, at_once: bool) -> list[tuple]:
+    """Sixty people side by side in three rows, who come one after the other or all at once, and shift from foot to foot."""
+    random = np.random.default_rng(5)
+    things = []
+    for index in range(60):
+        row, column = divmod(index, 20)
+        x = 32 * column + 1.5 * np.sin(1.3 * s + index)
+        # The detector knows four of them, and once all are there none.
+        colour = PERSON if index in {3, 8, 12, 17} else tuple(random.integers(0, 255, 3).tolist())
+        if s >= (4.0 if at_once else 4.0 + 0.15 * index):
+            things.append((x, 20 + 110 * row, x + 28, 130 + 110 * row, colour))
+    return things
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_crowd_that_comes_and_stands_for_two_minutes_does_not_become_the_street_and_a_new_scene_does(at_once: bool) -> None:
+    street, detector = Street(), ColourDetector()
+
+    def paint(s: float) -> np.ndarray:
+        detector.blind = s > 14.0
+        return street.picture(packed(s, at_once))
+
+    seconds = 40.0 if at_once else 135.0
+    *_, last = scenes(sight_of(street, detector), paint, seconds, rate_hz=1.0)
+    assert last.change is not None
+    assert (last.change.changed.mean() > 0.7) == (not at_once)
