@@ -12,7 +12,7 @@ from parvis_contract import ImpulseClass, ObjectUnattended, Phase, SoundImpulse,
 from parvis_hub.store import DecisionReason
 from playwright.sync_api import Page, expect
 
-from tests.hub.console.browsing import LEFT, choose, left
+from tests.hub.console.browsing import LEFT, choose, left, row
 from tests.hub.console.hub import Hub, before_camera
 
 TWELVE = [DecisionReason.FALSE_ALARM] * 3 + [DecisionReason.TEST] * 2 + [DecisionReason.SEEN_ON_SITE] * 7
@@ -71,3 +71,36 @@ def test_the_card_shows_both(hub: Hub, open_page: Callable[..., Page], count: in
     choose(page, id_)
     expect(page.locator("#card")).to_contain_text(says)
     expect(page.locator("#card .timeline")).to_contain_text("u020 reports it")
+
+
+def test_the_list_is_narrowed_by_what_unit_time_verdict_and_place_and_says_what_it_hides(hub: Hub, open_page: Callable[..., Page]) -> None:
+    older = left(hub, right_m=-6.0, ago_s=7_200.0)
+    shot = decided(hub, DecisionReason.FALSE_ALARM, 0)
+    bag = left(hub)
+    page = open_page(webgl=True)
+    page.wait_for_selector("body[data-map='on']")
+    page.locator("[data-filter='all']").click()
+    page.locator("#narrow summary").click()
+
+    def ask(name: str, value: str, *found: str) -> None:
+        page.locator(f"[data-narrow='{name}']").select_option(value)
+        expect(page.locator("#incidents button")).to_have_count(len(found))
+        for id_ in found:
+            expect(row(page, id_)).to_be_visible()
+        if value:
+            expect(page.locator("#narrow-hidden")).to_have_text(f"{3 - len(found)} hidden")
+
+    ask("type", "object.unattended", bag, older)
+    ask("hours", "1", bag)
+    ask("unit", "u003")
+    expect(page.locator("#silence")).to_contain_text("Nothing passes the filters.")
+    page.get_by_role("button", name="No filters").click()
+    expect(page.locator("#incidents button")).to_have_count(3)
+    ask("verdict", "dismissed", shot)
+    ask("verdict", "", shot, bag, older)
+    ask("place", "map", shot, bag, older)
+    choose(page, bag)
+    page.locator("#card .on-map").click()
+    # The map has come so close to the one that the sound 90 m away is not on it.
+    expect(row(page, shot)).to_have_count(0)
+    expect(row(page, bag)).to_be_visible()

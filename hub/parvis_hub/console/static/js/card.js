@@ -163,7 +163,8 @@ function certainty(incident, detail) {
   return section(t("card.certainty"),
     h("p", { class: "strong", text: words.title }), h("p", { text: words.meaning }),
     detail === null ? h("p", { class: "quiet", text: t("app.loading") }) : detail.models.length === 0 ? h("p", { class: "quiet", text: t("certainty.no_model") })
-      : detail.models.map((model) => modelWords(model)));
+      : detail.models.map((model) => modelWords(model)),
+    detail?.outcomes.map(outcome));
 }
 
 function modelWords({ name, version, rule, figures }) {
@@ -186,7 +187,6 @@ function reportedBy(incident, detail) {
       return h("li", {}, unit && unitSign(health(unit), 14), h("span", { class: "strong", text: name }), unit && h("span", { class: "quiet", text: healthName(unit) }),
         messages.has(name) && h("span", { class: "quiet", text: tn("card.messages", messages.get(name)) }));
     })),
-    detail?.outcomes.map(outcome),
     detail?.timeline.length > 0 && h("ol", { class: "timeline", "aria-label": t("timeline.title") }, detail.timeline.map(said)));
 }
 

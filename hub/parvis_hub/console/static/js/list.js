@@ -4,8 +4,9 @@ import { $, $$, arrange, fill, h, setText } from "./dom.js";
 import { ago, moment, longDay } from "./format.js";
 import { t } from "./i18n.js";
 import { icon } from "./icons.js";
+import { renderNarrow } from "./narrow.js";
 import { allowed, whySilent } from "./silence.js";
-import { changed, listed, now, reports, state } from "./state.js";
+import { changed, listed, narrowing, now, reports, state } from "./state.js";
 import { brief, place, typeName } from "./words.js";
 
 export const FILTERS = ["undecided", "decided", "all"];
@@ -66,6 +67,7 @@ export function renderList() {
   const buttons = $$("#incidents button");
   if (buttons.length > 0 && !buttons.some((button) => button.tabIndex === 0)) buttons[0].tabIndex = 0;
   renderFilter();
+  renderNarrow();
   renderSilence(shown);
   const note = $("#truncated");
   note.hidden = !state.truncated;
@@ -137,6 +139,7 @@ function renderSilence(shown) {
   box.hidden = shown.length > 0;
   if (box.hidden) return box.replaceChildren();
   if (!state.loaded) return fill(box, h("p", { text: t(state.connection === "lost" ? "silence.offline.text" : "silence.loading") }));
+  if (narrowing()) return fill(box, h("p", { text: t("narrow.none") }));
   if (state.filter === "decided") return fill(box, h("p", { text: t("list.none_decided") }));
   const { site } = state;
   const units = [...state.units.values()];

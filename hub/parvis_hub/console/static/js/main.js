@@ -13,6 +13,7 @@ import { renderLegend } from "./legend.js";
 import { FILTERS, focusRow, renderList, setFilter, startList, step } from "./list.js";
 import { listen } from "./live.js";
 import { canDraw, fitSite, keepInView, renderMap, showPlace, startMap } from "./map.js";
+import { startNarrow } from "./narrow.js";
 import { checkSession, startSession } from "./session.js";
 import { changed, health, now, onChange, state } from "./state.js";
 import { renderUnits, startUnits } from "./units.js";
@@ -264,6 +265,7 @@ async function start() {
   document.body.dataset.map = hasMap ? "on" : "none";
   if (!hasMap) showNoMap(drawn);
   renderLegend();
+  startNarrow();
   view("list", { focus: false });
   render();
   listen(at, { incident: incidentChanged, unit: unitChanged, resync, live, lost, signed_out: checkSession,

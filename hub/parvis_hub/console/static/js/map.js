@@ -5,7 +5,7 @@ import { addPictures, mapStyle, palette } from "./basemap.js";
 import { ellipse } from "./geometry.js";
 import { t } from "./i18n.js";
 import { Markers, onMap } from "./markers.js";
-import { state } from "./state.js";
+import { changed, state } from "./state.js";
 
 let map = null;
 let markers = null;
@@ -75,6 +75,13 @@ export async function startMap(choose) {
     renderMap();
   });
   for (const event of ["zoom", "moveend"]) map.on(event, () => markers.incidents());
+  const shows = () => {
+    const [[west, south], [east, north]] = map.getBounds().toArray();
+    state.extent = { west, south, east, north };
+    if (state.narrow.place !== "") changed();
+  };
+  map.on("moveend", shows);
+  shows();
   $("#zoom-in").addEventListener("click", () => zoom(1));
   $("#zoom-out").addEventListener("click", () => zoom(-1));
   $("#fit").addEventListener("click", () => fitSite());

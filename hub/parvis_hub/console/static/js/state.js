@@ -3,7 +3,13 @@
 const listeners = new Set();
 let waiting = false;
 
+/** What is listed where nobody asked for less. */
+export const ANYTHING = { type: "", unit: "", hours: "", verdict: "", place: "" };
+
 export const state = {
+  narrow: { ...ANYTHING },
+  /** What the map shows, in degrees: { west, south, east, north }, or null where there is no map. */
+  extent: null,
   site: null,
   /** Who is signed in and may do what: { required, name, role, may, csrf } */
   session: null,
@@ -44,10 +50,22 @@ export function changed() {
 
 const undecided = (view) => view.incident.operator.verdict === "unconfirmed";
 
+/** Whether somebody asked for less than everything. */
+export const narrowing = () => Object.values(state.narrow).some((value) => value !== "");
+
+function within({ incident }, { type, unit, hours, verdict, place }) {
+  const { lon, lat } = incident.position;
+  const { west, south, east, north } = state.extent ?? {};
+  return (type === "" || incident.type === type) && (unit === "" || incident.units.includes(unit))
+    && (hours === "" || now() - new Date(incident.last_observed) <= Number(hours) * 3_600_000)
+    && (verdict === "" || incident.operator.verdict === verdict)
+    && (place === "" || state.extent === null || (west <= lon && lon <= east && south <= lat && lat <= north));
+}
+
 /** The incidents under a filter, newest first. */
-export function listed(filter = state.filter) {
+export function listed(filter = state.filter, narrow = state.narrow) {
   return [...state.incidents.values()]
-    .filter((view) => filter === "all" || (filter === "undecided") === undecided(view))
+    .filter((view) => (filter === "all" || (filter === "undecided") === undecided(view)) && within(view, narrow))
     .sort((a, b) => (a.incident.first_observed < b.incident.first_observed ? 1 : a.incident.first_observed > b.incident.first_observed ? -1
       : a.incident.incident < b.incident.incident ? 1 : -1));
 }
