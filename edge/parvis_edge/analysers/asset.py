@@ -15,16 +15,19 @@ from parvis_edge.vision.background import Mask
 from parvis_edge.vision.reference import Compared, Reference
 from parvis_edge.vision.sight import Scene
 
-from .view import NEW_SHARE, Occupied, View
+from .view import NEW_SHARE, View
 
 #: A listed thing is looked at this often: what happens to it lasts.
 EVERY_S = 1.0
 #: What surrounds it is looked at as well, this share of its longer side on each side, within so many working pixels.
-AROUND, LEAST_AROUND, MOST_AROUND = 0.35, 6, 20
+AROUND, LEAST_AROUND, MOST_AROUND = 0.35, 6, 28
 #: People and vehicles hide what is around their boxes too, this share of the box's height.
 HIDES = 0.15
 #: A box over more of the picture than this is no person before an asset, but the scene misread.
 LARGEST_SHARE = 0.35
+#: Nor is a box of which less than this share has moved for so long: who lives moves, a mark that looks like somebody does not. Of what is
+#: hardly recognised, a moment without motion is enough.
+RIGID_SHARE, RIGID_S, RIGID_WEAK_S = 0.02, 6.0, 1.5
 #: Share of the picture that differs from the background from which on the light, the camera or a crowd is what changes.
 MOST_CHANGED = 0.5
 #: Of 255: in less light than this nothing is judged.
@@ -39,8 +42,10 @@ MOMENT_S = 2.0
 OVER_SHARE, OVER_LEAST_S = 1 / 3, 5.0
 #: A change has to fall below this share of what started it to be over.
 OVER_FRACTION = 0.5
-#: An open event is told again this often; a mark may stay for days.
-TOLD_EVERY_S = 60.0
+#: An open event is told again this often, for a mark may stay for days; and at once if so many times as much of it is seen to be changed.
+TOLD_EVERY_S, GROWN = 60.0, 1.25
+#: Of what is changed now, this share has stood long enough before anything is said: what it comes to is known by then.
+SETTLED = 0.8
 
 
 class AssetWatch:
@@ -72,6 +77,7 @@ class AssetWatch:
         self.passed_s = 0.0
         self._since_s = np.inf
         self._as_it_was_s: float | None = None
+        self._told_fraction = 0.0
 
     def look(self, scene: Scene) -> Compared | None:
         """Compares it with its reference; None where it is not its turn, or it cannot be judged."""
@@ -92,14 +98,14 @@ class AssetWatch:
     def _hidden(self, scene: Scene) -> Mask:
         """Where people are before it, vehicles that came, and whatever moves.
 
-        Of what is hardly recognised, only what differs from the empty scene: an asset may itself look a little like a person.
+        A box in which nothing moves is left out: an asset, or a mark on it, may itself look like a person.
         """
         hidden: Mask = np.zeros(self.inside.shape, np.bool_)
-        boxes = [track.box_px for track in scene.tracks if track.kind == "person" or track.changed_share >= NEW_SHARE]
-        weak = [index for index, kind in enumerate(scene.kinds) if kind == "person"]
-        boxes += [scene.detections.boxes_px[index] for index in weak if scene.strong[index] or self._is_new(scene, index)]
-        for box in boxes:
-            if _area_share(box, scene) > LARGEST_SHARE:
+        boxes = [(track.box_px, RIGID_S) for track in scene.tracks if track.kind == "person" or track.changed_share >= NEW_SHARE]
+        people = [index for index, kind in enumerate(scene.kinds) if kind == "person"]
+        boxes += [(scene.detections.boxes_px[index], RIGID_S if scene.strong[index] else RIGID_WEAK_S) for index in people]
+        for box, rigid_s in boxes:
+            if _area_share(box, scene) > LARGEST_SHARE or _is_rigid(box, scene, rigid_s):
                 continue
             x0, y0, x1, y1 = np.asarray(box, np.float64) / scene.cell_px
             margin = HIDES * (y1 - y0)
@@ -110,11 +116,6 @@ class AssetWatch:
             moving = np.ascontiguousarray(scene.change.moving[self._where]).view(np.uint8)
             hidden |= cv2.dilate(moving, np.ones((5, 5), np.uint8)).view(np.bool_)
         return hidden
-
-    @staticmethod
-    def _is_new(scene: Scene, index: int) -> bool:
-        occupied = Occupied.of(scene.detections.boxes_px[index], scene)
-        return occupied is not None and float(occupied.mask.mean()) >= NEW_SHARE
 
     def stand(self, sure: Mask, doubtful: Mask, judged: Mask, *, doubtful_after_s: float) -> Mask:
         """Counts for how long each pixel has been changed, while it could be judged.
@@ -163,6 +164,13 @@ class AssetWatch:
         enough_s = max(OVER_LEAST_S, OVER_SHARE * self.asset.after_s)
         return self._as_it_was_s if time_s - self._as_it_was_s >= enough_s else None
 
+    def has_grown(self, fraction: float) -> bool:
+        """True if much more is changed than when this last was."""
+        grown = fraction > GROWN * self._told_fraction
+        if grown:
+            self._told_fraction = fraction
+        return grown
+
     def area_px2(self, view: View) -> float:
         """Its area in the picture, in pixels of the stream."""
         return np.count_nonzero(self.inside) * view.size_px[0] / view.cells[0] * view.size_px[1] / view.cells[1]
@@ -178,6 +186,15 @@ class AssetWatch:
 def _area_share(box_px: npt.ArrayLike, scene: Scene) -> float:
     x0, y0, x1, y1 = np.asarray(box_px, np.float64)
     return float((x1 - x0) * (y1 - y0)) / (scene.size_px[0] * scene.size_px[1])
+
+
+def _is_rigid(box_px: npt.ArrayLike, scene: Scene, rigid_s: float) -> bool:
+    """True if next to nothing in a box has moved for so long."""
+    if scene.change is None:
+        return False
+    x0, y0, x1, y1 = (max(0, round(float(side) / scene.cell_px)) for side in np.asarray(box_px))
+    calm_s = scene.change.calm_s[y0:y1, x0:x1]
+    return bool(np.count_nonzero(calm_s < rigid_s) < RIGID_SHARE * calm_s.size)
 
 
 def components(mask: Mask, least: int) -> list[Mask]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from .background import Mask, Picture
 
 #: Looks at a pixel, nobody before it, that make its reference; and looks after somebody has gone until it is judged again.
-LEARN_LOOKS, FREE_LOOKS = 8, 3
+LEARN_LOOKS, FREE_LOOKS = 5, 3
 #: Share of each look in the picture that is compared: it lets rain and noise through for a fifth.
 NEWEST = 0.35
 #: How fast the reference follows the light where the structure is the same, as a time constant.

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from tests.edge.scenes.composed import _as_video
+from tests.edge.scenes.weather import as_video
 
 Image = npt.NDArray[np.uint8]
 Film = Iterable[tuple[float, Image]]
@@ -66,7 +66,7 @@ def jpeg(film: Film) -> Iterator[tuple[float, Image]]:
 def h264(film: Film) -> Iterator[tuple[float, Image]]:
     """Compressed as a film, at a street camera's bit rate."""
     # With a constant quality, the rate that the file states changes nothing.
-    yield from _as_video(iter(film), 12.0)
+    yield from as_video(iter(film), 12.0)
 
 
 #: Each by the name that the report gives it.

@@ -29,7 +29,7 @@ def bench(image: Image, x: int = 240, y: int = 170, share: float = 1.0) -> Image
 
 
 def said_of(paint: Callable[[Street, float], Image], seconds: float = 34) -> list[Judgement]:
-    return judged(FurnitureChangedAnalyser, SITE, paint, seconds)
+    return judged(FurnitureChangedAnalyser, SITE, paint, seconds, rate_hz=2.0)
 
 
 @pytest.mark.parametrize(

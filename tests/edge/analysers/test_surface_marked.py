@@ -31,7 +31,7 @@ def plain(street: Street) -> Image:
 
 
 def said_of(paint: Any, seconds: float = 30, site: Any = SITE) -> list[Judgement]:
-    return judged(SurfaceMarkedAnalyser, site, paint, seconds)
+    return judged(SurfaceMarkedAnalyser, site, paint, seconds, rate_hz=2.0)
 
 
 def test_a_mark_is_told_once_and_ends_when_it_is_washed_off() -> None:
@@ -50,6 +50,11 @@ def test_a_mark_is_told_once_and_ends_when_it_is_washed_off() -> None:
     assert box is not None
     assert box[0] < 230
     assert box[2] > 360
+
+
+def test_a_mark_that_is_taken_for_somebody_is_told_since_nothing_of_it_moves() -> None:
+    said = said_of(lambda street, s: marked(plain(street), PERSON) if s >= 12 else plain(street), 36)
+    assert [name for name, _ in phases(said)] == ["start", "end"]
 
 
 def test_its_size_is_told_where_the_plan_gives_the_wall_one() -> None:

@@ -43,6 +43,8 @@ def judged(
     paint: Callable[[Street, float], Image | None],
     seconds: float,
     detector: ColourDetector | None = None,
+    *,
+    rate_hz: float = 5.0,
 ) -> list[Judgement]:
     """All that an analyser says of a street that is painted for each moment."""
     street = Street(SIZE)
@@ -51,7 +53,7 @@ def judged(
     drawn = {**site.zones_of("u1"), **site.lanes_of("u1"), **site.assets_of("u1")}
     analyser = make({name: (entry, view.area(entry)) for name, entry in drawn.items()}, view)
     said: list[Judgement] = []
-    for scene in scenes(sight, lambda s: paint(street, s), seconds):
+    for scene in scenes(sight, lambda s: paint(street, s), seconds, rate_hz):
         said += analyser.judge(scene)
     return said + analyser.finish(BEGAN_S + seconds)
 
