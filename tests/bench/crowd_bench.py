@@ -76,8 +76,8 @@ def starts(watched: Watched) -> list[Judgement]:
 
 
 def density_of(density_p_m2: float, seed: int, bundle: Bundle) -> tuple[float, float, float, float]:
-    """A crowd that stands for five seconds: density by both witnesses, the truth, the detector's alone, and the error stated, all p/m²."""
-    made = crowd.scene(MATERIAL, "standing", seed, density_p_m2=density_p_m2, seconds=6.0)
+    """A crowd that stands, after a few have walked by: density by both, the truth, the detector's alone, and the stated error, all p/m²."""
+    made = crowd.scene(MATERIAL, "standing", seed, density_p_m2=density_p_m2, seconds=12.5, before_s=9.0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "site.yaml"
         path.write_text(yaml.safe_dump(made.plan()))
@@ -89,10 +89,10 @@ def density_of(density_p_m2: float, seed: int, bundle: Bundle) -> tuple[float, f
     both, alone, truth, error = [], [], [], []
     for time_s, image, true in made.play():
         scene: Scene | None = sight.look(Frame(time_s, image))
-        if scene is None or time_s < crowd.BEGAN_S + 2.0 or scene.change is None:
+        if scene is None:
             continue
         analyser.judge(scene)
-        if (0, 0, *crowd.SIZE) in scene.looked_px:
+        if time_s >= crowd.BEGAN_S + 10.6 and (0, 0, *crowd.SIZE) in scene.looked_px:
             count = counted(area, scene)
             people, variance = weighed(*count, analyser._occupancy.crowding(area, scene))
             both.append(people / made.area_m2)

@@ -47,7 +47,7 @@ AGREEING, AGREEING_S = 3, 0.4
 #: Flow is measured this often; and at every look once as much as one person seems to run.
 FLOW_EVERY_S, ALERT = 0.4, 1.0
 #: A detected person is fast if this share of what is seen in the box is; and so many must be, of certainties summed, in these seconds.
-FAST_SHARE, LEAST_RUNNERS, RUNNERS_S = 0.4, 1.0, 1.5
+FAST_SHARE, LEAST_RUNNERS, RUNNERS_S = 0.4, 1.5, 1.5
 #: Half as many as it takes to start keep a surge going; it is over when there have been fewer for this long.
 KEEPS_GOING, OVER_AFTER_S = 0.5, 3.0
 #: Cells of the ground over which those who move are counted, and how much of a person makes one count.
