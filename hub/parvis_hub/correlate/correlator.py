@@ -14,7 +14,7 @@ from .locating import locate, wrong_clocks
 from .neighbourhood import Spacing
 from .outcome import Change
 from .physics import speed_of_sound_m_s
-from .report import Report
+from .report import Report, rank_of
 from .summary import closes_us, incident_id, incident_of
 
 _GroupKey = tuple[str, str]
@@ -62,25 +62,26 @@ class Correlator:
         if message.name not in EVENT_TYPES:
             return
         key = (message.event_id, message.unit, message.name)
+        rank = rank_of(message)
         report = self._reports.get(key)
         if report is None:
             report = self._reports[key] = Report(message)
-            report.take(message, self._plane)
+            report.take(message, rank, self._plane)
             self._grouping(report).put(report)
             return
         grouping = self._grouping(report)
-        if report.begins_earlier(message):
+        if report.begins_earlier(rank):
             # It moves in the order of decisions, and perhaps to another grouping.
             grouping.remove(report)
-            report.take(message, self._plane)
+            report.take(message, rank, self._plane)
             self._grouping(report).put(report)
             return
         before = report.until_us, report.last.time_us, len(report.track)
-        report.take(message, self._plane)
+        report.take(message, rank, self._plane)
         if (report.until_us, report.last.time_us, len(report.track)) == before:
             grouping.refresh(report)
         else:
-            grouping.prolong(report, min(before[1], round(message.time.timestamp() * 1e6)))
+            grouping.prolong(report, min(before[1], rank[0]))
 
     def _grouping(self, report: Report) -> Grouping | Impulses:
         key = (report.type, report.identity)

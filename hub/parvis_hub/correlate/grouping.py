@@ -84,7 +84,7 @@ class Grouping:
     def put(self, report: Report) -> None:
         """Adds a report."""
         self._place(report)
-        self._decide_again([report, *self._influenced(report)])
+        self._decide_again([report])
 
     def prolong(self, report: Report, since_us: int) -> None:
         """Takes note that a report says more of what it was, or ends at another time than was thought.
@@ -95,16 +95,22 @@ class Grouping:
         """
         self.changed[report.cluster] = None
         placed = self._placed[report]
-        again = self._influenced(report, since_us)
-        if self._near.cells_of(report) == placed.cells and report.joinable_us >= placed.joinable_us:
-            # It stays where it stands, and whom it could influence it still can.
-            self._near.prolong(report, placed.cells)
-            self._placed[report] = _Placed(placed.cells, report.joinable_us)
+        cells, joinable_us = placed.cells, report.joinable_us
+        if self._near.cells_of(report) == cells:
+            # It stays where it stands: whom it influences, now or before, has begun by the later of its two ends.
+            self._near.prolong(report, cells)
+            if joinable_us > placed.joinable_us:
+                placed = self._placed[report] = _Placed(cells, joinable_us)
+            again = self._influenced(report, since_us)
+            if joinable_us < placed.joinable_us:
+                self._placed[report] = _Placed(cells, joinable_us)
         else:
-            self._near.remove(report, placed.cells)
+            again = self._influenced(report, since_us)
+            self._near.remove(report, cells)
             self._place(report)
-        again += self._influenced(report, since_us)
-        self._decide_again(again)
+            again += self._influenced(report, since_us)
+        if again:
+            self._decide_again(again)
 
     def settle(self) -> None:
         """Nothing: each report is decided when it comes."""
@@ -141,15 +147,17 @@ class Grouping:
         after = max(report.order, (since_us, ""))
         cells, until_us = placed.cells, placed.joinable_us
         later: list[Report] = []
-        if report.cluster is not None:
+        members: list[Report] = [report]
+        if report.cluster is not None and len(report.cluster.reports) > 1:
             of_cluster: Cluster = report.cluster
-            later += of_cluster.reports[of_cluster.before(after) :]
-            for member in of_cluster.reports:
+            members = of_cluster.reports
+            if members[-1].order >= after:
+                later += members[of_cluster.before(after) :]
+            for member in members:
                 other = self._placed[member]
-                if not other.cells <= cells:
+                if other.cells is not cells and not other.cells <= cells:
                     cells |= other.cells
                 until_us = max(until_us, other.joinable_us)
-        members = [report] if report.cluster is None else report.cluster.reports
         if after[0] <= until_us:
             may = self._score.may
             later += [other for other in self._near.after(after, cells, until_us) if any(may(member, other) for member in members)]

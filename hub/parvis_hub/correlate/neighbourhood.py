@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from heapq import nsmallest
 from math import dist, inf
 
@@ -31,10 +32,10 @@ class Neighbourhood:
         """The squares that a report stands in: where it began, and where it was last."""
         return frozenset((self._cell(report.anchor), self._cell(report.last)))
 
-    def around(self, cells: frozenset[Cell]) -> frozenset[Cell]:
+    def around(self, cells: frozenset[Cell]) -> list[Cell]:
         """These squares and their neighbours, of those that hold anything."""
-        around = {(x + dx, y + dy) for x, y in cells for dx in (-1, 0, 1) for dy in (-1, 0, 1)}
-        return frozenset(around & self._cells.keys()) if len(around) < len(self._cells) else frozenset(self._cells.keys() & around)
+        held = self._cells
+        return [cell for cell in _with_neighbours(cells) if cell in held]
 
     def add(self, report: Report) -> frozenset[Cell]:
         """Puts a report where it stands; returns its squares, for :meth:`remove`."""
@@ -64,6 +65,8 @@ class Neighbourhood:
         began_us = report.order[0]
         for cell in self.around(frozenset((self._cell(report.anchor),))):
             entries = self._cells[cell]
+            if entries[-1].order[0] < began_us - self._longest_us[cell]:
+                continue
             since = bisect_left(entries, began_us - self._longest_us[cell], key=_time_us)
             until = bisect_left(entries, report.order, key=_order)
             for other in entries[since:until]:
@@ -75,9 +78,11 @@ class Neighbourhood:
         """The reports in or beside these squares that come after this order, and began by a time."""
         for cell in self.around(cells):
             entries = self._cells[cell]
-            since = bisect_right(entries, order, key=_order)
-            until = bisect_right(entries, until_us, key=_time_us)
-            yield from entries[since:until]
+            # Mostly none has begun since: what is told was told as it happened.
+            if entries[-1].order > order:
+                since = bisect_right(entries, order, key=_order)
+                until = bisect_right(entries, until_us, key=_time_us)
+                yield from entries[since:until]
 
 
 class Spacing:
@@ -96,6 +101,11 @@ class Spacing:
             others = [dist(here, place) for name, place in self._places_m.items() if name != unit] if here is not None else []
             known = self._known[unit] = nsmallest(3, others)[2] if len(others) > 2 else inf
         return known
+
+
+@lru_cache(maxsize=4096)
+def _with_neighbours(cells: frozenset[Cell]) -> tuple[Cell, ...]:
+    return tuple({(x + dx, y + dy) for x, y in cells for dx in (-1, 0, 1) for dy in (-1, 0, 1)})
 
 
 def _order(report: Report) -> Order:

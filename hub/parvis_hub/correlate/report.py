@@ -13,6 +13,8 @@ from parvis_contract import ClockSource, Envelope, EventData, LocalMap, Phase
 from .physics import PHYSICS, extent_of
 
 Order = tuple[int, str]
+#: How a message stands among those of its event; its time first, microseconds since 1970.
+Rank = tuple[int, bool, int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,26 +83,26 @@ class Report:
         self.unit = message.unit
         self.ended = False
         self.cluster: Any = None
-        self._first: tuple[int, bool, int, str] | None = None
-        self._latest: tuple[int, bool, int, str] | None = None
-        self.worst_rank: tuple[float, tuple[int, bool, int, str]] | None = None
+        self._first: Rank | None = None
+        self._latest: Rank | None = None
+        self.worst_rank: tuple[float, Rank] | None = None
         self.track: list[Place] = []
-        self._ranks: list[tuple[int, bool, int, str]] = []
+        self._ranks: list[Rank] = []
 
-    def begins_earlier(self, message: Envelope[Any]) -> bool:
-        """Whether a message of this event tells of an earlier beginning than all before it."""
-        return self._first is not None and _rank(message) < self._first
+    def begins_earlier(self, rank: Rank) -> bool:
+        """Whether a message of this event, which ranks so, tells of an earlier beginning than all before it."""
+        return self._first is not None and rank < self._first
 
-    def take(self, message: Envelope[Any], plane: LocalMap) -> None:
-        """Adds a message of this event."""
+    def take(self, message: Envelope[Any], rank: Rank, plane: LocalMap) -> None:
+        """Adds a message of this event, which ranks so."""
         physics = PHYSICS[self.type]
         data: EventData[Any] = message.data
-        rank = _rank(message)
         time_us = rank[0]
+        place = _place(time_us, data, plane)
         self.ended = self.ended or data.phase in (Phase.END, Phase.INSTANT)
         if self._first is None or rank < self._first:
             self._first = rank
-            self.anchor = _place(time_us, data, plane)
+            self.anchor = place
             self.extent_m = extent_of(self.type, data.measure)
             self.speed_m_s: float | None = getattr(data.measure, "speed_m_s", None)
             onset_ms = getattr(data.measure, "onset_uncertainty_ms", 0.0)
@@ -111,13 +113,13 @@ class Report:
             self.identity = self.unit if field == "unit" else str(getattr(data.measure, field)) if field else ""
         if self._latest is None or rank > self._latest:
             self._latest = rank
-            self.last = _place(time_us, data, plane)
+            self.last = place
             self.data = data
         if physics.speed_m_s or physics.spreads:
             at = bisect_left(self._ranks, rank)
             if at == len(self._ranks) or self._ranks[at] != rank:
                 self._ranks.insert(at, rank)
-                self.track.insert(at, _place(time_us, data, plane))
+                self.track.insert(at, place)
         value: float | None = getattr(data.measure, physics.worst) if physics.worst else None
         worst_rank = (-math.inf if value is None else float(value), rank)
         if self.worst_rank is None or worst_rank > self.worst_rank:
@@ -126,7 +128,7 @@ class Report:
         self.joinable_us = self.until_us + int(physics.quiet_s * 1e6)
 
 
-def _rank(message: Envelope[Any]) -> tuple[int, bool, int, str]:
+def rank_of(message: Envelope[Any]) -> Rank:
     """Which message of an event comes first. An end stands last, even where another bears the same time."""
     data: EventData[Any] = message.data
     return round(message.time.timestamp() * 1e6), data.phase is Phase.END, data.sequence, str(message.id)
