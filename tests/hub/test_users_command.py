@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
+import httpx
 import pytest
 from click.testing import Result
 from parvis_hub.accounts import Sessions, Tokens
@@ -52,3 +54,26 @@ def test_a_hub_that_others_can_reach_does_not_start_without_users(tmp_path: Path
     options = Options(**{"broker": BrokerAddress("127.0.0.1", 1), "store": default_url(tmp_path), "listen": ("127.0.0.1", 0)} | reachable)  # type: ignore[arg-type]
     with pytest.raises(NobodyMaySignIn, match="parvis-hub users add"):
         Hub(site, options)
+
+
+@pytest.mark.parametrize(("proxies", "last"), [(("127.0.0.1",), 401), ((), 429)])
+def test_where_a_request_is_from_is_believed_of_a_named_proxy_alone(tmp_path: Path, proxies: tuple[str, ...], last: int) -> None:
+    site = write_site(tmp_path / "site.yaml")
+    call(tmp_path, "users", "add", "a-martin", "--role", "operator", given=f"{PASSWORD}\n")
+    options = Options(BrokerAddress("127.0.0.1", 1), default_url(tmp_path / "data"), ("127.0.0.1", 0), proxies=proxies)
+    hub = Hub(site, options)
+    hub._sessions._now_us = lambda: 1_800_000_000_000_000
+    server, [listening] = hub._server, hub._sockets
+    assert server is not None
+    serving = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    serving.start()
+    with httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", headers={"x-parvis-console": "1"}, timeout=60) as client:
+        wrong = {"name": "a-martin", "password": "a wrong password"}
+        statuses = [
+            client.post("/api/session", json=wrong, headers={"x-forwarded-for": address}).status_code
+            for address in (*["198.51.100.1"] * 6, "198.51.100.2")
+        ]
+    assert statuses == [401] * 5 + [429, last]
+    server.should_exit = True
+    serving.join(timeout=20)
+    hub._database.close()

@@ -94,10 +94,11 @@ class Sessions:
             TooManyAttempts: Too many were wrong before; this one was not looked at.
         """
         with self._verifying:
-            now_s = self._now_us() / 1e6
-            if (wait_s := self._attempts.wait_s(address, name, now_s)) > 0.0:
+            if (wait_s := self._attempts.wait_s(address, name, self._now_us() / 1e6)) > 0.0:
                 raise TooManyAttempts(wait_s)
             if not self._right(name, password):
+                # The time that hashing took is no part of the wait.
+                now_s = self._now_us() / 1e6
                 self._attempts.failed(address, name, now_s)
                 self._count_refused(now_s)
                 raise WrongCredentials

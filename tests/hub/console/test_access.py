@@ -239,6 +239,7 @@ def test_who_guesses_is_told_how_long_to_wait(tmp_path: Path) -> None:
     hub = Hub(tmp_path)
     hub.users.add("a-martin", Role.OPERATOR, PASSWORD, "hub")
     client = TestClient(hub.app(), base_url="http://127.0.0.1", headers=OURS)
+    hub.sessions._now_us = lambda: 1_800_000_000_000_000
     statuses = [sign_in(client, "a-martin", "a wrong password") for _ in range(7)]
     assert [answer.status_code for answer in statuses] == [401] * 5 + [429] * 2
     assert statuses[-1].headers["retry-after"] == "1"
