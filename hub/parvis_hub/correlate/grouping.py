@@ -84,6 +84,7 @@ class Grouping:
     def put(self, report: Report) -> None:
         """Adds a report."""
         self._place(report)
+        # Those after it follow: a new report joins or founds a cluster, and whom that concerns is decided again.
         self._decide_again([report])
 
     def prolong(self, report: Report, since_us: int) -> None:
