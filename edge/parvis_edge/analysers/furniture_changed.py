@@ -4,7 +4,8 @@ What is judged is whether the structure that the reference has is still there: w
 leaves them. A shadow's edge adds structure and takes none away. The thing is *moved* if its structure is found whole beside its place,
 *missing* if most of it is nowhere, and *altered* if a part of it is gone. A thing put on it or before it hides structure too: what lies
 within it on all sides, or whose outline is more an edge of the picture than of the reference, is not a change of the furniture (a bag
-on a bench is `object.unattended`, in a zone that is watched), nor is a person, whom the detector excludes first. If what surrounds the
+on a bench is `object.unattended`, in a zone that is watched), nor is a person: whom the detector sees is left out first, and before
+anything is told it is shown the asset closely, upright and turned to both sides, for somebody who sleeps there. If what surrounds the
 asset has changed as much as the asset, it is the camera or the light that has changed. Nothing is judged while most of it is hidden.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from parvis_contract import Asset, FurnitureChange, FurnitureChanged
 
 from parvis_edge.perception import Judgement
@@ -41,6 +43,9 @@ EDGE = 4.0
 AROUND_SHARE = 0.5
 #: Correlation of the whole asset with a place beside its own at which it is there, and least shift, in working pixels.
 FOUND, LEAST_SHIFT = 0.6, 2
+#: Somebody seen closely, from this score on and over this share of the lesser of the two boxes, is on the asset; they are looked for again
+#: this often.
+CLOSE_SCORE, CLOSE_SHARE, CLOSE_EVERY_S = 0.35, 0.3, 10.0
 #: Probability that what passes is a change of the furniture: of composed scenes, half of them without a change, 15 of 18 were.
 CONFIDENCE = 0.8
 
@@ -56,6 +61,7 @@ class FurnitureChangedAnalyser:
     def __init__(self, assets: dict[str, tuple[Asset, Area]], view: View) -> None:
         self._view = view
         self._lasting = Lasting("furniture.changed", None, every_s=TOLD_EVERY_S)
+        self._seen_s: dict[str, float] = {}
         self._watches = {name: AssetWatch(asset, area) for name, (asset, area) in assets.items()}
 
     def judge(self, scene: Scene) -> list[Judgement]:
@@ -88,13 +94,32 @@ class FurnitureChangedAnalyser:
             return []
         change = _change(watch, compared, stood, fraction)
         position = self._view.position(watch.box_px)
-        if change is None:
+        if change is None or (name not in self._lasting and self._is_somebody_there(name, watch, stood, scene)):
             return []
         measure = FurnitureChanged(asset=name, changed_fraction=fraction, change=change)
         if name in self._lasting:
             return self._lasting.update(name, scene.time_s, CONFIDENCE, measure, position, at_once=watch.has_grown(fraction))
         watch.has_grown(fraction)
         return [self._lasting.start(name, min(since_s, scene.time_s), scene.time_s, CONFIDENCE, measure, position, watch.box_px)]
+
+    def _is_somebody_there(self, name: str, watch: AssetWatch, stood: Mask, scene: Scene) -> bool:
+        """Looks closely at what differs: True if somebody is, or was at the last look, a moment ago."""
+        if scene.time_s - self._seen_s.get(name, -np.inf) < CLOSE_EVERY_S:
+            return True
+        box = np.array(watch.box_of(stood, self._view))
+        found, kinds = scene.closely.at(box, float((box[2:] - box[:2]).max()), CLOSE_SCORE)
+        people = [found.boxes_px[index] for index, kind in enumerate(kinds) if kind == "person"]
+        if any(_overlap(np.asarray(each, np.float64), box) >= CLOSE_SHARE for each in people):
+            self._seen_s[name] = scene.time_s
+            return True
+        return False
+
+
+def _overlap(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
+    """What two boxes share, of the lesser of them."""
+    sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
+    areas = [float(np.prod(box[2:] - box[:2])) for box in (one, other)]
+    return float(np.prod(np.maximum(sides, 0.0))) / max(min(areas), 1.0)
 
 
 def _change(watch: AssetWatch, compared: Compared, stood: Mask, fraction: float) -> FurnitureChange | None:

@@ -11,7 +11,7 @@ from parvis_edge.perception import Judgement
 
 from tests.edge.analysers.test_surface_marked import shaded, stander, walker
 from tests.edge.analysers.watching import judged, phases, plan
-from tests.edge.vision.rendered import PERSON, UNKNOWN, Image, Street
+from tests.edge.vision.rendered import PERSON, UNKNOWN, Image, Street, UprightDetector
 
 BENCH = [[240, 170], [400, 170], [400, 250], [240, 250]]
 SITE = plan(assets={"bench": {"kind": "furniture", "polygon_px": BENCH, "after_s": 6.0}})
@@ -69,6 +69,20 @@ def sitter(image: Image, s: float) -> Image:
     if s >= 12:
         cv2.rectangle(out, (285, 110), (335, 250), PERSON, -1)
     return out
+
+
+def sleeper(image: Image, s: float) -> Image:
+    """Somebody lies down on it, and does not move any more: upright, the detector does not know them."""
+    out = bench(image, share=0.5) if s >= 12 else bench(image)
+    if s >= 12:
+        cv2.rectangle(out, (300, 175), (430, 215), PERSON, -1)
+    return out
+
+
+@pytest.mark.parametrize("detector", [None, UprightDetector()], ids=["seen as they lie", "seen only upright"])
+def test_somebody_who_sleeps_on_it_is_no_change_of_it(detector: UprightDetector | None) -> None:
+    said = judged(FurnitureChangedAnalyser, SITE, lambda street, s: sleeper(street.picture(), s), 34, detector, rate_hz=2.0)
+    assert said == []
 
 
 def crate(image: Image, s: float) -> Image:
