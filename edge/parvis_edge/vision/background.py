@@ -31,8 +31,6 @@ LEAST_CHANGE = 12.0
 SWAY_CELLS = 0.5
 #: How often the limits of what counts as a difference are set anew.
 LIMIT_EVERY_S = 2.0
-#: Ratios of brightness within this factor are of one exposure: what noise and compression make of a darker pixel.
-NEAR_GAIN = 1.15
 #: Differences are compared with so many standard deviations of the picture's own noise.
 NOISE_SIGMAS = 5.0
 
@@ -189,11 +187,7 @@ class Background:
         return cv2.morphologyEx(any_channel, cv2.MORPH_OPEN, self._open) > 0
 
     def _brightness(self, small: Picture) -> Gain:
-        """The camera's exposure against the background's: the commonest ratio, over pixels that are neither black nor clipped.
-
-        Not the median: a crowd over half of the picture would shift it. Its ratios are of all sizes, the street's alike: the middle of the
-        closest quarter of all ratios is the street's, and the median of those near it is exact.
-        """
+        """The camera's exposure against the background's: the median ratio, over pixels that are neither black nor clipped."""
         # Colour by colour in a row each: numpy is slow where the last axis is short.
         now = np.ascontiguousarray(small[::8, ::8].reshape(-1, 3).T, np.float32)
         then = np.ascontiguousarray(self._mean[::8, ::8].reshape(-1, 3).T)
@@ -201,8 +195,8 @@ class Background:
         count = np.count_nonzero(usable)
         if count < 0.1 * usable.size:
             return np.ones(3, np.float32)
-        gain = [_commonest(ratios) for ratios in np.sort(now[:, usable] / then[:, usable], axis=1)]
-        return np.clip(np.array(gain, np.float32), 0.25, 4.0)
+        ratios = np.partition(now[:, usable] / then[:, usable], count // 2, axis=1)
+        return np.clip(ratios[:, count // 2], 0.25, 4.0)
 
     def _limit_of(self, mean: npt.NDArray[np.float32]) -> Picture:
         """Per pixel and colour, the difference that counts: noise, and what a sway of the camera explains."""
@@ -213,14 +207,6 @@ class Background:
         slope *= np.float32(SWAY_CELLS / 8.0)
         slope += np.float32(base)
         return np.minimum(slope, 120, out=slope).astype(np.uint8)
-
-
-def _commonest(ratios: npt.NDArray[np.float32]) -> float:
-    """What sorted ratios crowd about."""
-    quarter = len(ratios) // 4
-    first = int(np.argmin(ratios[quarter:] / ratios[: len(ratios) - quarter]))
-    low, high = np.searchsorted(ratios, ratios[first + quarter // 2] * np.array([1 / NEAR_GAIN, NEAR_GAIN], np.float32))
-    return float(ratios[(low + high) // 2])
 
 
 def _part_of(mask: Mask) -> tuple[slice, slice]:
