@@ -7,20 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from parvis_contract import ConfigError, Site, format_time, load_site
+from parvis_contract import Site, format_time
+
+from .command_line import DATA_DIR, DataDir, SitePlan, StoreUrl, fail, load_plan
 
 if TYPE_CHECKING:
     from .store import Command, Database
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-
-SitePlan = Annotated[Path, typer.Option("--site", help="The site plan, a YAML file.", metavar="SITE.yaml")]
-DataDir = Annotated[Path, typer.Option(help="Where the hub's store is, if --store does not say otherwise.")]
-StoreUrl = Annotated[str | None, typer.Option(help="URL of the store, such as sqlite:////var/lib/parvis/hub.sqlite.")]
-_DEFAULT = Path(".parvis/hub")
 
 
 @app.callback()
@@ -43,7 +40,7 @@ def issue(
     unit: Annotated[
         list[str] | None, typer.Option(help="For this unit alone; may be repeated. Without it: every unit with a camera.")
     ] = None,
-    data_dir: DataDir = _DEFAULT,
+    data_dir: DataDir = DATA_DIR,
     store: StoreUrl = None,
 ) -> None:
     r"""Sign a list and hand it to the hub, which sends it.
@@ -66,7 +63,7 @@ def issue(
     from .consent.until import parse_until
     from .store import NotIssued, issue_allowlist
 
-    plan = _load(site)
+    plan = load_plan(site)
     now = datetime.now(UTC)
     units = unit or [name for name, about in plan.units.items() if "camera" in about.senses]
     try:
@@ -75,17 +72,17 @@ def issue(
         with _database(plan, store, data_dir) as database:
             issued = issue_allowlist(database, plan, signing, units=units, tags=numbers, until=parse_until("--until", until, now), now=now)
     except (KeyFileError, NotIssued, ValueError, OSError) as error:
-        _fail(str(error))
+        fail(str(error))
     for command in issued:
         sys.stdout.write(_said(command, now))
 
 
 @app.command()
-def show(*, site: SitePlan, data_dir: DataDir = _DEFAULT, store: StoreUrl = None) -> None:
+def show(*, site: SitePlan, data_dir: DataDir = DATA_DIR, store: StoreUrl = None) -> None:
     """Say for each unit which tags it may read, until when, and whether it has acknowledged that."""
     from .store import CommandStore
 
-    plan = _load(site)
+    plan = load_plan(site)
     with _database(plan, store, data_dir) as database:
         issued = [command for command in CommandStore(database).all() if command.kind == "command.allowlist"]
     for command in issued:
@@ -129,22 +126,10 @@ def _database(plan: Site, store: str | None, data_dir: Path) -> Iterator[Databas
             data_dir.mkdir(parents=True, exist_ok=True)
         database = Database(store or default_url(data_dir.absolute()), plan.site)
     except (StoreError, OSError) as error:
-        _fail(str(error))
+        fail(str(error))
     try:
         yield database
     except SQLAlchemyError as error:
-        _fail(f"the store cannot be used: {getattr(error, 'orig', None) or error}")
+        fail(f"the store cannot be used: {getattr(error, 'orig', None) or error}")
     finally:
         database.close()
-
-
-def _load(path: Path) -> Site:
-    try:
-        return load_site(path)
-    except ConfigError as error:
-        _fail(str(error))
-
-
-def _fail(message: str) -> NoReturn:
-    sys.stderr.write(f"{message}\n")
-    raise typer.Exit(2)

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from .command_line import DATA_DIR, DataDir, StoreUrl, fail
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -17,10 +19,6 @@ if TYPE_CHECKING:
     from .governance import Head
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-
-DataDir = Annotated[Path, typer.Option(help="Where the store is, if --store does not say otherwise.")]
-StoreUrl = Annotated[str | None, typer.Option(help="URL of the store, such as sqlite:////var/lib/parvis/hub.sqlite.")]
-_DEFAULT = Path(".parvis/hub")
 
 
 @app.callback()
@@ -38,7 +36,7 @@ def verify(
     head: Annotated[
         str | None, typer.Option(help="A head that was noted earlier; the log must still hold that entry.", metavar="NUMBER:DIGEST")
     ] = None,
-    data_dir: DataDir = _DEFAULT,
+    data_dir: DataDir = DATA_DIR,
     store: StoreUrl = None,
 ) -> None:
     """Check the whole chain, and name the first entry that is altered, missing, moved or cut off.
@@ -72,7 +70,7 @@ def verify(
 
 
 @app.command()
-def export(*, data_dir: DataDir = _DEFAULT, store: StoreUrl = None) -> None:
+def export(*, data_dir: DataDir = DATA_DIR, store: StoreUrl = None) -> None:
     """Write the log to standard output, one entry a line as JSON, the oldest first.
 
     A line's `digest` is the SHA-256 of that line without `,"digest":"…"`, so that anybody can check a file without this program.
@@ -85,7 +83,7 @@ def export(*, data_dir: DataDir = _DEFAULT, store: StoreUrl = None) -> None:
                 sys.stdout.write(entry.line() + "\n")
         except LogBroken as error:
             sys.stdout.flush()
-            _fail(str(error))
+            fail(str(error))
 
 
 @contextmanager
@@ -99,18 +97,13 @@ def _reading(store: str | None, data_dir: Path) -> Iterator[Connection]:
         with engine.connect() as connection:
             yield connection
     except (StoreError, SQLAlchemyError) as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 def _head(text: str) -> Head:
     from .governance import Head
 
     if not re.fullmatch(r"[0-9]{1,18}:[0-9a-f]{64}", text):
-        _fail(f"--head {text}: expected NUMBER:DIGEST, the digest in 64 hexadecimal digits, as the hub's log has it")
+        fail(f"--head {text}: expected NUMBER:DIGEST, the digest in 64 hexadecimal digits, as the hub's log has it")
     number, _, digest = text.partition(":")
     return Head(number=int(number), digest=digest)
-
-
-def _fail(message: str) -> NoReturn:
-    sys.stderr.write(f"{message}\n")
-    raise typer.Exit(2)

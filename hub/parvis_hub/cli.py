@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from parvis_contract import ConfigError, Refused, Site, dump_message, load_site
+from parvis_contract import ConfigError, Refused, dump_message
 
 from . import allowlist, audit, enrolment, keys, publishing, tokens, upkeep, users
+from .command_line import SitePlan, fail, load_plan
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
@@ -22,8 +23,6 @@ app.add_typer(publishing.app, name="papers")
 app.add_typer(upkeep.app, name="store")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(users.app, name="users")
-
-SitePlan = Annotated[Path, typer.Option("--site", help="The site plan, a YAML file.", metavar="SITE.yaml")]
 
 
 @app.callback()
@@ -80,10 +79,10 @@ def run(
     from .store import StoreError, default_url
 
     log_to_stderr()
-    plan = _load(site)
+    plan = load_plan(site)
     host, port = _address("--broker", broker)
     if tls_ca is None and (tls_cert or tls_key):
-        _fail("--tls-cert and --tls-key need --tls-ca: without it the broker cannot be told from another")
+        fail("--tls-cert and --tls-key need --tls-ca: without it the broker cannot be told from another")
     tls = TlsFiles(tls_ca, tls_cert, tls_key) if tls_ca else None
     try:
         password = password_file.read_text(encoding="utf-8").splitlines()[0] if password_file else None
@@ -101,7 +100,7 @@ def run(
         )
         hub = Hub(plan, options)
     except (OSError, IndexError, NobodyMaySignIn, StoreError, SQLAlchemyError, ConfigError, KeyFileError) as error:
-        _fail(f"{error or 'the password file is empty'}")
+        fail(f"{error or 'the password file is empty'}")
     hub.run()
 
 
@@ -118,13 +117,13 @@ def replay(
     from .consent.router import Router
     from .intake.replay import replay as make_incidents
 
-    plan = _load(site)
+    plan = load_plan(site)
     try:
         router = Router(plan, parse_tags(enrol)) if enrol is not None else None
     except ConfigError as error:
-        _fail(str(error))
+        fail(str(error))
     except ValueError as error:
-        _fail(f"--enrol {error}")
+        fail(f"--enrol {error}")
     replayed = make_incidents(plan, _lines(files), _say_refused, router)
     for incident in replayed.incidents:
         sys.stdout.buffer.write(dump_message(incident) + b"\n")
@@ -142,27 +141,15 @@ def _lines(files: list[Path]) -> Iterator[tuple[str, bytes]]:
                 for number, line in enumerate(stream, 1):
                     yield f"{file}:{number}", line
         except OSError as error:
-            _fail(f"{file} cannot be read: {error.strerror}")
+            fail(f"{file} cannot be read: {error.strerror}")
 
 
 def _say_refused(place: str, refused: Refused) -> None:
     sys.stderr.write(f"{place}: {refused}\n")
 
 
-def _load(path: Path) -> Site:
-    try:
-        return load_site(path)
-    except ConfigError as error:
-        _fail(str(error))
-
-
 def _address(option: str, value: str) -> tuple[str, int]:
     host, _, port = value.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65_535:
-        _fail(f"{option} {value}: expected HOST:PORT, such as 127.0.0.1:1883")
+        fail(f"{option} {value}: expected HOST:PORT, such as 127.0.0.1:1883")
     return host.strip("[]"), int(port)
-
-
-def _fail(message: str) -> NoReturn:
-    sys.stderr.write(f"{message}\n")
-    raise typer.Exit(2)

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 from parvis_contract import ConfigError, Site, format_time, load_site
 
+from .command_line import DATA_DIR, By, SitePlan, StoreUrl, fail
 from .consent.consents import Purpose
 from .consent.until import parse_until
 from .governance import ExportFormat
@@ -22,18 +23,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-SitePlan = Annotated[Path, typer.Option("--site", help="The site plan, a YAML file.", metavar="SITE.yaml")]
 DataDir = Annotated[Path, typer.Option(help="The hub's data folder: the keys are in it, and the store, if --store does not say otherwise.")]
-StoreUrl = Annotated[str | None, typer.Option(help="URL of the store, such as sqlite:////var/lib/parvis/hub.sqlite.")]
 Participant = Annotated[str, typer.Argument(help="Your own reference for them, such as steward-07.", metavar="PARTICIPANT")]
-By = Annotated[str, typer.Option(help="Who does it, as the accountability log will have it.", metavar="NAME")]
 Until = Annotated[str, typer.Option(help="When it ends: a time with its zone, or a span from now; 31 days at most.", metavar="TIME|12h|7d")]
 Proof = Annotated[str, typer.Option(help="Under which number the signed paper is filed.", metavar="NUMBER")]
 KeyFile = Annotated[
     Path | None,
     typer.Option("--key", help="Sign the units' new list at once; not needed where the hub runs with --signing-key.", metavar="KEYFILE"),
 ]
-_DEFAULT = Path(".parvis/hub")
 
 
 @app.callback()
@@ -67,7 +64,7 @@ def enrol(
     since: Annotated[str | None, typer.Option("--from", help="From when on, if not from now.", metavar="TIME")] = None,
     by: By = "hub",
     key: KeyFile = None,
-    data_dir: DataDir = _DEFAULT,
+    data_dir: DataDir = DATA_DIR,
     store: StoreUrl = None,
 ) -> None:
     """Register somebody's consent, and give them a tag. One tag is one participant's at a time.
@@ -85,7 +82,7 @@ def enrol(
 
 
 @app.command("list")
-def list_consents(*, site: SitePlan, data_dir: DataDir = _DEFAULT, store: StoreUrl = None) -> None:
+def list_consents(*, site: SitePlan, data_dir: DataDir = DATA_DIR, store: StoreUrl = None) -> None:
     """Show every consent that is kept, how it stands, and how many sightings there are of it.
 
     `without_key`: withdrawn after the backup was made that this store was restored from, or --data-dir is another folder than the hub's.
@@ -110,7 +107,7 @@ def renew(
     proof: Proof,
     until: Until,
     by: By = "hub",
-    data_dir: DataDir = _DEFAULT,
+    data_dir: DataDir = DATA_DIR,
     store: StoreUrl = None,
 ) -> None:
     """Register that somebody was asked again and agreed."""
@@ -121,7 +118,7 @@ def renew(
 
 @app.command()
 def withdraw(
-    participant: Participant, *, site: SitePlan, by: By = "hub", key: KeyFile = None, data_dir: DataDir = _DEFAULT, store: StoreUrl = None
+    participant: Participant, *, site: SitePlan, by: By = "hub", key: KeyFile = None, data_dir: DataDir = DATA_DIR, store: StoreUrl = None
 ) -> None:
     """End somebody's consent now, delete what there is of them, and print their receipt.
 
@@ -144,7 +141,7 @@ def sheet(
     file: Annotated[Path, typer.Argument(help="The PDF to write.", metavar="FILE.pdf")],
     *,
     site: SitePlan,
-    data_dir: DataDir = _DEFAULT,
+    data_dir: DataDir = DATA_DIR,
     store: StoreUrl = None,
 ) -> None:
     """Write the tag to print, at its true size, and the wearer's notice in English and French.
@@ -157,7 +154,7 @@ def sheet(
     with _store(site, store, data_dir) as (plan, opened):
         consent = opened.consents.of(participant)
         if plan.tags is None:
-            _fail(f"{plan.path}: no `tags`, so it is not known how large they are printed")
+            fail(f"{plan.path}: no `tags`, so it is not known how large they are printed")
         try:
             pdf = tag_sheet(
                 consent,
@@ -167,7 +164,7 @@ def sheet(
                 zone=ZoneInfo(plan.timezone),
             )
         except TooLarge as error:
-            _fail(str(error))
+            fail(str(error))
         file.write_bytes(pdf)
         sys.stdout.write(f"{file}: tag {consent.tag}, {plan.tags.size_m * 1000:g} mm\n")
 
@@ -179,7 +176,7 @@ def export(
     site: SitePlan,
     format: Annotated[ExportFormat, typer.Option(help="In what.")] = ExportFormat.GEOJSON,
     by: By = "hub",
-    data_dir: DataDir = _DEFAULT,
+    data_dir: DataDir = DATA_DIR,
     store: StoreUrl = None,
 ) -> None:
     """Write somebody's route and all sightings of them to standard output, for them; the accountability log has it."""
@@ -225,15 +222,10 @@ def _store(site: Path, store: str | None, data_dir: Path) -> Iterator[tuple[Site
             database.close()
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        _fail(f"--{first['loc'][0] if first['loc'] else 'by'}: {first['msg']}; a name has small letters, digits and hyphens")
+        fail(f"--{first['loc'][0] if first['loc'] else 'by'}: {first['msg']}; a name has small letters, digits and hyphens")
     except SQLAlchemyError as error:
-        _fail(f"the store cannot be used: {getattr(error, 'orig', None) or error}")
+        fail(f"the store cannot be used: {getattr(error, 'orig', None) or error}")
     except UnknownParticipant as error:
-        _fail(str(error.args[0]))
+        fail(str(error.args[0]))
     except (ConfigError, KeyFileError, NotIssued, OSError, StoreError, ValueError) as error:
-        _fail(str(error))
-
-
-def _fail(message: str) -> NoReturn:
-    sys.stderr.write(f"{message}\n")
-    raise typer.Exit(2)
+        fail(str(error))

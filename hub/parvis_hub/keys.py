@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from parvis_contract.signing import KeyFileError, SigningKey
+
+from .command_line import fail
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -36,7 +38,7 @@ def new(file: KeyFile) -> None:
         key = SigningKey.make()
         key.save(file)
     except KeyFileError as error:
-        _fail(str(error))
+        fail(str(error))
     sys.stdout.write(_line(key))
 
 
@@ -46,14 +48,9 @@ def show(file: KeyFile) -> None:
     try:
         key = SigningKey.load(file)
     except KeyFileError as error:
-        _fail(str(error))
+        fail(str(error))
     sys.stdout.write(_line(key))
 
 
 def _line(key: SigningKey) -> str:
     return f"hub_keys: [{key.public_key}]\n"
-
-
-def _fail(message: str) -> NoReturn:
-    sys.stderr.write(f"{message}\n")
-    raise typer.Exit(2)

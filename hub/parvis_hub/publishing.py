@@ -6,11 +6,13 @@ import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from parvis_contract import ConfigError, Site, load_site
+from parvis_contract import ConfigError, Site
+
+from .command_line import DATA_DIR, DataDir, SitePlan, StoreUrl, fail, load_plan
 
 if TYPE_CHECKING:
     from .papers.controller import Language
@@ -41,7 +43,6 @@ class ReportForm(StrEnum):
     HTML = "html"
 
 
-SitePlan = Annotated[Path, typer.Option("--site", help="The site plan, a YAML file.", metavar="SITE.yaml")]
 ControllerFile = Annotated[
     Path | None,
     typer.Option("--controller", help="What only the controller knows; controller.yaml beside the site plan unless said.", metavar="FILE"),
@@ -49,9 +50,6 @@ ControllerFile = Annotated[
 Language_ = Annotated[Lang, typer.Option("--lang", help="Of the paper.")]
 Unit = Annotated[str | None, typer.Option(help="The unit beside which it hangs; without it, the sign is of the whole site.")]
 MonthName = Annotated[str | None, typer.Option(help="By the site's calendar; the last one that is over unless said.", metavar="2026-10")]
-DataDir = Annotated[Path, typer.Option(help="Where the store is, if --store does not say otherwise.")]
-StoreUrl = Annotated[str | None, typer.Option(help="URL of the store, such as sqlite:////var/lib/parvis/hub.sqlite.")]
-_DEFAULT = Path(".parvis/hub")
 
 
 @app.callback()
@@ -104,7 +102,7 @@ def sign(*, site: SitePlan, controller: ControllerFile = None, lang: Language_ =
 
     facts = _facts(site, controller)
     if unit is not None and unit not in facts.site.units:
-        _fail(f"--unit {unit}: the site plan has {', '.join(sorted(facts.site.units))}")
+        fail(f"--unit {unit}: the site plan has {', '.join(sorted(facts.site.units))}")
     for each in ("en", "fr"):
         _say_missing(facts, paper.NEEDED, each)
     sys.stdout.write(paper.as_sign(facts, lang.value, unit=unit))
@@ -135,7 +133,7 @@ def report(
     month: MonthName = None,
     form: Annotated[ReportForm, typer.Option("--format", help="Figures, or a page.")] = ReportForm.HTML,
     lang: Language_ = Lang.EN,
-    data_dir: DataDir = _DEFAULT,
+    data_dir: DataDir = DATA_DIR,
     store: StoreUrl = None,
 ) -> None:
     """Write the open report of a month: alerts, decisions, false alarms with their 95 % interval, hours of units, refusals, deletions.
@@ -147,7 +145,7 @@ def report(
     """
     from .papers import report as paper
 
-    plan = _plan(site)
+    plan = load_plan(site)
     this_month = f"{datetime.now(ZoneInfo(plan.timezone)):%Y-%m}"
     if month is None:
         year, number = int(this_month[:4]), int(this_month[5:])
@@ -169,13 +167,13 @@ def _month(plan: Site, month: str, store: str | None, data_dir: Path) -> Month:
     try:
         bounds_us(month, plan.timezone)
     except ValueError:
-        _fail(f"--month {month}: expected a month, such as 2026-10")
+        fail(f"--month {month}: expected a month, such as 2026-10")
     try:
         engine = open_existing(store or default_url(data_dir.absolute()))
         with engine.connect() as connection:
             return read_month(connection, month, plan.timezone)
     except (StoreError, SQLAlchemyError, LogBroken) as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 def _facts(site: Path, file: Path | None) -> Facts:
@@ -183,26 +181,14 @@ def _facts(site: Path, file: Path | None) -> Facts:
     from .papers.controller import load_controller
     from .papers.facts import gather
 
-    plan = _plan(site)
+    plan = load_plan(site)
     try:
         controller = load_controller(plan.path, file)
     except ConfigError as error:
-        _fail(str(error))
+        fail(str(error))
     return gather(plan, controller, load_cards(zoo_folder()).all, datetime.now(ZoneInfo(plan.timezone)).date())
 
 
 def _say_missing(facts: Facts, needed: tuple[str, ...], lang: Language) -> None:
     for key in facts.controller.missing(needed, lang):
         sys.stderr.write(f"the controller still has to say: {key}\n")
-
-
-def _plan(site: Path) -> Site:
-    try:
-        return load_site(site)
-    except ConfigError as error:
-        _fail(str(error))
-
-
-def _fail(message: str) -> NoReturn:
-    sys.stderr.write(f"{message}\n")
-    raise typer.Exit(2)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .command_line import DATA_DIR, By, DataDir, SitePlan, StoreUrl
 from .governance.roles import May
-from .users import DEFAULT, By, DataDir, SitePlan, StoreUrl, opened
+from .users import opened
 
 if TYPE_CHECKING:
     from .accounts import Tokens
@@ -38,7 +39,7 @@ def add(
     may: Annotated[list[May], typer.Option(help="What it may do: see-incidents, see-units, read-feeds or read-metrics; may be repeated.")],
     site: SitePlan,
     by: By = "hub",
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DATA_DIR,
     store: StoreUrl = None,
 ) -> None:
     """Make a token, and write it to standard output: it is kept nowhere else, and cannot be shown again.
@@ -50,7 +51,7 @@ def add(
 
 
 @app.command("list")
-def show(*, site: SitePlan, data_dir: DataDir = DEFAULT, store: StoreUrl = None) -> None:
+def show(*, site: SitePlan, data_dir: DataDir = DATA_DIR, store: StoreUrl = None) -> None:
     """List the tokens' names with what each may do."""
     with _tokens_of(site, data_dir, store) as tokens:
         for token in tokens.all():
@@ -58,7 +59,7 @@ def show(*, site: SitePlan, data_dir: DataDir = DEFAULT, store: StoreUrl = None)
 
 
 @app.command()
-def remove(*, name: TokenName, site: SitePlan, by: By = "hub", data_dir: DataDir = DEFAULT, store: StoreUrl = None) -> None:
+def remove(*, name: TokenName, site: SitePlan, by: By = "hub", data_dir: DataDir = DATA_DIR, store: StoreUrl = None) -> None:
     """Take a token back: from now on it opens nothing."""
     with _tokens_of(site, data_dir, store) as tokens:
         tokens.remove(name, by)

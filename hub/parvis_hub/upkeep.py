@@ -6,18 +6,15 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from parvis_contract import ConfigError, Site, load_site
+
+from .command_line import DATA_DIR, DataDir, SitePlan, StoreUrl, fail, load_plan
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-SitePlan = Annotated[Path, typer.Option("--site", help="The site plan, a YAML file.", metavar="SITE.yaml")]
-DataDir = Annotated[Path, typer.Option(help="Where the store is, if --store does not say otherwise.")]
-StoreUrl = Annotated[str | None, typer.Option(help="URL of the store: sqlite:////var/lib/parvis/hub.sqlite, postgresql://hub@/parvis.")]
 BackupFile = Annotated[Path, typer.Argument(help="The backup.", metavar="FILE.jsonl.gz")]
-_DEFAULT = Path(".parvis/hub")
 
 
 @app.callback()
@@ -35,7 +32,7 @@ def backup(
     site: SitePlan,
     file: BackupFile,
     by: Annotated[str, typer.Option(help="Who asks for it, as the accountability log will have it.", metavar="NAME")] = "hub",
-    data_dir: DataDir = _DEFAULT,
+    data_dir: DataDir = DATA_DIR,
     store: StoreUrl = None,
 ) -> None:
     """Write what the store holds at this moment to a new file. The hub may go on running.
@@ -50,22 +47,22 @@ def backup(
     from .store import Database, StoreError, default_url, open_existing
     from .store.backup import backup as write
 
-    plan = _plan(site)
+    plan = load_plan(site)
     url = store or default_url(data_dir.absolute())
     try:
         open_existing(url).dispose()
         count = write(Database(url, plan.site), plan.site, time.time_ns() // 1000, by, file)
     except FileExistsError:
-        _fail(f"{file} is there already, and is not overwritten")
+        fail(f"{file} is there already, and is not overwritten")
     except ValidationError:
-        _fail(f"--by {by}: a name has small letters, digits and hyphens")
+        fail(f"--by {by}: a name has small letters, digits and hyphens")
     except (OSError, StoreError, SQLAlchemyError) as error:
-        _fail(str(error))
+        fail(str(error))
     sys.stdout.write(f"{count} rows in {file}, {file.stat().st_size} bytes\n")
 
 
 @app.command()
-def restore(*, site: SitePlan, file: BackupFile, data_dir: DataDir = _DEFAULT, store: StoreUrl = None) -> None:
+def restore(*, site: SitePlan, file: BackupFile, data_dir: DataDir = DATA_DIR, store: StoreUrl = None) -> None:
     """Make a new store of a backup, in either database. A hub that runs on another store is not disturbed.
 
     What expired meanwhile is deleted as soon as a hub runs on the new store.
@@ -76,18 +73,18 @@ def restore(*, site: SitePlan, file: BackupFile, data_dir: DataDir = _DEFAULT, s
     from .store.backup import BackupError
     from .store.backup import restore as read
 
-    plan = _plan(site)
+    plan = load_plan(site)
     try:
         if store is None:
             data_dir.mkdir(parents=True, exist_ok=True)
         count = read(store or default_url(data_dir.absolute()), plan.site, time.time_ns() // 1000, file)
     except (BackupError, OSError, StoreError) as error:
-        _fail(str(error))
+        fail(str(error))
     sys.stdout.write(f"{count} rows restored; run the hub with this store now\n")
 
 
 @app.command()
-def retention(*, site: SitePlan, data_dir: DataDir = _DEFAULT, store: StoreUrl = None) -> None:
+def retention(*, site: SitePlan, data_dir: DataDir = DATA_DIR, store: StoreUrl = None) -> None:
     """Show for each kind of row how long it is kept, how many there are, and that none is overdue; and what was deleted last.
 
     The hub deletes what has expired once a minute, and writes to the accountability log how many rows of each kind it were. Ends with 1 if
@@ -100,12 +97,12 @@ def retention(*, site: SitePlan, data_dir: DataDir = _DEFAULT, store: StoreUrl =
     from .store import StoreError, default_url
     from .store.proof import kept
 
-    plan = _plan(site)
+    plan = load_plan(site)
     now_us = time.time_ns() // 1000
     try:
         rows = kept(store or default_url(data_dir.absolute()), plan.law.retention, now_us)
     except (StoreError, SQLAlchemyError) as error:
-        _fail(str(error))
+        fail(str(error))
     table = Table("kept", "for", "rows", "oldest expires", "overdue", "deleted last", "of them", header_style="bold")
     for row in rows:
         table.add_row(
@@ -125,15 +122,3 @@ def retention(*, site: SitePlan, data_dir: DataDir = _DEFAULT, store: StoreUrl =
 
 def _time(at_us: int | None) -> str:
     return "" if at_us is None else datetime.fromtimestamp(at_us // 1_000_000, UTC).strftime("%Y-%m-%d %H:%MZ")
-
-
-def _plan(path: Path) -> Site:
-    try:
-        return load_site(path)
-    except ConfigError as error:
-        _fail(str(error))
-
-
-def _fail(message: str) -> NoReturn:
-    sys.stderr.write(f"{message}\n")
-    raise typer.Exit(2)

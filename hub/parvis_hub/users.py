@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from parvis_contract import ConfigError, load_site
 
+from .command_line import DATA_DIR, By, DataDir, SitePlan, StoreUrl, fail
 from .governance.roles import ROLES, Role
 
 if TYPE_CHECKING:
@@ -20,12 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-SitePlan = Annotated[Path, typer.Option("--site", help="The site plan, a YAML file.", metavar="SITE.yaml")]
-DataDir = Annotated[Path, typer.Option(help="Where the store is, if --store does not say otherwise.")]
-StoreUrl = Annotated[str | None, typer.Option(help="URL of the store, such as sqlite:////var/lib/parvis/hub.sqlite.")]
-By = Annotated[str, typer.Option(help="Who does it, as the accountability log will have it.", metavar="NAME")]
 UserName = Annotated[str, typer.Argument(help="Small letters, digits and hyphens; it stands beside decisions.", metavar="NAME")]
-DEFAULT = Path(".parvis/hub")
 
 
 @app.callback()
@@ -44,7 +40,7 @@ def add(
     role: Annotated[Role, typer.Option(help="What the user may do; `parvis-hub users roles` shows the table.")],
     site: SitePlan,
     by: By = "hub",
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DATA_DIR,
     store: StoreUrl = None,
 ) -> None:
     """Add a user.
@@ -58,7 +54,7 @@ def add(
 
 
 @app.command("list")
-def show(*, site: SitePlan, data_dir: DataDir = DEFAULT, store: StoreUrl = None) -> None:
+def show(*, site: SitePlan, data_dir: DataDir = DATA_DIR, store: StoreUrl = None) -> None:
     """List the users with their roles."""
     with _users_of(site, data_dir, store) as users:
         for user in users.all():
@@ -72,7 +68,7 @@ def role(
     role: Annotated[Role, typer.Option(help="What the user may do from now on.")],
     site: SitePlan,
     by: By = "hub",
-    data_dir: DataDir = DEFAULT,
+    data_dir: DataDir = DATA_DIR,
     store: StoreUrl = None,
 ) -> None:
     """Give a user another role."""
@@ -81,14 +77,14 @@ def role(
 
 
 @app.command()
-def password(*, name: UserName, site: SitePlan, by: By = "hub", data_dir: DataDir = DEFAULT, store: StoreUrl = None) -> None:
+def password(*, name: UserName, site: SitePlan, by: By = "hub", data_dir: DataDir = DATA_DIR, store: StoreUrl = None) -> None:
     """Give a user another password, and sign them out wherever they are signed in."""
     with _users_of(site, data_dir, store) as users:
         users.set_password(name, _password(), by)
 
 
 @app.command()
-def remove(*, name: UserName, site: SitePlan, by: By = "hub", data_dir: DataDir = DEFAULT, store: StoreUrl = None) -> None:
+def remove(*, name: UserName, site: SitePlan, by: By = "hub", data_dir: DataDir = DATA_DIR, store: StoreUrl = None) -> None:
     """Remove a user, and sign them out. What they decided stays under their name.
 
     Without any user, a console that can be reached from this machine alone is open again.
@@ -137,11 +133,6 @@ def opened(site: Path, data_dir: Path, store: str | None) -> Iterator[Database]:
         finally:
             database.close()
     except ValidationError:
-        _fail("--by: a name has small letters, digits and hyphens")
+        fail("--by: a name has small letters, digits and hyphens")
     except (BadAccount, ConfigError, OSError, StoreError, SQLAlchemyError) as error:
-        _fail(str(error))
-
-
-def _fail(message: str) -> NoReturn:
-    sys.stderr.write(f"{message}\n")
-    raise typer.Exit(2)
+        fail(str(error))
