@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from parvis_contract import Asset, FurnitureChange, FurnitureChanged
 
 from parvis_edge.perception import Judgement
 from parvis_edge.vision.area import Area
 from parvis_edge.vision.background import Mask
+from parvis_edge.vision.boxes import areas_px2, intersections_px2
 from parvis_edge.vision.reference import Compared, Floats
 from parvis_edge.vision.sight import Scene
 
@@ -108,18 +108,12 @@ class FurnitureChangedAnalyser:
             return True
         box = np.array(watch.box_of(stood, self._view))
         found, kinds = scene.closely.at(box, float((box[2:] - box[:2]).max()), CLOSE_SCORE)
-        people = [found.boxes_px[index] for index, kind in enumerate(kinds) if kind == "person"]
-        if any(_overlap(np.asarray(each, np.float64), box) >= CLOSE_SHARE for each in people):
+        people = np.asarray(found.boxes_px, np.float64)[np.array(kinds, np.str_) == "person"]
+        lesser_px2 = np.minimum(areas_px2(people), areas_px2(box[None])[0])
+        if (intersections_px2(people, box[None])[:, 0] >= CLOSE_SHARE * np.maximum(lesser_px2, 1.0)).any():
             self._seen_s[name] = scene.time_s
             return True
         return False
-
-
-def _overlap(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
-    """What two boxes share, of the lesser of them."""
-    sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
-    areas = [float(np.prod(box[2:] - box[:2])) for box in (one, other)]
-    return float(np.prod(np.maximum(sides, 0.0))) / max(min(areas), 1.0)
 
 
 def _change(watch: AssetWatch, compared: Compared, stood: Mask, fraction: float) -> FurnitureChange | None:

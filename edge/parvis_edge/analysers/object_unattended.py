@@ -22,7 +22,7 @@ from parvis_contract import ObjectUnattended, WatchedZone
 from parvis_edge.perception import Judgement
 from parvis_edge.vision.area import Area
 from parvis_edge.vision.background import Mask
-from parvis_edge.vision.boxes import ious
+from parvis_edge.vision.boxes import areas_px2, intersections_px2, ious
 from parvis_edge.vision.sight import Scene
 from parvis_edge.vision.standing import SETTLED_S, Standing
 from parvis_edge.vision.tracker import Track
@@ -362,9 +362,8 @@ def _is_phantom(track: Track, thing: _Thing, scene: Scene) -> bool:
 
 def _covered(box_px: npt.NDArray[np.floating], thing_px: npt.NDArray[np.floating]) -> float:
     """Share of the thing's box that lies in another."""
-    low, high = np.maximum(box_px[:2], thing_px[:2]), np.minimum(box_px[2:], thing_px[2:])
-    shared = float(np.maximum(high - low, 0).prod())
-    return shared / max(float((thing_px[2:] - thing_px[:2]).prod()), 1.0)
+    shared_px2 = intersections_px2(box_px[None], thing_px[None])[0, 0]
+    return float(shared_px2) / max(float(areas_px2(thing_px[None])[0]), 1.0)
 
 
 def _rest_share(box_px: npt.NDArray[np.floating], thing: _Thing, scene: Scene) -> float:
