@@ -50,6 +50,13 @@ def run(
             help="Address of a proxy with TLS before the console; may be repeated. Its X-Forwarded-For is believed.", metavar="IP"
         ),
     ] = None,
+    openid: Annotated[
+        Path | None,
+        typer.Option(
+            help="Let people sign in at a provider of OpenID Connect too; the file says which, and what its roles are here.",
+            metavar="FILE.yaml",
+        ),
+    ] = None,
     console: Annotated[bool, typer.Option(help="Serve the console.")] = True,
     data_dir: Annotated[Path, typer.Option(help="Where the store is, if --store does not say otherwise.")] = Path(".parvis/hub"),
     store: Annotated[str | None, typer.Option(help="URL of the store, such as sqlite:////var/lib/parvis/hub.sqlite.")] = None,
@@ -97,6 +104,7 @@ def run(
             home_assistant=home_assistant,
             keys=keys_folder(data_dir),
             signing_key=SigningKey.load(signing_key) if signing_key else None,
+            openid=openid,
         )
         hub = Hub(plan, options)
     except (OSError, IndexError, NobodyMaySignIn, StoreError, SQLAlchemyError, ConfigError, KeyFileError) as error:

@@ -59,6 +59,7 @@ class Options:
         home_assistant: Under which topic Home Assistant hears of the units; None if it is not to.
         keys: Folder of the participants' keys.
         signing_key: With which the lists of tags are signed that follow the register; None if they are issued by hand.
+        openid: File that says at which provider of OpenID Connect people sign in besides; None for none.
         zoo: Folder of the models' cards, which the console shows; None for the one beside the installed packages.
     """
 
@@ -70,6 +71,7 @@ class Options:
     home_assistant: str | None = None
     keys: Path | None = None
     signing_key: SigningKey | None = None
+    openid: Path | None = None
     zoo: Path | None = None
 
 
@@ -212,22 +214,24 @@ class Hub:
         if self._options.listen is None:
             return None, []
         # A hub without console, and a replay, need no web server.
+        from .accounts.openid import Provider, SigningIn, load_openid
         from .console import Access, create_app, load_cards, zoo_folder
 
         host, names, proxies = self._options.listen[0], self._options.names, self._options.proxies
         users = Users(self._database, self._now_us)
         elsewhere = host not in _LOOPBACK or bool(names) or bool(proxies)
-        if elsewhere and not users.any():
+        openid = SigningIn(Provider(*load_openid(self._options.openid)), self._sessions, time.time) if self._options.openid else None
+        if elsewhere and openid is None and not users.any():
             raise NobodyMaySignIn(
                 "the console would be open to other machines, and nobody could sign in: add a user with `parvis-hub users add`, "
-                "or leave out --listen, --console-name and --console-proxy"
+                "name a provider with --openid, or leave out --listen, --console-name and --console-proxy"
             )
         if host not in _LOOPBACK and not proxies:
             log.warning("passwords would travel in clear: put a proxy with TLS before the console, and name it with --console-proxy")
         app = create_app(
             self._desk,
             self._site,
-            access=Access(users, self._sessions, Tokens(self._database, self._now_us), always=elsewhere),
+            access=Access(users, self._sessions, Tokens(self._database, self._now_us), always=elsewhere, openid=openid),
             secure=bool(proxies),
             cards=load_cards(self._options.zoo or zoo_folder()),
             hosts=(*_LOOPBACK, *names),

@@ -58,7 +58,7 @@ def show(*, site: SitePlan, data_dir: DataDir = DATA_DIR, store: StoreUrl = None
     """List the users with their roles."""
     with _users_of(site, data_dir, store) as users:
         for user in users.all():
-            sys.stdout.write(f"{user.name} {user.role}\n")
+            sys.stdout.write(f"{user.name} {user.role}{' at the provider' if user.elsewhere else ''}\n")
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from .limits import Attempts
 from .sessions import IDLE_S, LONGEST_S, Session, Sessions, TooManyAttempts, WrongCredentials
 from .tokens import Token, Tokens
-from .users import MIN_PASSWORD, BadAccount, User, Users
+from .users import MIN_PASSWORD, BadAccount, NameTaken, User, Users
 
 __all__ = [
     "IDLE_S",
@@ -11,6 +11,7 @@ __all__ = [
     "MIN_PASSWORD",
     "Attempts",
     "BadAccount",
+    "NameTaken",
     "Session",
     "Sessions",
     "Token",

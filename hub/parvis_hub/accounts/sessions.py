@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from parvis_contract import HUB
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from parvis_hub import governance
@@ -22,7 +22,7 @@ from parvis_hub.store import Database
 from parvis_hub.store.schema import sessions, users
 
 from .limits import Attempts
-from .users import HASHER
+from .users import HASHER, admit
 
 #: A session ends this long after its page was last there. An open page counts: a wall must not go dark while nothing happens.
 IDLE_S = 3_600.0
@@ -57,11 +57,13 @@ class Session:
     Attributes:
         name, role: Of the user, as they are now.
         csrf: What the session's own page sends with each change. It follows from what the browser holds, and that does not follow from it.
+        elsewhere: They signed in at the provider.
     """
 
     name: str
     role: Role
     csrf: str
+    elsewhere: bool = False
 
 
 class Sessions:
@@ -103,11 +105,33 @@ class Sessions:
                 self._count_refused(now_s)
                 raise WrongCredentials
             self._attempts.succeeded(address, name)
-        held = secrets.token_urlsafe(32)
-        now_us = self._now_us()
         with self._database.write() as connection:
-            connection.execute(insert(sessions).values(digest=digest(held), user=name, begun_us=now_us, seen_us=now_us))
-            governance.append(connection, now_us, name, SignedIn())
+            return self._begin(connection, name, LONGEST_S)
+
+    def sign_in_as(self, name: str, role: Role, subject: str, longest_h: float) -> str:
+        """Begins a session for somebody that the provider vouches for, and records it.
+
+        Args:
+            name: A Name of the contract.
+            role: What they are now.
+            subject: Who they are at the provider, as a digest.
+            longest_h: When the session ends, whatever happens, hours.
+
+        Returns:
+            What the browser holds from now on: 256 random bits.
+
+        Raises:
+            NameTaken: The name is another's.
+        """
+        with self._database.write() as connection:
+            admit(connection, self._now_us(), name, role, subject)
+            return self._begin(connection, name, min(longest_h * 3_600.0, LONGEST_S))
+
+    def _begin(self, connection: Connection, name: str, longest_s: float) -> str:
+        held, now_us = secrets.token_urlsafe(32), self._now_us()
+        values = {"digest": digest(held), "user": name, "seen_us": now_us, "until_us": now_us + round(longest_s * 1e6)}
+        connection.execute(insert(sessions).values(values))
+        governance.append(connection, now_us, name, SignedIn())
         return held
 
     def _right(self, name: str, password: str) -> bool:
@@ -117,10 +141,11 @@ class Sessions:
         with self._database.read() as connection:
             known = connection.execute(select(users.c.password).where(users.c.name == name)).scalar_one_or_none()
         try:
+            # Who signs in at the provider has none.
             self._hasher.verify(known or self._nobody, password)
         except VerificationError:
             return False
-        return known is not None
+        return bool(known)
 
     def _count_refused(self, now_s: float) -> None:
         self._refused += 1
@@ -133,7 +158,7 @@ class Sessions:
     def session(self, held: str) -> Session | None:
         """Whose session this is; None if it has ended, or never was."""
         now_us = self._now_us()
-        query = select(users.c.name, users.c.role, sessions.c.seen_us).join(users, users.c.name == sessions.c.user)
+        query = select(users.c.name, users.c.role, users.c.subject, sessions.c.seen_us).join(users, users.c.name == sessions.c.user)
         with self._database.read() as connection:
             row = connection.execute(query.where(sessions.c.digest == digest(held), ~_over(now_us))).one_or_none()
         if row is None:
@@ -142,7 +167,7 @@ class Sessions:
             # A store that cannot be written for a while is no reason to send everybody out.
             with contextlib.suppress(SQLAlchemyError), self._database.write() as connection:
                 connection.execute(update(sessions).where(sessions.c.digest == digest(held)).values(seen_us=now_us))
-        return Session(row.name, Role(row.role), hmac.digest(held.encode(), b"csrf", "sha256").hex())
+        return Session(row.name, Role(row.role), hmac.digest(held.encode(), b"csrf", "sha256").hex(), row.subject is not None)
 
     def sign_out(self, held: str) -> None:
         """Ends a session."""
@@ -166,4 +191,4 @@ def digest(held: str) -> str:
 
 
 def _over(now_us: int) -> ColumnElement[bool]:
-    return (sessions.c.seen_us < now_us - round(IDLE_S * 1e6)) | (sessions.c.begun_us < now_us - round(LONGEST_S * 1e6))
+    return (sessions.c.seen_us < now_us - round(IDLE_S * 1e6)) | (sessions.c.until_us < now_us)

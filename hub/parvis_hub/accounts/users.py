@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher
-from parvis_contract import Name
+from parvis_contract import HUB, Name
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -29,12 +29,22 @@ class BadAccount(ValueError):
     """A user or token cannot be made or changed so; the message says why."""
 
 
+class NameTaken(ValueError):
+    """Somebody else has this name already; the message says who must do what."""
+
+
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user, without what would let anybody be them."""
+    """A user, without what would let anybody be them.
+
+    Attributes:
+        name, role: As they are now.
+        elsewhere: They sign in at the provider, which says what they are; there is no password.
+    """
 
     name: str
     role: Role
+    elsewhere: bool = False
 
 
 class Users:
@@ -53,8 +63,8 @@ class Users:
     def all(self) -> list[User]:
         """By name."""
         with self._database.read() as connection:
-            rows = connection.execute(select(users.c.name, users.c.role).order_by(users.c.name)).all()
-        return [User(row.name, Role(row.role)) for row in rows]
+            rows = connection.execute(select(users).order_by(users.c.name)).all()
+        return [User(row.name, Role(row.role), row.subject is not None) for row in rows]
 
     def add(self, name: str, role: Role, password: str, by: str) -> None:
         """Adds one.
@@ -80,9 +90,10 @@ class Users:
         """Gives a user another role.
 
         Raises:
-            BadAccount: There is no such user.
+            BadAccount: There is no such user, or the provider says what they are.
         """
         with self._database.write() as connection:
+            _check_here(connection, name)
             _there(connection.execute(update(users).where(users.c.name == name).values(role=role.value)).rowcount, name)
             self._record(connection, UserChanged(user=name, change=UserChange.ROLE, role=role), by)
 
@@ -90,10 +101,11 @@ class Users:
         """Gives a user another password; wherever they are signed in, they are no more.
 
         Raises:
-            BadAccount: There is no such user, or the password is too short or too long.
+            BadAccount: There is no such user, they have none, or the password is too short or too long.
         """
         hashed = self._hashed(password)
         with self._database.write() as connection:
+            _check_here(connection, name)
             _there(connection.execute(update(users).where(users.c.name == name).values(password=hashed)).rowcount, name)
             connection.execute(delete(sessions).where(sessions.c.user == name))
             self._record(connection, UserChanged(user=name, change=UserChange.PASSWORD), by)
@@ -120,6 +132,37 @@ class Users:
         governance.append(connection, self._now_us(), by, about)
 
 
+def admit(connection: Connection, now_us: int, name: str, role: Role, subject: str) -> None:
+    """Notes who somebody is that the provider vouches for, and what they are now; a change is in the accountability log.
+
+    Args:
+        connection: To write.
+        now_us: Microseconds since 1970.
+        name: A Name of the contract.
+        role: What they are now.
+        subject: Who they are at the provider, as a digest.
+
+    Raises:
+        NameTaken: The name is another's.
+    """
+    rows = connection.execute(select(users).where((users.c.name == name) | (users.c.subject == subject))).all()
+    if any(row.subject != subject for row in rows):
+        raise NameTaken("another user has this name: remove them with parvis-hub users remove, or take the name from another claim")
+    known = rows[0] if rows else None
+    if known is not None and known.name != name:
+        # Decisions stay under the name under which they were made.
+        connection.execute(delete(users).where(users.c.name == known.name))
+        connection.execute(delete(sessions).where(sessions.c.user == known.name))
+        governance.append(connection, now_us, HUB, UserChanged(user=known.name, change=UserChange.REMOVED))
+        known = None
+    if known is None:
+        connection.execute(insert(users).values(name=name, role=role.value, password="", subject=subject))
+        governance.append(connection, now_us, HUB, UserChanged(user=name, change=UserChange.ADDED, role=role))
+    elif known.role != role.value:
+        connection.execute(update(users).where(users.c.name == name).values(role=role.value))
+        governance.append(connection, now_us, HUB, UserChanged(user=name, change=UserChange.ROLE, role=role))
+
+
 def checked_name(name: str) -> None:
     """Raises BadAccount where a name is not one that may stand in the log for a person or a machine."""
     try:
@@ -128,6 +171,11 @@ def checked_name(name: str) -> None:
         raise BadAccount(f"{name!r} is no name: up to 32 small letters, digits and hyphens, such as a-martin") from None
     if name in PROGRAMS:
         raise BadAccount(f"{name} stands for a program in the log")
+
+
+def _check_here(connection: Connection, name: str) -> None:
+    if connection.execute(select(users.c.subject).where(users.c.name == name)).scalar_one_or_none() is not None:
+        raise BadAccount(f"{name} signs in at the provider, which says what they are: change it there")
 
 
 def _there(count: int, name: str) -> None:

@@ -14,6 +14,7 @@ from sse_starlette import ServerSentEvent
 from starlette.responses import Response
 
 from parvis_hub.accounts import Sessions, Tokens, Users
+from parvis_hub.accounts.openid import SigningIn
 from parvis_hub.governance import ROLES, May, Role
 
 from .answers import refusal
@@ -34,12 +35,14 @@ class Who:
         role: The user's.
         may: What they may do.
         csrf: What their page sends with each change.
+        elsewhere: They signed in at the provider.
     """
 
     name: str | None
     role: Role | None
     may: frozenset[May]
     csrf: str | None = None
+    elsewhere: bool = False
 
 
 #: Where nobody need sign in, everybody may do everything, under the name that they give.
@@ -70,9 +73,10 @@ class Access:
 
     Attributes:
         sessions: Where people sign in.
+        openid: Where they sign in by OpenID Connect; None if they do not.
     """
 
-    def __init__(self, users: Users, sessions: Sessions, tokens: Tokens, *, always: bool) -> None:
+    def __init__(self, users: Users, sessions: Sessions, tokens: Tokens, *, always: bool, openid: SigningIn | None = None) -> None:
         """Stands before the console.
 
         Args:
@@ -80,8 +84,10 @@ class Access:
             sessions: Of the same.
             tokens: Of the same.
             always: Sign-in is asked for even where there is no user: the hub can be reached from elsewhere.
+            openid: Where people sign in besides; sign-in then is asked for in any case.
         """
-        self._users, self.sessions, self._tokens, self._always = users, sessions, tokens, always
+        self._users, self.sessions, self._tokens, self.openid = users, sessions, tokens, openid
+        self._always = always or openid is not None
 
     def required(self) -> bool:
         """True if whoever asks must be known."""
@@ -94,7 +100,7 @@ class Access:
             token = self._tokens.token(held.strip())
             return Who(token.name, None, token.may) if token else None
         if (cookie := request.cookies.get(COOKIE)) and (session := self.sessions.session(cookie)):
-            return Who(session.name, session.role, ROLES[session.role], session.csrf)
+            return Who(session.name, session.role, ROLES[session.role], session.csrf, session.elsewhere)
         return None if self.required() else ANYBODY
 
     def admit(self, request: Request, what: May | None) -> Who:

@@ -25,7 +25,7 @@ from .outlets import outlets
 from .participants import printing, registering, routing
 from .public import public
 from .routes import STATIC, accounting, deciding, health, page, reading
-from .signing import signing
+from .signing import elsewhere, signing
 
 #: Python's own table of types differs between systems, and a browser refuses a module under another type.
 _TYPES = {
@@ -97,6 +97,7 @@ def create_app(
     app.mount("/static", _Files(directory=STATIC), name="static")
     app.include_router(page())
     app.include_router(signing(secure=secure))
+    app.include_router(elsewhere(secure=secure))
     app.include_router(health(desk))
     app.include_router(reading(desk, site, ground=ground, cards=cards or Cards(), live=live, now=now))
     app.include_router(accounting(desk))

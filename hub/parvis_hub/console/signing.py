@@ -7,16 +7,22 @@ from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 from parvis_contract import Closed
 from pydantic import Field, ValidationError
 
 from parvis_hub.accounts import TooManyAttempts, WrongCredentials
+from parvis_hub.accounts.openid import NotAccepted
+from parvis_hub.accounts.openid.signing_in import LONGEST_S
 
 from .access import COOKIE, Who, access_of, may
 from .answers import answer, body_of, refusal
 from .guard import foreign
 from .views import View
 
+#: What the browser holds while somebody is at the provider. They come back from another site: it cannot be as strict as a session's.
+PENDING = "parvis-openid"
+_PENDING_PATH = "/api/session/openid"
 #: A name and a password, each letter of it as JSON may write it.
 MAX_BYTES = 4_096
 
@@ -40,7 +46,8 @@ def signing(*, secure: bool) -> APIRouter:
     def read_session(request: Request) -> Response:
         """Who is signed in, and what they may do; whether anybody need be."""
         access = access_of(request)
-        return answer(_view(access.who(request), required=access.required()))
+        title = access.openid.provider.settings.title if access.openid else None
+        return answer(_view(access.who(request), required=access.required()) | {"openid": title})
 
     @router.post("")
     async def sign_in(request: Request) -> Response:
@@ -71,14 +78,67 @@ def signing(*, secure: bool) -> APIRouter:
 
     @router.delete("")
     def sign_out(request: Request, who: Annotated[Who, may(None)]) -> Response:
-        """Ends the session."""
+        """Ends the session; `leave` is where the browser ends that with the provider."""
+        access = access_of(request)
         if who.role is not None:
-            access_of(request).sessions.sign_out(request.cookies[COOKIE])
-        done = answer({"signed_in": False})
+            access.sessions.sign_out(request.cookies[COOKIE])
+        leave = access.openid.provider.leaving() if access.openid and who.elsewhere else None
+        done = answer({"signed_in": False, "leave": leave})
         done.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=secure, path="/")
         return done
 
     return router
+
+
+def elsewhere(*, secure: bool) -> APIRouter:
+    """The addresses by which a browser goes to the provider of OpenID Connect, and comes back.
+
+    Args:
+        secure: The browser's side is encrypted, by a proxy.
+    """
+    router = APIRouter(prefix=_PENDING_PATH, tags=["session"])
+
+    @router.get("")
+    def leave_for_provider(request: Request) -> Response:
+        """Sends the browser to the provider."""
+        openid = access_of(request).openid
+        if openid is None:
+            return refusal(404, "nobody signs in elsewhere")
+        if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+            return refusal(403, "not from the console's own page")
+        try:
+            begun = openid.begin()
+        except NotAccepted as error:
+            return _home(openid.provider.settings.home, error)
+        gone = RedirectResponse(begun.url, status_code=303)
+        gone.set_cookie(PENDING, begun.held, max_age=int(LONGEST_S), httponly=True, samesite="lax", secure=secure, path=_PENDING_PATH)
+        return gone
+
+    @router.get("/return")
+    def come_back(request: Request) -> Response:
+        """Takes somebody back from the provider; what is wrong is told to the page by one word of a closed list."""
+        openid = access_of(request).openid
+        if openid is None:
+            return refusal(404, "nobody signs in elsewhere")
+        home, query = openid.provider.settings.home, request.query_params
+        # Twice the same name means that somebody has tampered with it: neither counts.
+        brought = {name: query[name] for name in query if len(query.getlist(name)) == 1}
+        address = request.client.host if request.client else ""
+        try:
+            held = openid.finish(request.cookies.get(PENDING), brought, address)
+        except NotAccepted as error:
+            done = _home(home, error)
+        else:
+            done = RedirectResponse(home, status_code=303)
+            done.set_cookie(COOKIE, held, httponly=True, samesite="strict", secure=secure, path="/")
+        done.delete_cookie(PENDING, httponly=True, samesite="lax", secure=secure, path=_PENDING_PATH)
+        return done
+
+    return router
+
+
+def _home(home: str, error: NotAccepted) -> Response:
+    return RedirectResponse(f"{home}?refused={error.refusal.value}", status_code=303)
 
 
 def _view(who: Who | None, *, required: bool) -> View:

@@ -161,6 +161,8 @@ units = Table(
     Column("next_sequence", BigInteger),
     Column("status", Text),
     Column("telemetry", Text),
+    Column("clock_off_s", Float),
+    Column("clock_found_us", BigInteger),
 )
 
 #: Sequence numbers that a unit has given and the hub has not received, as ranges, both ends included.
@@ -193,13 +195,16 @@ counters = Table(
     Column("value", BigInteger, nullable=False),
 )
 
-#: Who may sign in at the console. Of a password there is its argon2 hash alone.
+#: Who may sign in at the console. Of a password there is its argon2 hash alone; who signs in at the provider of OpenID Connect has none,
+#: but a digest of who they are there.
 users = Table(
     "users",
     metadata,
     Column("name", String(32), primary_key=True),
     Column("role", String(32), nullable=False),
     Column("password", String(256), nullable=False),
+    Column("subject", String(64)),
+    Index("users_by_subject", "subject", unique=True),
 )
 
 #: Who is signed in, by the SHA-256 of what their browser holds; in no backup.
@@ -208,8 +213,8 @@ sessions = Table(
     metadata,
     Column("digest", String(64), primary_key=True),
     Column("user", String(32), nullable=False, index=True),
-    Column("begun_us", BigInteger, nullable=False),
     Column("seen_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
 )
 
 #: What machines may read, by the SHA-256 of what each shows.

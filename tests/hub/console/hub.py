@@ -40,6 +40,7 @@ from parvis_contract import (
     unit_source,
 )
 from parvis_hub.accounts import Sessions, Tokens, Users
+from parvis_hub.accounts.openid import SigningIn
 from parvis_hub.console import Access, Cards, create_app
 from parvis_hub.correlate import Change
 from parvis_hub.intake import Delivery, Intake
@@ -168,9 +169,9 @@ class Hub:
         self._thread: threading.Thread | None = None
         self.port = 0
 
-    def app(self, *, always: bool = False, **more: Any) -> FastAPI:
+    def app(self, *, always: bool = False, openid: SigningIn | None = None, **more: Any) -> FastAPI:
         """The console, anew: a hub that is started again has none of the last one's memory."""
-        access = Access(self.users, self.sessions, self.tokens, always=always)
+        access = Access(self.users, self.sessions, self.tokens, always=always, openid=openid)
         return create_app(self.desk, self.site, access=access, cards=self.cards, **({"heartbeat_s": 0.5} | more))
 
     def _now_us(self) -> int:
@@ -182,13 +183,18 @@ class Hub:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/"
 
-    def serve(self) -> Hub:
-        """Starts the server on a free port; after :meth:`stop`, on the same one again."""
+    def listen(self) -> socket.socket:
+        """A free port; after :meth:`stop`, the same one again."""
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", self.port))
         self.port = listening.getsockname()[1]
-        config = uvicorn.Config(self.app(), log_level="warning", timeout_graceful_shutdown=1)
+        return listening
+
+    def serve(self, **more: Any) -> Hub:
+        """Starts the server; further arguments are of :meth:`app`."""
+        listening = self.listen()
+        config = uvicorn.Config(self.app(**more), log_level="warning", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listening]}, daemon=True)
         self._thread.start()

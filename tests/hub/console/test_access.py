@@ -28,6 +28,8 @@ WHO_MAY: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/healthz"): None,
     ("GET", "/api/session"): None,
     ("POST", "/api/session"): None,
+    ("GET", "/api/session/openid"): None,
+    ("GET", "/api/session/openid/return"): None,
     ("DELETE", "/api/session"): {OP, SV, MT, DP},
     ("GET", "/metrics"): {SV, MT},
     ("GET", "/api/site"): {OP, SV, MT, DP},

@@ -37,6 +37,9 @@ const ofSession = () => (state.session?.csrf ? { ...OURS, "x-parvis-csrf": state
 
 export const session = () => ask("api/session");
 export const signIn = (name, password) => ask("api/session", { method: "POST", headers: OURS, body: JSON.stringify({ name, password }) });
+/** Where a browser goes to sign in at the provider. */
+export const ELSEWHERE = "api/session/openid";
+/** @returns {Promise<{leave: ?string}>} `leave`: where to end the session with the provider. */
 export const signOut = () => ask("api/session", { method: "DELETE", headers: ofSession() });
 
 export const site = () => ask("api/site");

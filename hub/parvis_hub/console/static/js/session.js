@@ -6,6 +6,18 @@ import { currentLanguage, onLanguage, setLanguage, t } from "./i18n.js";
 import { state } from "./state.js";
 
 const ENDED = "parvis.ended";
+/** Why the hub sent somebody back who came from the provider. */
+const REFUSALS = ["declined", "stale", "unreachable", "not_trusted", "no_role", "no_name", "name_taken", "wait"];
+
+/** Taken out of the address at once, so that it is not told again, or by a bookmark. */
+function refusal() {
+  const why = new URLSearchParams(location.search).get("refused");
+  if (why === null) return null;
+  const rest = new URL(location.href);
+  rest.searchParams.delete("refused");
+  history.replaceState(null, "", rest);
+  return REFUSALS.includes(why) ? why : null;
+}
 
 /** Whether whoever is at the page may do something; the hub asks itself again. */
 export const may = (what) => state.session !== null && state.session.may.includes(what);
@@ -48,11 +60,17 @@ function askSignIn() {
   const password = h("input", { id: "sign-in-password", type: "password", autocomplete: "current-password", maxlength: "256", "aria-describedby": "sign-in-error" });
   const error = h("p", { id: "sign-in-error", class: "error", role: "alert" });
   const send = h("button", { type: "submit", class: "button primary" });
+  const provider = state.session.openid && h("a", { class: "button primary elsewhere", href: api.ELSEWHERE });
+  const beside = provider && h("p", { class: "quiet small" });
   const labels = [h("h2", { id: "sign-in-title" }), h("label", { for: "sign-in-name" }), h("label", { for: "sign-in-password" })];
   const other = h("button", { type: "button", class: "button plain", on: { click: () => setLanguage(currentLanguage() === "en" ? "fr" : "en") } });
+  let refused = refusal();
   const words = () => {
     [t("session.title"), t("operator.field"), t("session.password")].forEach((each, index) => setText(labels[index], each));
     setText(send, t("session.sign_in"));
+    if (provider) setText(provider, t("session.elsewhere", { title: state.session.openid }));
+    if (provider) setText(beside, t("session.beside"));
+    if (refused) setText(error, t(`refusal.${refused}`));
     setText(other, currentLanguage() === "en" ? "Français" : "English");
     other.lang = currentLanguage() === "en" ? "fr" : "en";
   };
@@ -62,23 +80,24 @@ function askSignIn() {
   return new Promise((resolve) => {
     fill(dialog, h("form", { method: "dialog", novalidate: true, on: { submit: async (event) => {
       event.preventDefault();
+      refused = null;
       send.disabled = true;
       try {
         await api.signIn(name.value.trim(), password.value);
         dialog.close();
         resolve();
-      } catch (refused) {
-        setText(error, refused.status === 401 || refused.status === 422 ? t("session.wrong")
-          : refused.status === 429 ? t("session.wait", { seconds: refused.wait_s }) : refused.status === 0 ? t("session.no_hub") : t("session.refused", { status: refused.status }));
+      } catch (failed) {
+        setText(error, failed.status === 401 || failed.status === 422 ? t("session.wrong")
+          : failed.status === 429 ? t("session.wait", { seconds: failed.wait_s }) : failed.status === 0 ? t("session.no_hub") : t("session.refused", { status: failed.status }));
         send.disabled = false;
         password.focus();
         password.select();
       }
-    } } }, labels[0], labels[1], name, labels[2], password, error, h("div", { class: "dialog-foot" }, other, send)));
+    } } }, labels[0], provider, beside, labels[1], name, labels[2], password, error, h("div", { class: "dialog-foot" }, other, send)));
     // A browser closes a dialog at the second Escape whatever is said to the first.
     dialog.addEventListener("keydown", (event) => event.key === "Escape" && event.preventDefault());
     dialog.showModal();
-    name.focus();
+    (provider ?? name).focus();
   });
 }
 
@@ -87,7 +106,8 @@ export function showSession() {
   const dialog = $("#operator-dialog");
   const leave = async () => {
     try {
-      await api.signOut();
+      const { leave: elsewhere } = await api.signOut();
+      if (elsewhere !== null) return location.assign(elsewhere);
     } catch {
       // What is no session any more needs no end; a hub that is gone is told when it is back.
     }
