@@ -125,9 +125,9 @@ def judge(seeds: range, **how: float) -> RouteScore:
     for seed in seeds:
         walkways, walks = make_walks(seed, **how)  # type: ignore[arg-type]
         matched = [match(walk.sightings, walkways) for walk in walks]
-        seen = seen_stretches([way for way, _ in matched], walkways)
-        for walk, (way, refused) in zip(walks, matched, strict=True):
-            segments = told(1, way, refused, walkways, seen).segments
+        seen = seen_stretches(matched, walkways)
+        for walk, way in zip(walks, matched, strict=True):
+            segments = told(1, way, walkways, seen).segments
             score.add(walk, [name for name, _ in groupby(segment.walkway for segment in segments)])
     return score
 

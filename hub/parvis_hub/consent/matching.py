@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import uuid
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,11 @@ _LEAVE_OUT = 5.0
 #: How many left-out sightings a walker may have in a row: two tags of one number take turns.
 _LOOK_BACK = 12
 _SIGMAS = 4.0
+#: A place less sure than this lies on the next street as well: three sigma reach across half a block. A unit without calibration tells its
+#: own place and its range, which is of this kind.
+_VAGUE_M = 12.0
+#: Who is seen in two places within so many seconds is two.
+_SAME_TIME_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,21 @@ class Matched:
     spot: Spot
 
 
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What the sightings of one tag are.
+
+    Attributes:
+        spots: Those that are of the walk and tell a spot, in order of time.
+        about: Those that are of the walk, but only say that its tag was thereabouts, in order of time.
+        refused: All others, each with the reason, in order of time.
+    """
+
+    spots: list[Matched]
+    about: list[Sighting]
+    refused: list[tuple[Sighting, SightingRefusal]]
+
+
 Seen = list[tuple[Sighting, list[tuple[Spot, float]]]]
 
 
@@ -67,29 +88,38 @@ def slack_m(first: Sighting, second: Sighting) -> float:
     return 3.0 * (place_m + clock_s * FASTEST_M_S) + _HALF_WIDTH_M
 
 
-def match(sightings: Sequence[Sighting], walkways: Walkways) -> tuple[list[Matched], list[tuple[Sighting, SightingRefusal]]]:
+def match(sightings: Sequence[Sighting], walkways: Walkways) -> Walk:
     """Finds the most probable walk.
 
     Args:
         sightings: Of one tag, in any order; duplicates already removed.
         walkways: Of the site.
-
-    Returns:
-        The sightings that are of the walk, in order of time; and the others, each with the reason.
     """
-    ordered = sorted(sightings, key=lambda each: (each.time_s, str(each.id)))
     refused: list[tuple[Sighting, SightingRefusal]] = []
     seen: Seen = []
-    for sighting in ordered:
-        spots = walkways.near(sighting.x_m, sighting.y_m, _HALF_WIDTH_M + _SIGMAS * sighting.sigma_m)
-        if spots:
+    vague: list[Sighting] = []
+    for sighting in sorted(sightings, key=_when):
+        if sighting.sigma_m > _VAGUE_M:
+            vague.append(sighting)
+        elif spots := walkways.near(sighting.x_m, sighting.y_m, _HALF_WIDTH_M + _SIGMAS * sighting.sigma_m):
             seen.append((sighting, spots))
         else:
             refused.append((sighting, SightingRefusal.OFF_NETWORK))
     walk = _best_walk(seen, walkways)
     kept = {matched.sighting.id for matched in walk}
     refused += [(sighting, _why(sighting, spots[0][0], walk, walkways)) for sighting, spots in seen if sighting.id not in kept]
-    return walk, sorted(refused, key=lambda pair: (pair[0].time_s, str(pair[0].id)))
+    about = []
+    for sighting in vague:
+        reason = _why_not_about(sighting, walk)
+        if reason is None:
+            about.append(sighting)
+        else:
+            refused.append((sighting, reason))
+    return Walk(walk, about, sorted(refused, key=lambda pair: _when(pair[0])))
+
+
+def _when(sighting: Sighting) -> tuple[float, str]:
+    return sighting.time_s, str(sighting.id)
 
 
 def _best_walk(seen: Seen, walkways: Walkways) -> list[Matched]:
@@ -144,12 +174,26 @@ def _step(before: Sighting, spot_before: Spot, after: Sighting, spot: Spot, walk
 
 def _why(sighting: Sighting, spot: Spot, walk: list[Matched], walkways: Walkways) -> SightingRefusal:
     """Why a sighting near the network is not of the walk."""
-    around = [each for each in walk if abs(each.sighting.time_s - sighting.time_s) <= 2.0]
-    for each in around:
-        apart_m = math.hypot(each.sighting.x_m - sighting.x_m, each.sighting.y_m - sighting.y_m)
-        if apart_m > FASTEST_M_S * abs(each.sighting.time_s - sighting.time_s) + slack_m(each.sighting, sighting):
-            return SightingRefusal.DOUBLED_TAG
+    around = [each for each in walk if abs(each.sighting.time_s - sighting.time_s) <= _SAME_TIME_S]
+    if any(not _in_reach(each.sighting, sighting) for each in around):
+        return SightingRefusal.DOUBLED_TAG
     earlier = [each for each in walk if each.sighting.time_s <= sighting.time_s]
     if earlier and walkways.between(earlier[-1].spot, spot) is None:
         return SightingRefusal.NOT_CONNECTED
     return SightingRefusal.TOO_FAR
+
+
+def _why_not_about(sighting: Sighting, walk: list[Matched]) -> SightingRefusal | None:
+    """Why a sighting that tells no spot is not of the walk; None if it may be."""
+    after = bisect_left(walk, sighting.time_s, key=lambda each: each.sighting.time_s)
+    beside = [each.sighting for each in walk[max(0, after - 1) : after + 1] if not _in_reach(each.sighting, sighting)]
+    if not beside:
+        return None
+    at_once = any(abs(each.time_s - sighting.time_s) <= _SAME_TIME_S for each in beside)
+    return SightingRefusal.DOUBLED_TAG if at_once else SightingRefusal.TOO_FAR
+
+
+def _in_reach(first: Sighting, second: Sighting) -> bool:
+    """Whether one walker can have been at both, as the crow flies."""
+    apart_m = math.hypot(first.x_m - second.x_m, first.y_m - second.y_m)
+    return apart_m <= FASTEST_M_S * abs(first.time_s - second.time_s) + slack_m(first, second)

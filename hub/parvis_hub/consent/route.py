@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from parvis_contract import RefusedSighting, Route, RouteSegment, SightingRefusal, to_datetime
+from parvis_contract import RefusedSighting, Route, RouteSegment, to_datetime
 
-from .matching import Matched, Sighting, match, slack_m
+from .matching import Matched, Sighting, Walk, match, slack_m
 from .walkways import Spot, Walkways
 
 #: A brisk walker; whoever was seen to go faster is taken at that. Weidmann (1993): 1.34 m/s with a deviation of 0.26.
@@ -53,9 +53,9 @@ class _Piece:
     inside: int = 0
 
 
-def seen_stretches(walks: Iterable[Sequence[Matched]], walkways: Walkways) -> frozenset[int]:
+def seen_stretches(walks: Iterable[Walk], walkways: Walkways) -> frozenset[int]:
     """The stretches on which units see tags: who walks there unseen is the exception."""
-    inside = Counter(matched.spot.stretch for walk in walks for matched in walk if _is_inside(matched, walkways))
+    inside = Counter(matched.spot.stretch for walk in walks for matched in walk.spots if _is_inside(matched, walkways))
     return frozenset(stretch for stretch, count in inside.items() if count >= _SEEN_OFTEN)
 
 
@@ -70,17 +70,16 @@ def route(tag: int, sightings: Sequence[Sighting], walkways: Walkways) -> Route:
     Returns:
         As :func:`told`.
     """
-    walk, refused = match(sightings, walkways)
-    return told(tag, walk, refused, walkways, seen_stretches([walk], walkways))
+    walk = match(sightings, walkways)
+    return told(tag, walk, walkways, seen_stretches([walk], walkways))
 
 
-def told(tag: int, walk: list[Matched], refused: list[tuple[Sighting, SightingRefusal]], walkways: Walkways, seen: frozenset[int]) -> Route:
+def told(tag: int, walk: Walk, walkways: Walkways, seen: frozenset[int]) -> Route:
     """The route that a walk is.
 
     Args:
         tag: Its number.
         walk: Its sightings, as they were matched.
-        refused: Those that are not of the walk.
         walkways: Of the site.
         seen: Stretches on which units see tags.
 
@@ -88,7 +87,7 @@ def told(tag: int, walk: list[Matched], refused: list[tuple[Sighting, SightingRe
         Walkways in order of travel. One that nobody saw is in it only if every way that could be walked in the time takes it. A way
         through stretches that are seen, and on which the tag was not, counts only where there is no other.
     """
-    pieces = _without_spurs(_joined(_pieces(walk, walkways, seen)), walkways)
+    pieces = _without_spurs(_joined(_pieces(walk.spots, walkways, seen)), walkways)
     segments: list[RouteSegment] = []
     for piece in pieces:
         name = walkways.stretches[piece.stretch].walkway
@@ -107,13 +106,13 @@ def told(tag: int, walk: list[Matched], refused: list[tuple[Sighting, SightingRe
         tag=tag,
         coverage=_coverage(walk),
         segments=tuple(segments),
-        refused=tuple(RefusedSighting(id=sighting.id, reason=reason) for sighting, reason in refused),
+        refused=tuple(RefusedSighting(id=sighting.id, reason=reason) for sighting, reason in walk.refused),
     )
 
 
-def _coverage(walk: list[Matched]) -> float:
+def _coverage(walk: Walk) -> float:
     """Share of the time between the first and the last sighting for which sightings account."""
-    times_s = [matched.sighting.time_s for matched in walk]
+    times_s = sorted([matched.sighting.time_s for matched in walk.spots] + [sighting.time_s for sighting in walk.about])
     if not times_s:
         return 0.0
     total_s = times_s[-1] - times_s[0]

@@ -52,11 +52,11 @@ class Router:
         """The route of every enrolled tag that was seen, in order of the tags."""
         messages = []
         matched = {tag: match(list(sightings.values()), self._walkways) for tag, sightings in self._sightings.items() if sightings}
-        seen = seen_stretches([walk for walk, _ in matched.values()], self._walkways)
-        for tag, (walk, refused) in matched.items():
+        seen = seen_stretches(matched.values(), self._walkways)
+        for tag, walk in matched.items():
             sightings = self._sightings[tag]
             last_s = max(sighting.time_s for sighting in sightings.values())
-            route = told(tag, walk, refused, self._walkways, seen)
+            route = told(tag, walk, self._walkways, seen)
             identity = derived_id(last_s, self._site.site, "route", str(tag), *sorted(map(str, sightings)))
             messages.append(make_message("route", source=hub_source(self._site.site), time=to_datetime(last_s), data=route, id=identity))
         return messages
