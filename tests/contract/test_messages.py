@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -194,6 +195,26 @@ def test_refused_with_reason_and_field(reason: str, field: str | None, raw: byte
         parse_message(raw)
     assert (refused.value.reason, refused.value.field) == (reason, field)
     assert refused.value.detail
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _objects(each)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_key_may_stand_twice_anywhere(name: str) -> None:
+    message = example(name)
+    for owner in _objects(message):
+        for key, value in list(owner.items()):
+            owner["again"] = value
+            raw = json.dumps(message, separators=(",", ":")).replace('"again"', json.dumps(key))
+            with pytest.raises(Refused, match="duplicate_key"):
+                parse_message(raw)
+            del owner["again"]
+    parse_message(json.dumps(message))
 
 
 def test_a_refusal_repeats_nothing_of_what_was_sent() -> None:
