@@ -16,7 +16,7 @@ from parvis_contract import ConfigError, Site, format_time, load_site
 from .command_line import DATA_DIR, By, SitePlan, StoreUrl, fail
 from .consent.consents import Purpose
 from .consent.until import parse_until
-from .governance import ExportFormat
+from .governance import ExportFormat, RenewalReason
 
 if TYPE_CHECKING:
     from .store import Store
@@ -106,13 +106,14 @@ def renew(
     site: SitePlan,
     proof: Proof,
     until: Until,
+    reason: Annotated[RenewalReason, typer.Option(help="Why they were asked again.")] = RenewalReason.LASTS_LONGER,
     by: By = "hub",
     data_dir: DataDir = DATA_DIR,
     store: StoreUrl = None,
 ) -> None:
     """Register that somebody was asked again and agreed."""
     with _store(site, store, data_dir) as (_, opened):
-        consent = opened.consents.renew(participant, _time("--until", until), proof, by)
+        consent = opened.consents.renew(participant, _time("--until", until), proof, by, reason)
         sys.stdout.write(f"{participant} is enrolled with tag {consent.tag} until {format_time(consent.until)}\n")
 
 

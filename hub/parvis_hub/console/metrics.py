@@ -51,6 +51,15 @@ class DeskCollector(Collector):
         for unit in units:
             missing.add_metric([unit.name], unit.missing)
         yield missing
+        clocks = GaugeMetricFamily(
+            "parvis_hub_clock_off_seconds",
+            "Units whose clock was found wrong by a located sound in the last day: by how much it is ahead of the others'.",
+            labels=["unit"],
+        )
+        for unit in units:
+            if unit.wrong_clock:
+                clocks.add_metric([unit.name], unit.wrong_clock.off_s)
+        yield clocks
 
 
 def registry(desk: Desk) -> CollectorRegistry:

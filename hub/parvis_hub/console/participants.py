@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from parvis_hub.consent.consents import Consent
 from parvis_hub.consent.sheet import TooLarge, tag_sheet
-from parvis_hub.governance import CONSOLE, ExportFormat, May
+from parvis_hub.governance import CONSOLE, ExportFormat, May, RenewalReason
 from parvis_hub.publish import exported, route_of
 from parvis_hub.store import ConsentStore, Enrolment, NotEnrolled, Receipt, UnknownParticipant
 
@@ -30,10 +30,11 @@ Given = TypeVar("Given", bound=BaseModel)
 
 
 class Renewal(Closed):
-    """Until when somebody has consented again, and under which number their new paper is filed."""
+    """Until when somebody has consented again, under which number their new paper is filed, and why they were asked."""
 
     until: UtcTime
     proof: Name
+    reason: RenewalReason
     by: Name | None = None
 
 
@@ -77,7 +78,7 @@ def registering(consents: ConsentStore) -> APIRouter:
         """Registers that somebody has consented again."""
 
         def work(given: Renewal) -> Response:
-            return answer(_consent_view(consents.renew(participant, given.until, given.proof, _name(who, given.by))))
+            return answer(_consent_view(consents.renew(participant, given.until, given.proof, _name(who, given.by), given.reason)))
 
         return await _changed(request, Renewal, work)
 

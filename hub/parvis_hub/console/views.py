@@ -137,6 +137,7 @@ def unit_view(unit: UnitView, site: Site) -> View:
         "silent": unit.silent,
         "missing": unit.missing,
         "allowlist": _allowlist_view(unit.allowlist),
+        "wrong_clock": {"off_s": unit.wrong_clock.off_s, "found": format_time(unit.wrong_clock.found)} if unit.wrong_clock else None,
     }
 
 

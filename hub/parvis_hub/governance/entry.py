@@ -132,11 +132,20 @@ class ConsentGiven(Closed):
     until_us: int
 
 
+class RenewalReason(StrEnum):
+    """Why somebody was asked again before their time was over; a closed list, so that nothing about a person can be written in it."""
+
+    LASTS_LONGER = "lasts_longer"
+    TAKES_PART_AGAIN = "takes_part_again"
+    END_WAS_WRONG = "end_was_wrong"
+
+
 class ConsentRenewed(Closed):
-    """The same person consented again, until then."""
+    """The same person consented again, until then; and why they were asked, which entries from before there were reasons do not say."""
 
     consent: uuid.UUID
     until_us: int
+    reason: Annotated[RenewalReason | None, Field(exclude_if=lambda reason: reason is None)] = None
 
 
 class Ending(StrEnum):

@@ -114,7 +114,7 @@ class Intake:
             batch.counts["stored"] += 1
             batch.arrived.append(self._arrived(batch, delivery, message, sealed.get(message.id)))
         self._advance(batch, now_us)
-        prepared.wrong_clocks = self._news_of_clocks()
+        prepared.wrong_clocks = self._news_of_clocks(batch, now_us)
         batch.counts = Counter({name: count for name, count in batch.counts.items() if count})
         return prepared
 
@@ -197,8 +197,11 @@ class Intake:
         known = {each for name, ids in by_table.items() for each in self._store.known(name, ids)}
         return {message.id for message in messages if _kept_id(message, sealed) in known}
 
-    def _news_of_clocks(self) -> dict[str, float]:
+    def _news_of_clocks(self, batch: Batch, now_us: int) -> dict[str, float]:
         found = self._correlator.wrong_clocks()
+        for unit, off_s in found.items():
+            seen = batch.units.setdefault(unit, Seen())
+            seen.clock_off_s, seen.clock_found_us = off_s, now_us
         news = {unit: off_s for unit, off_s in found.items() if abs(off_s - self._clocks_off_s.get(unit, 0.0)) > CLOCK_NEWS_S}
         self._clocks_off_s |= news
         return news

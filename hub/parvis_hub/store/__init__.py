@@ -11,7 +11,7 @@ from .notices import Notice, Notices, Subscription
 from .outcomes import Outcome
 from .records import Arrived, Batch, Restart, Seen
 from .store import Store
-from .views import Counters, Decision, IncidentDetail, IncidentRow, UnitView, Where
+from .views import Counters, Decision, IncidentDetail, IncidentRow, UnitView, Where, WrongClock
 
 __all__ = [
     "REASONS",
@@ -47,6 +47,7 @@ __all__ = [
     "UnknownIncident",
     "UnknownParticipant",
     "Where",
+    "WrongClock",
     "default_url",
     "follow_register",
     "issue_allowlist",

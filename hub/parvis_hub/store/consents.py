@@ -26,6 +26,7 @@ from parvis_hub.governance import (
     Ending,
     ExportFormat,
     Head,
+    RenewalReason,
     RouteExported,
     RouteViewed,
 )
@@ -154,8 +155,8 @@ class ConsentStore:
                 raise
         return self._consent(row, now_us, 0)
 
-    def renew(self, participant: str, until: datetime, proof: str, by: str) -> Consent:
-        """Registers that somebody has consented again.
+    def renew(self, participant: str, until: datetime, proof: str, by: str, reason: RenewalReason | None = None) -> Consent:
+        """Registers that somebody has consented again, and why they were asked.
 
         Raises:
             UnknownParticipant: They are not enrolled.
@@ -172,7 +173,7 @@ class ConsentStore:
                 if other.id != row.id and other.tag == row.tag and other.from_us < _us(until):
                     raise NotEnrolled(f"tag {row.tag} is promised to {other.participant} from {to_datetime(other.from_us / 1e6):%Y-%m-%d}")
             connection.execute(update(consents).where(consents.c.id == row.id).values(until_us=_us(until), proof=proof))
-            self._log(connection, by, ConsentRenewed(consent=uuid.UUID(row.id), until_us=_us(until)))
+            self._log(connection, by, ConsentRenewed(consent=uuid.UUID(row.id), until_us=_us(until), reason=reason))
         return self.of(participant)
 
     def withdraw(self, participant: str, by: str) -> Receipt:

@@ -33,10 +33,12 @@ from .outcomes import Outcome, outcomes
 from .schema import counters, decisions, events, gaps, incidents, members, plates, units
 from .store import Store
 from .tallies import Month, months, read_month
-from .views import Counters, Decision, IncidentDetail, IncidentRow, UnitView, Where
+from .views import Counters, Decision, IncidentDetail, IncidentRow, UnitView, Where, WrongClock
 
 #: A living unit sends telemetry about every half minute; three missed in a row are no accident of the network.
 SILENT_AFTER_S = 90.0
+#: A sound that several units hear is needed to find a clock wrong, and nothing says that one is right again: after so long it is old news.
+CLOCK_NEWS_S = 86_400.0
 
 
 class UnknownIncident(LookupError):
@@ -244,7 +246,13 @@ class Desk:
             silent=last_seen is None or to_posix_s(self._now()) - to_posix_s(last_seen) > self._silent_after_s,
             missing=missing,
             allowlist=allowlist,
+            wrong_clock=self._wrong_clock(row),
         )
+
+    def _wrong_clock(self, row: Row[Any] | None) -> WrongClock | None:
+        if row is None or row.clock_found_us is None or to_posix_s(self._now()) - row.clock_found_us / 1e6 > CLOCK_NEWS_S:
+            return None
+        return WrongClock(row.clock_off_s, to_datetime(row.clock_found_us / 1e6))
 
     def counters(self) -> Counters:
         """What has passed through the gate."""

@@ -43,6 +43,7 @@ class Seen:
         next_sequence: One more than the highest sequence number received.
         gaps: Every range of sequence numbers not received, both ends included.
         status, telemetry: The last of each, as it came.
+        clock_off_s, clock_found_us: By how much its clock was found to be off, and when that was found.
     """
 
     last_seen_us: int | None = None
@@ -51,6 +52,8 @@ class Seen:
     gaps: list[tuple[int, int]] | None = None
     status: str | None = None
     telemetry: str | None = None
+    clock_off_s: float | None = None
+    clock_found_us: int | None = None
 
 
 @dataclass(slots=True)

@@ -425,7 +425,7 @@ _UPDATE_INCIDENT = (
     .values({column.name: bindparam(f"new_{column.name}") for column in incidents.columns if column.name != "id"})
 )
 
-_OF_UNIT = ("last_seen_us", "newest_us", "next_sequence", "status", "telemetry")
+_OF_UNIT = ("last_seen_us", "newest_us", "next_sequence", "status", "telemetry", "clock_off_s", "clock_found_us")
 #: What a batch does not tell stays as it was.
 _UPDATE_UNIT = (
     update(units)

@@ -84,6 +84,19 @@ class IncidentDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class WrongClock:
+    """A clock that contradicts a well located sound by more than it says and by what no echo explains.
+
+    Attributes:
+        off_s: Ahead of the others' by so much; negative where it is behind.
+        found: When a sound last showed it.
+    """
+
+    off_s: float
+    found: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class UnitView:
     """A unit of the site plan and the last that is known of it.
 
@@ -95,6 +108,7 @@ class UnitView:
         silent: Nothing has come from it for longer than a living unit is quiet, whatever its last status says.
         missing: How many of its sequence numbers the hub has not received.
         allowlist: The last that was issued for it, if any.
+        wrong_clock: What was found of its clock in the last day, if anything.
     """
 
     name: str
@@ -111,6 +125,7 @@ class UnitView:
     silent: bool
     missing: int
     allowlist: Command | None = None
+    wrong_clock: WrongClock | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from parvis_hub import governance
 from parvis_hub.consent.consents import Purpose, Status
 from parvis_hub.consent.keyring import Keyring, keys_folder
 from parvis_hub.console.routes import STATIC
-from parvis_hub.governance import Role, What
+from parvis_hub.governance import RenewalReason, Role, What
 from parvis_hub.intake import Intake
 from parvis_hub.store import Desk, Store
 from playwright.sync_api import Page, expect
@@ -77,6 +77,15 @@ def test_a_withdrawn_consent_in_a_browser(hub: Hub, open_page: Callable[..., Pag
     entry = dialog.locator("li[data-participant='steward-07']")
     expect(entry).to_have_attribute("data-status", "active")
 
+    entry.get_by_role("button", name="Renew: steward-07").press("Enter")
+    form = entry.locator("form")
+    form.get_by_label("For how many days").fill("9")
+    form.get_by_label("Number of the signed paper").fill("2026-201")
+    form.get_by_label("Why they were asked again").select_option("takes_part_again")
+    form.get_by_role("button", name="Renew").press("Enter")
+    expect(entry).to_contain_text("paper 2026-201")
+    assert hub.store.consents.of("steward-07").until > datetime.now(UTC) + timedelta(days=8)
+
     walk(hub)
     entry.get_by_role("button", name="Route: steward-07").press("Enter")
     expect(dialog.locator("ol.route li[data-walkway='w001'][data-observed='true']")).to_be_visible()
@@ -94,6 +103,7 @@ def test_a_withdrawn_consent_in_a_browser(hub: Hub, open_page: Callable[..., Pag
     assert hub.store.consents.state() == {}
     assert log_of(hub) == [
         ("a-martin", What.CONSENT_GIVEN),
+        ("a-martin", What.CONSENT_RENEWED),
         ("a-martin", What.ROUTE_VIEWED),
         ("a-martin", What.ROUTE_EXPORTED),
         ("a-martin", What.CONSENT_ENDED),
@@ -128,7 +138,9 @@ def test_a_consent_is_renewed_and_its_tag_printed(hub: Hub) -> None:
     client = TestClient(hub.app(), base_url="http://127.0.0.1")
     assert client.post("/api/consents", headers=OURS, json=asked()).json()["status"] == "active"
     until = format_time(datetime.now(UTC) + timedelta(days=20))
-    renewed = client.post("/api/consents/steward-07/renew", headers=OURS, json={"until": until, "proof": "2026-200"})
+    renewed = client.post(
+        "/api/consents/steward-07/renew", headers=OURS, json={"until": until, "proof": "2026-200", "reason": "lasts_longer"}
+    )
     assert (renewed.json()["until"], renewed.json()["proof"]) == (until, "2026-200")
     sheet = client.get("/api/consents/steward-07/sheet.pdf")
     assert (sheet.headers["content-type"], sheet.content[:5]) == ("application/pdf", b"%PDF-")
@@ -149,8 +161,10 @@ def test_who_need_not_see_a_route_sees_none(hub: Hub, role: Role) -> None:
 def test_each_language_has_a_word_for_every_purpose_and_status(language: str) -> None:
     words = json.loads((STATIC / "i18n" / f"{language}.json").read_text(encoding="utf-8"))
     wanted = {f"purpose.{each}" for each in Purpose} | {f"consent_status.{each}" for each in Status}
-    assert wanted <= words.keys()
-    # The page offers all purposes.
-    offered = re.search(r"const PURPOSES = (\[.*?\]);", (STATIC / "js" / "consent.js").read_text(encoding="utf-8"))
-    assert offered is not None
-    assert json.loads(offered[1]) == list(Purpose)
+    assert wanted | {f"renewal_reason.{each}" for each in RenewalReason} <= words.keys()
+    # The page offers all of them.
+    script = (STATIC / "js" / "consent.js").read_text(encoding="utf-8")
+    for name, kind in (("PURPOSES", Purpose), ("RENEWALS", RenewalReason)):
+        offered = re.search(rf"const {name} = (\[.*?\]);", script)
+        assert offered is not None
+        assert json.loads(offered[1]) == list(kind)

@@ -55,6 +55,7 @@ const send = (path, body) => ask(path, { method: "POST", headers: ofSession(), b
 
 export const consents = () => ask("api/consents");
 export const enrol = (asked) => send("api/consents", asked);
+export const renew = (participant, asked) => send(`api/consents/${participant}/renew`, asked);
 export const withdraw = (participant, by) => send(`api/consents/${participant}/withdraw`, { by });
 /** Each look is in the accountability log. */
 export const route = (participant, by) => ask(`api/routes/${participant}${by ? `?by=${by}` : ""}`);

@@ -10,6 +10,7 @@ import { now, state } from "./state.js";
 
 const NAME = "[a-z0-9]([a-z0-9\\-]{0,30}[a-z0-9])?";
 const PURPOSES = ["stewarding", "race", "procession", "crew", "service_vehicle", "test"];
+const RENEWALS = ["lasts_longer", "takes_part_again", "end_was_wrong"];
 const RUNNING = ["active", "waiting", "without_key"];
 /** An open route is asked for again so often; each time is in the accountability log. */
 const AGAIN_MS = 10_000;
@@ -83,10 +84,32 @@ function entry(consent) {
       status === "active" && may("see-routes") && link("consent.geojson", `api/routes/${participant}/export.geojson${named()}`, participant),
       status === "active" && may("see-routes") && link("consent.gpx", `api/routes/${participant}/export.gpx${named()}`, participant),
       status !== "without_key" && link("consent.sheet", `api/consents/${participant}/sheet.pdf`, participant),
+      status !== "without_key" && button("consent.renew", (event) => askRenewal(consent, event.currentTarget), { "aria-label": `${t("consent.renew")}: ${participant}` }),
       button("consent.withdraw", (event) => confirmWithdrawal(participant, event.currentTarget), label)));
 }
 
 const named = () => (state.session.name === null && operator() ? `?by=${operator()}` : "");
+
+/** Asks in place until when, why, and under which number the new paper is: nobody's time is prolonged without their having signed again. */
+function askRenewal({ participant, proof }, from) {
+  const field = (name, input) => h("label", {}, h("span", { text: t(`consent.field.${name}`) }), input);
+  const days = h("input", { name: "days", type: "number", min: "1", max: "31", value: "1", required: true });
+  const paper = h("input", { name: "proof", type: "text", pattern: NAME, maxlength: "32", required: true, autocomplete: "off", autocapitalize: "none", spellcheck: "false", placeholder: proof });
+  const reason = h("select", { name: "reason" }, RENEWALS.map((each) => h("option", { value: each, text: t(`renewal_reason.${each}`) })));
+  from.replaceWith(h("form", { method: "dialog", class: "consent-renewal", on: { submit: (event) => {
+    event.preventDefault();
+    attempt(async () => {
+      const name = await by();
+      if (name === null) return;
+      await api.renew(participant, { until: inDays(days.value), proof: paper.value.trim(), reason: reason.value, by: name });
+      await read();
+    });
+  } } }, field("days", days), field("proof", paper), field("reason", reason),
+  h("button", { type: "submit", class: "button primary", text: t("consent.renew") }), button("decide.cancel", read)));
+  days.focus();
+}
+
+const inDays = (days) => new Date(now().getTime() + Number(days) * 86_400_000).toISOString();
 
 /** Asks once more, in place: what is deleted cannot be had back. */
 function confirmWithdrawal(participant, from) {
@@ -159,8 +182,7 @@ async function enrol(form) {
   const name = await by();
   if (name === null) return;
   const value = (field) => form.elements[field].value.trim();
-  const until = new Date(now().getTime() + Number(value("days")) * 86_400_000).toISOString();
-  await api.enrol({ participant: value("participant"), tag: Number(value("tag")), purpose: value("purpose"), proof: value("proof"), until, by: name });
+  await api.enrol({ participant: value("participant"), tag: Number(value("tag")), purpose: value("purpose"), proof: value("proof"), until: inDays(value("days")), by: name });
   form.reset();
   fill(receipt);
   await read();

@@ -1,7 +1,7 @@
 // The units: how each one is, why, and what to do about it.
 
 import { $, arrange, fill, h, setText } from "./dom.js";
-import { ago, metres, moment, number } from "./format.js";
+import { ago, metres, moment, number, quantity } from "./format.js";
 import { t } from "./i18n.js";
 import { HEALTHS, icon, unitSign } from "./icons.js";
 import { health, now, reports, state } from "./state.js";
@@ -22,7 +22,7 @@ export function renderUnits() {
   setText($("#units-count"), state.loaded ? words : "");
   renderCount(units);
   // Those that need somebody come first.
-  const trouble = (unit) => (health(unit) === "alive" ? 1 : 0);
+  const trouble = (unit) => (health(unit) === "alive" && unit.wrong_clock === null ? 1 : 0);
   units.sort((a, b) => trouble(a) - trouble(b) || a.name.localeCompare(b.name));
   arrange($("#unit-list"), units.map(renderUnit));
   const { title, name } = state.site.profile;
@@ -63,10 +63,17 @@ function renderUnit(unit) {
     how !== "alive" && why.length === 0 && h("p", { class: "unit-why", text: healthWhy(unit) }),
     why.length > 0 && h("ul", { class: "reasons" }, why.map(({ who, code, why: words, todo }) =>
       h("li", { "data-reason": code }, h("span", { class: "reason", text: `${[who, words].filter(Boolean).join(". ")}.` }), " ", h("span", { class: "advice", text: todo })))),
+    unit.wrong_clock !== null && h("p", { class: "unit-why unit-clock" }, icon("warning", 15), h("span", {},
+      h("span", { class: "reason", text: clockWords(unit.wrong_clock) }), " ", h("span", { class: "advice", text: t("unit.clock.advice") }))),
     unit.missing > 0 && h("p", { class: "unit-why", text: t("unit.missing", { count: number(unit.missing) }) }),
     unit.allowlist !== null && h("p", { class: "unit-allowlist quiet", text: allowlist(unit.allowlist) }),
     h("p", { class: "unit-plan quiet", text: details(unit) }));
   return entry;
+}
+
+/** A clock that sounds have shown to be wrong, whatever the unit says of it. */
+function clockWords({ off_s, found }) {
+  return t(off_s > 0 ? "unit.clock.ahead" : "unit.clock.behind", { off: Math.abs(off_s) < 1 ? quantity("off_ms", Math.abs(off_s) * 1000) : quantity("off_s", Math.abs(off_s)), time: moment(new Date(found), now()) });
 }
 
 /** Whether the unit has the list of tags that may be read. */
