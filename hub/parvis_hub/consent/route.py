@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from parvis_contract import RefusedSighting, Route, RouteSegment, to_datetime
 
-from .matching import Matched, Sighting, Walk, match, slack_m
-from .walkways import Spot, Walkways
+from .matching import BRISK_M_S, Matched, Sighting, Walk, match, pace_m_s, slack_m
+from .walkways import Spot, Walkways, Way
 
-#: A brisk walker; whoever was seen to go faster is taken at that. Weidmann (1993): 1.34 m/s with a deviation of 0.26.
-_BRISK_M_S = 2.0
-#: One who was seen to walk goes by so much faster where nobody sees him, at most: one person's pace varies less than people's do.
-_HURRY = 1.35
-#: A pace is measured over so many seconds, and so often, before it is believed.
-_PACE_S, _PACES = (10.0, 20.0), 5
 #: So many sightings away from its ends, of whoever wears a tag, show that a stretch is seen.
 _SEEN_OFTEN = 3
+#: Not to have been seen there says something only where no more than this share of all who passed was missed.
+_MISSED_SHARE = 1.0 / 30.0
 #: A stretch entered and left by the same end, less deep than this, is the noise of a place near its junction.
 _SPUR_M = 4.0
 #: A sighting accounts for the time to the next one, but for no longer than this: a dozen steps.
@@ -54,9 +49,22 @@ class _Piece:
 
 
 def seen_stretches(walks: Iterable[Walk], walkways: Walkways) -> frozenset[int]:
-    """The stretches on which units see tags: who walks there unseen is the exception."""
+    """The stretches on which units see tags, if who walks there unseen is the exception; none if it is not.
+
+    Whoever can only have passed one of them, and was not seen there, was missed.
+    """
     inside = Counter(matched.spot.stretch for walk in walks for matched in walk.spots if _is_inside(matched, walkways))
-    return frozenset(stretch for stretch, count in inside.items() if count >= _SEEN_OFTEN)
+    often = frozenset(stretch for stretch, count in inside.items() if count >= _SEEN_OFTEN)
+    passes = missed = 0
+    for walk in walks:
+        passes += len([stretch for stretch, _ in groupby(matched.spot.stretch for matched in walk.spots if _is_inside(matched, walkways))])
+        fastest_m_s = _fastest_m_s(walk.spots, walkways)
+        for before, after in pairwise(walk.spots):
+            way, closed, _ = _way(before, after, walkways, often, fastest_m_s)
+            missed += not closed and any(
+                stretch in often for stretch, _, _ in _marks(before.spot, after.spot, way.junctions, walkways)[1:-1]
+            )
+    return often if missed <= _MISSED_SHARE * (passes + missed) else frozenset()
 
 
 def route(tag: int, sightings: Sequence[Sighting], walkways: Walkways) -> Route:
@@ -121,29 +129,13 @@ def _coverage(walk: Walk) -> float:
 
 
 def _fastest_m_s(walk: list[Matched], walkways: Walkways) -> float:
-    """How fast this walker may have gone where nobody saw."""
-    surely_m_s, paces = 0.0, []
+    """How fast this walker may have gone where nobody saw: at their pace, or as fast as they must have gone."""
+    fastest_m_s = pace_m_s(walk, walkways)
     for before, after in pairwise(walk):
-        way = walkways.between(before.spot, after.spot)
         elapsed_s = after.sighting.time_s - before.sighting.time_s
-        if way is not None and elapsed_s > 5.0:
-            surely_m_s = max(surely_m_s, 1.1 * (way.length_m - slack_m(before.sighting, after.sighting)) / elapsed_s)
-    end = 0
-    for start, before in enumerate(walk):
-        while end < len(walk) and walk[end].sighting.time_s < before.sighting.time_s + _PACE_S[0]:
-            end += 1
-        if end == len(walk):
-            break
-        elapsed_s = walk[end].sighting.time_s - before.sighting.time_s
-        # Over a gap nobody knows which way it was.
-        together = all(
-            later.sighting.time_s - earlier.sighting.time_s < _PACE_S[0] / 2 for earlier, later in pairwise(walk[start : end + 1])
-        )
-        way = walkways.between(before.spot, walk[end].spot) if together and elapsed_s <= _PACE_S[1] else None
-        if way is not None:
-            paces.append(way.length_m / elapsed_s)
-    usual_m_s = sorted(paces)[int(0.75 * len(paces))] if len(paces) >= _PACES else math.inf
-    return max(surely_m_s, min(_BRISK_M_S, _HURRY * usual_m_s))
+        if elapsed_s > 5.0 and (way := walkways.between(before.spot, after.spot)) is not None:
+            fastest_m_s = max(fastest_m_s, 1.1 * (way.length_m - slack_m(before.sighting, after.sighting)) / elapsed_s)
+    return fastest_m_s
 
 
 def _pieces(walk: list[Matched], walkways: Walkways, seen: frozenset[int]) -> list[_Piece]:
@@ -173,14 +165,7 @@ def _pieces(walk: list[Matched], walkways: Walkways, seen: frozenset[int]) -> li
 def _leg(before: Matched, after: Matched, walkways: Walkways, seen: frozenset[int], fastest_m_s: float) -> list[_Piece]:
     """What is known of the way between two sightings that follow each other."""
     start_s, end_s = before.sighting.time_s, after.sighting.time_s
-    reach_m = fastest_m_s * (end_s - start_s) + slack_m(before.sighting, after.sighting)
-    # The walker was not seen on the way: it led past where units see, if one could go so in the time.
-    closed = seen - {before.spot.stretch, after.spot.stretch}
-    way = walkways.between(before.spot, after.spot, without=closed)
-    if way is None or way.length_m > reach_m:
-        closed, way = frozenset(), walkways.between(before.spot, after.spot)
-    assert way is not None  # noqa: S101 - the walk took it
-    reach_m = max(reach_m, way.length_m)
+    way, closed, reach_m = _way(before, after, walkways, seen, fastest_m_s)
     marks = _marks(before.spot, after.spot, way.junctions, walkways)
     pieces, gone_m = [], 0.0
     for number, (stretch, from_m, to_m) in enumerate(marks):
@@ -198,6 +183,19 @@ def _leg(before: Matched, after: Matched, walkways: Walkways, seen: frozenset[in
             observed = bool(here) and walkways.stretches[stretch].length_m < 2.5 * _margin_m(sigma_m)
         pieces.append(_Piece(stretch, from_m, to_m, min(from_m, to_m), max(from_m, to_m), at_s[0], at_s[1], observed, sigma_m, inside))
     return pieces
+
+
+def _way(
+    before: Matched, after: Matched, walkways: Walkways, seen: frozenset[int], fastest_m_s: float
+) -> tuple[Way, frozenset[int], float]:
+    """The shortest way past where units see, and those stretches; or the shortest of all, and none. And how long a way can be."""
+    reach_m = fastest_m_s * (after.sighting.time_s - before.sighting.time_s) + slack_m(before.sighting, after.sighting)
+    closed = seen - {before.spot.stretch, after.spot.stretch}
+    way = walkways.between(before.spot, after.spot, without=closed)
+    if way is None or way.length_m > reach_m:
+        closed, way = frozenset(), walkways.between(before.spot, after.spot)
+    assert way is not None  # noqa: S101 - the walk took it
+    return way, closed, max(reach_m, way.length_m)
 
 
 def _margin_m(sigma_m: float) -> float:
@@ -259,11 +257,13 @@ def _without_spurs(pieces: list[_Piece], walkways: Walkways) -> list[_Piece]:
     for number, piece in enumerate(pieces):
         length_m = walkways.stretches[piece.stretch].length_m
         margin_m = _margin_m(piece.sigma_m)
-        through = piece.high_m - piece.low_m > length_m - 1e-6
+        through = piece.low_m < margin_m and piece.high_m > length_m - margin_m
         # Away from both junctions a place can only be on this stretch; at the walk's ends that is all there is to go by.
         away = piece.high_m > margin_m and piece.low_m < length_m - margin_m
-        # And there and back on the word of one sighting is a misread number sooner than a walk.
-        deep = (piece.high_m - piece.low_m > margin_m and piece.inside > 2) or number in (0, len(pieces) - 1)
+        depth_m = piece.high_m - piece.low_m
+        # And there and back on the word of one sighting, sooner than one walks, is a misread number.
+        walked = piece.inside > 2 or 2.0 * depth_m <= BRISK_M_S * (piece.left_s - piece.entered_s)
+        deep = (depth_m > margin_m and walked) or number in (0, len(pieces) - 1)
         if not piece.observed or through or (away and deep) or len(pieces) == 1:
             kept.append(piece)
     return kept

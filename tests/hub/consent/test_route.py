@@ -170,6 +170,30 @@ def test_a_way_where_units_would_have_seen_the_walker_is_none() -> None:
     assert taken(told(5, way, LADDER, seen)) == [("south-1", True), ("middle", False), ("north-2", False), ("east", True)]
 
 
+def test_not_having_been_seen_says_nothing_where_units_miss_many() -> None:
+    corners = [(40, 0), (80, 0), (80, 60), (160, 60), (160, 30)]
+    sightings = [each for each in walk(corners) if each.x_m < 70 or (each.x_m > 155 and each.y_m < 50)]
+    ways = [match(sightings, LADDER), match(walk([(80, 0), (160, 0), (160, 60)], seed=2), LADDER)]
+    assert seen_stretches(ways, LADDER)
+    missed = match([each for each in walk([(10, 0), (160, 0), (160, 40)], seed=3) if each.x_m < 75 or each.y_m > 5], LADDER)
+    assert not seen_stretches([*ways, missed], LADDER)
+
+
+def test_one_sighting_in_a_street_is_enough_to_have_walked_through_it() -> None:
+    street, rung = walk([(10, 0), (80, 0), (80, 60), (150, 60)]), walk([(80, 0), (80, 60)])
+    once = [street[0], street[30], rung[23], street[-10]]
+    once[2] = seen(street[0].time_s + 70 / 1.3 + 23, rung[23].x_m, rung[23].y_m)
+    assert taken(route(5, once, LADDER)) == [("south-1", True), ("middle", True), ("north-2", True)]
+
+
+def test_who_was_seen_to_walk_did_not_run_to_where_another_tag_of_that_number_is() -> None:
+    sightings = walk([(10, 0), (80, 0)])
+    far = [seen(sightings[-1].time_s + 60 + k, 160.0, 55.0) for k in range(9)]
+    on = [seen(sightings[-1].time_s + 10 + 10 * k, 80.0, 10.0 * (k + 1)) for k in range(5)]
+    answer = route(5, [*sightings, *on, *far], LADDER)
+    assert {each.id for each in answer.refused} == {each.id for each in far}
+
+
 def test_there_and_back_on_the_word_of_one_sighting_is_a_misread() -> None:
     sightings = walk([(10, 0), (150, 0)])
     (at,) = (k for k, each in enumerate(sightings) if each.x_m > 80 and sightings[k - 1].x_m <= 80)
