@@ -8,13 +8,15 @@ from typing import Any
 
 from parvis_contract import EVENT_TYPES, Envelope, Incident, IncidentState, LocalMap, LocatedBy, Site
 
+from .episodes import Episodes
 from .grouping import Cluster, Grouping
 from .impulses import Impulses
 from .locating import locate, wrong_clocks
 from .neighbourhood import Spacing
 from .outcome import Change
-from .physics import speed_of_sound_m_s
+from .physics import PHYSICS, speed_of_sound_m_s
 from .report import Report, rank_of
+from .standing import Standing
 from .summary import closes_us, incident_id, incident_of
 
 _GroupKey = tuple[str, str]
@@ -31,10 +33,11 @@ class Correlator:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._plane = LocalMap.around(site.origin)
-        self._spacing_m = Spacing({name: self._plane.to_m(unit.position.lon, unit.position.lat) for name, unit in site.units.items()})
+        self._places_m = {name: self._plane.to_m(unit.position.lon, unit.position.lat) for name, unit in site.units.items()}
+        self._spacing_m = Spacing(self._places_m)
         self._sound_m_s = speed_of_sound_m_s(site.temperature_c)
         self._reports: dict[_ReportKey, Report] = {}
-        self._groupings: dict[_GroupKey, Grouping | Impulses] = {}
+        self._groupings: dict[_GroupKey, Grouping | Episodes] = {}
         self._touched: dict[_GroupKey, None] = {}
         self._clock_us: int | None = None
         #: What was last said of each incident, and its first event's report.
@@ -83,12 +86,17 @@ class Correlator:
         else:
             grouping.prolong(report, min(before[1], rank[0]))
 
-    def _grouping(self, report: Report) -> Grouping | Impulses:
+    def _grouping(self, report: Report) -> Grouping | Episodes:
         key = (report.type, report.identity)
         if key not in self._groupings:
-            self._groupings[key] = Impulses(self._sound_m_s) if report.type == "sound.impulse" else Grouping(report.type, self._spacing_m)
+            self._groupings[key] = self._new(report.type)
         self._touched[key] = None
         return self._groupings[key]
+
+    def _new(self, type: str) -> Grouping | Episodes:
+        if type == "sound.impulse":
+            return Impulses(self._sound_m_s)
+        return Standing(type, self._places_m) if PHYSICS[type].stays else Grouping(type, self._spacing_m)
 
     def advance(self, clock_us: int) -> None:
         """Says that the site has reached this event time. Time does not go back: an earlier one is passed over."""

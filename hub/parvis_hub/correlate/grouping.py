@@ -1,4 +1,4 @@
-"""Which reports are of one thing: decided one by one in order of when they began, and decided again where an earlier one changes.
+"""Which reports are of one moving thing: decided one by one in order of when they began, and decided again where an earlier one changes.
 
 The decision for a report depends on the earlier ones near it and on nothing else. So the outcome depends on the set of reports
 alone, not on the order of arrival; and a message that comes late costs a new decision for the few reports after it and near it.
@@ -160,8 +160,7 @@ class Grouping:
                     cells |= other.cells
                 until_us = max(until_us, other.joinable_us)
         if after[0] <= until_us:
-            may = self._score.may
-            later += [other for other in self._near.after(after, cells, until_us) if any(may(member, other) for member in members)]
+            later += self._near.after(after, cells, until_us)
         return [other for other in later if other is not report]
 
     def _decide_again(self, reports: Iterable[Report]) -> None:
@@ -191,10 +190,9 @@ class Grouping:
 
     def _decide(self, report: Report) -> Cluster:
         """The cluster that a report belongs to, given the earlier reports and where they belong."""
-        may = self._score.may
         candidates: dict[Cluster, list[Report]] = {}
         for other in self._near.before(report):
-            if other.cluster is not None and may(other, report):
+            if other.cluster is not None:
                 candidates.setdefault(other.cluster, []).append(other)
         best: tuple[float, Order] | None = None
         chosen: Cluster | None = None

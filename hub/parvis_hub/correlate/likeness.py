@@ -1,4 +1,4 @@
-"""Whether a report is of the same thing as earlier ones: where they say that it is, when they noticed it, and how such things move.
+"""Whether a report is of the same moving thing as earlier ones: where they say that it is, when they noticed it, and how it moves.
 
 If two reports are of one thing, the distance between them is the error that both state, the thing's own size and how far it has moved;
 and the second began when the first did (both saw it come), or while it lasted (one view was hidden), or soon after (it was lost and
@@ -17,9 +17,9 @@ from typing import Protocol
 from .physics import Physics
 from .report import Place, Report
 
-#: How often another view begins with the first, while it lasts, or after it: of what stays, and of what goes on to the next unit.
-_STAYS, _MOVES = (0.6, 0.35, 0.05), (0.3, 0.4, 0.3)
-#: What stays and was lost from view is found again within some seconds.
+#: How often another view begins with the first, while it lasts, or after it, since it goes on to the next unit.
+_TOGETHER, _MEANWHILE, _AGAIN = 0.3, 0.4, 0.3
+#: What was lost from view and has not gone on is found again within some seconds.
 _FOUND_AGAIN_S = 10.0
 #: What moves is after a while elsewhere than straight on by this share of its way.
 _TURNS = 0.35
@@ -27,9 +27,6 @@ _TURNS = 0.35
 _ONE_SPEED, _SPEEDS = 0.35, 0.8
 #: What is heard is anywhere in the disc of a unit's range: along each axis a quarter of its square. What comes into it is at its rim: half.
 _DISC, _RIM = 0.25, 0.5
-_FAR_SIGMAS = 6.0
-#: No place is known better than this.
-_LEAST_M = 0.1
 _US = 1e-6
 
 
@@ -47,19 +44,7 @@ class Likeness:
         """Args: the type's physics; and how far from a unit the next ones are, by its name."""
         self._physics = physics
         self._spacing_m = spacing_m
-        self._shares = _MOVES if physics.speed_m_s else _STAYS
         self._log_rate = log(physics.rarity_per_m2 / physics.lasts_s)
-
-    def may(self, other: Report, report: Report) -> bool:
-        """Whether two reports are near enough for a thing of one to be worth scoring for the other: of what stays, within six sigma.
-
-        Farther apart no time that agrees makes up for it.
-        """
-        if self._physics.speed_m_s:
-            return True
-        here, there = other.anchor, report.anchor
-        far_m = _FAR_SIGMAS * (here.sigma_m + there.sigma_m + max(other.extent_m, report.extent_m))
-        return abs(here.east_m - there.east_m) <= far_m and abs(here.north_m - there.north_m) <= far_m
 
     def __call__(self, members: Members, near: Sequence[Report], report: Report) -> float | None:
         """None if it is not; 0 is as likely as not.
@@ -79,47 +64,34 @@ class Likeness:
         ended_us = 0
         if any(not other.ended and other.last.time_us < began_us for other in near):
             ended_us = max((other.last.time_us for other in members.reports if other.ended and other.order < order), default=0)
-        if physics.speed_m_s:
-            where = self._heard(near, report) if physics.heard else self._moved(near, report)
-        else:
-            where = self._stayed(near, report)
+        where = self._heard(near, report) if physics.heard else self._moved(near, report)
         score = where + _as_fast(near, report) + max(self._when(other, report, ended_us) for other in near) - self._log_rate
         return score if score >= 0.0 else None
 
     def _when(self, other: Report, report: Report, ended_us: int) -> float:
         """The logarithm of how likely it is, per second, that another view of a thing begins when this one did."""
         physics = self._physics
-        together, meanwhile, again = self._shares
         began_us, last_us = report.order[0], other.last.time_us
         spread_s = physics.together_s + hypot(report.sigma_us, other.sigma_us) * _US
-        density = together / (2.0 * spread_s) * exp(-abs(began_us - other.order[0]) * _US / spread_s)
+        density = _TOGETHER / (2.0 * spread_s) * exp(-abs(began_us - other.order[0]) * _US / spread_s)
         if began_us <= last_us:
-            density += meanwhile / physics.lasts_s
+            density += _MEANWHILE / physics.lasts_s
         else:
             # What has not said that it ended goes on, unless others have seen the end of it since.
             over_us = last_us if other.ended else ended_us if last_us < ended_us <= began_us else other.until_us
             if began_us <= over_us:
-                density += meanwhile / physics.lasts_s
+                density += _MEANWHILE / physics.lasts_s
             else:
                 again_s = self._again_s(other)
-                density += again / again_s * exp(-(began_us - over_us) * _US / again_s)
+                density += _AGAIN / again_s * exp(-(began_us - over_us) * _US / again_s)
         return log(density) if density > 0.0 else -inf
 
     def _again_s(self, other: Report) -> float:
-        """How long after one unit has lost it another one, or the same, sees it again: what moves, half way to the next unit."""
-        if not self._physics.speed_m_s:
-            return _FOUND_AGAIN_S
+        """How long after one unit has lost it another one, or the same, sees it again: half way to the next unit."""
         return max(
             _FOUND_AGAIN_S,
             0.5 * min(self._spacing_m(other.unit), self._physics.reach_m) / max(1.0, other.speed_m_s or self._physics.speed_m_s),
         )
-
-    def _stayed(self, others: Sequence[Report], report: Report) -> float:
-        """The logarithm of how likely it is, per square metre, that a thing that stays is seen where the report says."""
-        place = fused([other.anchor for other in others])
-        extent_m = max(report.extent_m, *(other.extent_m for other in others))
-        square_m2 = (report.anchor.east_m - place.east_m) ** 2 + (report.anchor.north_m - place.north_m) ** 2
-        return _normal(square_m2, place.sigma_m**2 + report.anchor.sigma_m**2 + extent_m**2)
 
     def _heard(self, others: Sequence[Report], report: Report) -> float:
         """The same of what moves and is only heard: in the range of one that hears it too, or heard it last."""
@@ -191,17 +163,6 @@ def _as_fast(others: Sequence[Report], report: Report) -> float:
 def _normal(square_m2: float, variance_m2: float) -> float:
     """The logarithm of a round normal distribution's density in the plane."""
     return -log(2.0 * pi * variance_m2) - square_m2 / (2.0 * variance_m2)
-
-
-def fused(places: Sequence[Place]) -> Place:
-    """The mean of independent places, each weighted by the inverse of its variance."""
-    total = east_m = north_m = 0.0
-    for place in places:
-        weight = 1.0 / max(place.sigma_m, _LEAST_M) ** 2
-        total += weight
-        east_m += weight * place.east_m
-        north_m += weight * place.north_m
-    return Place(0, east_m / total, north_m / total, total**-0.5)
 
 
 def _time_us(place: Place) -> int:

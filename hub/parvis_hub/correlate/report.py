@@ -15,6 +15,8 @@ from .physics import PHYSICS, extent_of
 Order = tuple[int, str]
 #: How a message stands among those of its event; its time first, microseconds since 1970.
 Rank = tuple[int, bool, int, str]
+#: What stays is known by so many looks as well as by more.
+_REMEMBERED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,9 @@ class Report:
         ended: It has: an instant, or an end has come.
         anchor: Where and when its first message says that it began.
         last: Where and when its latest message saw it.
-        track: Of what moves or spreads, where each of its messages saw it, in order of time; else empty.
+        track: Where each of its messages saw it, in order of time; of what neither moves nor spreads, the first ones.
+        started: Whether its first message is the start, and not a later one.
+        lasted_s: How long its first message says that it has lasted.
         free: Whether the clock that its first time is of follows no other.
         extent_m: How large its first message says that it is.
         speed_m_s: How fast its first message says that it moves; None where it does not say.
@@ -66,9 +70,11 @@ class Report:
         "identity",
         "joinable_us",
         "last",
+        "lasted_s",
         "order",
         "sigma_us",
         "speed_m_s",
+        "started",
         "track",
         "type",
         "unit",
@@ -103,6 +109,8 @@ class Report:
         if self._first is None or rank < self._first:
             self._first = rank
             self.anchor = place
+            self.started = data.phase in (Phase.START, Phase.INSTANT)
+            self.lasted_s = float(getattr(data.measure, "dwell_s", None) or getattr(data.measure, "duration_s", None) or 0.0)
             self.extent_m = extent_of(self.type, data.measure)
             self.speed_m_s: float | None = getattr(data.measure, "speed_m_s", None)
             onset_ms = getattr(data.measure, "onset_uncertainty_ms", 0.0)
@@ -115,11 +123,13 @@ class Report:
             self._latest = rank
             self.last = place
             self.data = data
-        if physics.speed_m_s or physics.spreads:
-            at = bisect_left(self._ranks, rank)
-            if at == len(self._ranks) or self._ranks[at] != rank:
-                self._ranks.insert(at, rank)
-                self.track.insert(at, place)
+        at = bisect_left(self._ranks, rank)
+        if at == len(self._ranks) or self._ranks[at] != rank:
+            self._ranks.insert(at, rank)
+            self.track.insert(at, place)
+            if len(self.track) > _REMEMBERED and not (physics.speed_m_s or physics.spreads):
+                self._ranks.pop()
+                self.track.pop()
         value: float | None = getattr(data.measure, physics.worst) if physics.worst else None
         worst_rank = (-math.inf if value is None else float(value), rank)
         if self.worst_rank is None or worst_rank > self.worst_rank:
