@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from .client import QuickClient
 
 #: A week: the broker keeps for a hub that is down what units send meanwhile, as far as its own configuration lets it.
 SESSION_EXPIRY_S = 7 * 86_400
@@ -84,7 +86,7 @@ class Broker:
             ssl.SSLError: One of them is not what it should be.
         """
         self._address, self._site, self._now_us = address, site, now_us
-        self._waiting: queue.Queue[Delivery] = queue.Queue()
+        self._waiting: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         self._confirmations: queue.SimpleQueue[int] = queue.SimpleQueue()
         #: Counts connections: a ticket of an earlier one says nothing about this one's messages.
         self._connection = 0
@@ -92,11 +94,11 @@ class Broker:
         # Made once: it costs more than the rest of publishing.
         self._cloud_event = _properties(PacketTypes.PUBLISH)
         self._cloud_event.ContentType = _CONTENT_TYPE
-        client = Client(CallbackAPIVersion.VERSION2, client_id=f"parvis-hub-{site}", protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True)
+        client = QuickClient(CallbackAPIVersion.VERSION2, client_id=f"parvis-hub-{site}", protocol=MQTTProtocolVersion.MQTTv5)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
+        client.receive = self._receive
         client.on_publish = self._on_publish
         client.max_inflight_messages_set(200)
         client.reconnect_delay_set(min_delay=1, max_delay=30)
@@ -137,9 +139,8 @@ class Broker:
 
     def acknowledge(self, deliveries: list[Delivery]) -> None:
         """Lets the broker forget these: they are kept. One that came by an earlier connection will come again, as a duplicate."""
-        for delivery in deliveries:
-            if delivery.ticket is not None and delivery.ticket[0] == self._connection:
-                self._client.ack(delivery.ticket[1], 1)
+        tickets = (delivery.ticket for delivery in deliveries if delivery.ticket is not None)
+        self._client.acknowledge(number for connection, number in tickets if connection == self._connection)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False, cloud_event: bool = True) -> int:
         """Sends a message with QoS 1; while there is no connection it waits.
@@ -187,15 +188,12 @@ class Broker:
         if reason.is_failure:
             log.warning("the connection to the broker is lost; trying again", reason=str(reason))
 
-    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        if message.qos == 0 and self._waiting.qsize() >= MAX_WAITING:
+    def _receive(self, topic: bytes, payload: bytes, retained: bool, number: int | None) -> None:
+        if number is None and self._waiting.qsize() >= MAX_WAITING:
             return
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            topic = ""
-        ticket = (self._connection, message.mid) if message.qos else None
-        self._waiting.put(Delivery(topic, bytes(message.payload), self._now_us(), message.retain, ticket))
+        ticket = None if number is None else (self._connection, number)
+        # A topic that is no text is none of the contract's.
+        self._waiting.put(Delivery(topic.decode(errors="replace"), payload, self._now_us(), retained, ticket))
 
     def _on_publish(self, _client: Client, _data: Any, mid: int, reason: ReasonCode, _properties: Properties) -> None:
         # Only noted here: paho calls this under a lock that publishing takes.
