@@ -115,7 +115,9 @@ def match(sightings: Sequence[Sighting], walkways: Walkways) -> Walk:
     walk = _best_walk(seen, walkways, FASTEST_M_S)
     # One who was seen to walk did not run where nobody saw: a second tag of that number, far off, can be told by that.
     own_m_s = pace_m_s(walk, walkways)
-    if any(_step(one.sighting, one.spot, next_.sighting, next_.spot, walkways, own_m_s) is None for one, next_ in pairwise(walk)):
+    if any(
+        _step(one.sighting, one.spot, next_.sighting, next_.spot, walkways, fastest_m_s=own_m_s) is None for one, next_ in pairwise(walk)
+    ):
         walk = _best_walk(seen, walkways, own_m_s)
     kept = {matched.sighting.id for matched in walk}
     refused += [(sighting, _why(sighting, spots[0][0], walk, walkways)) for sighting, spots in seen if sighting.id not in kept]
@@ -142,7 +144,7 @@ def _best_walk(seen: Seen, walkways: Walkways, fastest_m_s: float) -> list[Match
         previous.append([])
         for spot, distance_m in spots:
             off = max(distance_m - _HALF_WIDTH_M / 2.0, 0.0) / max(sighting.sigma_m, 0.5)
-            best, came = _best_before(seen, scores, index, spot, walkways, fastest_m_s)
+            best, came = _best_before(seen, scores, index, spot, walkways, fastest_m_s=fastest_m_s)
             scores[index].append(best - 0.5 * off**2)
             previous[index].append(came)
     at: tuple[int, int] | None = None
@@ -161,7 +163,7 @@ def _best_walk(seen: Seen, walkways: Walkways, fastest_m_s: float) -> list[Match
 
 
 def _best_before(
-    seen: Seen, scores: list[list[float]], index: int, spot: Spot, walkways: Walkways, fastest_m_s: float
+    seen: Seen, scores: list[list[float]], index: int, spot: Spot, walkways: Walkways, *, fastest_m_s: float
 ) -> tuple[float, tuple[int, int] | None]:
     """The best score with which one comes to a spot, and from which sighting and spot; None: the walk begins here."""
     best, came = -_LEAVE_OUT * index, None
@@ -170,13 +172,13 @@ def _best_before(
         for k, (spot_before, _) in enumerate(seen[back][1]):
             if scores[back][k] - left_out <= best:
                 continue
-            step = _step(seen[back][0], spot_before, seen[index][0], spot, walkways, fastest_m_s)
+            step = _step(seen[back][0], spot_before, seen[index][0], spot, walkways, fastest_m_s=fastest_m_s)
             if step is not None and scores[back][k] - left_out + step > best:
                 best, came = scores[back][k] - left_out + step, (back, k)
     return best, came
 
 
-def _step(before: Sighting, spot_before: Spot, after: Sighting, spot: Spot, walkways: Walkways, fastest_m_s: float) -> float | None:
+def _step(before: Sighting, spot_before: Spot, after: Sighting, spot: Spot, walkways: Walkways, *, fastest_m_s: float) -> float | None:
     """Log-probability of going from one spot to the next; None if it cannot be done in the time."""
     way = walkways.between(spot_before, spot)
     if way is None or way.length_m > fastest_m_s * (after.time_s - before.time_s) + slack_m(before, after):
