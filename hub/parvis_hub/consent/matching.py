@@ -28,8 +28,9 @@ _HURRY = 1.35
 _PACE_S, _PACES = (10.0, 20.0), 5
 #: A walkway is drawn along its middle: this far from it still is on it.
 _HALF_WIDTH_M = 4.0
-#: How much longer than the straight line a way may be, per unit of log-probability. Newson and Krumm's beta, for steps of seconds.
-_DETOUR_M = 15.0
+#: How much longer than the straight line a way may be, per unit of log-probability. Newson and Krumm's beta, for steps of seconds; over a
+#: longer time, half of what one walks in it: streets do not lead straight to where one is seen again.
+_DETOUR_M, _DETOUR_M_S = 15.0, 0.65
 #: Leaving one sighting out costs as much as an observation 3.2 sigma off, or a detour of 75 m.
 _LEAVE_OUT = 5.0
 #: How many left-out sightings a walker may have in a row: two tags of one number take turns.
@@ -184,7 +185,7 @@ def _step(before: Sighting, spot_before: Spot, after: Sighting, spot: Spot, walk
     if way is None or way.length_m > fastest_m_s * (after.time_s - before.time_s) + slack_m(before, after):
         return None
     straight_m = math.hypot(before.x_m - after.x_m, before.y_m - after.y_m)
-    return -abs(way.length_m - straight_m) / _DETOUR_M
+    return -abs(way.length_m - straight_m) / max(_DETOUR_M, _DETOUR_M_S * (after.time_s - before.time_s))
 
 
 def pace_m_s(walk: list[Matched], walkways: Walkways) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
@@ -12,8 +12,8 @@ from parvis_contract import RefusedSighting, Route, RouteSegment, to_datetime
 from .matching import BRISK_M_S, Matched, Sighting, Walk, match, pace_m_s, slack_m
 from .walkways import Spot, Walkways, Way
 
-#: So many sightings away from its ends, of whoever wears a tag, show that a stretch is seen.
-_SEEN_OFTEN = 3
+#: Who passes where units see is seen so often, away from the stretch's ends: then no pass goes unseen by mere chance (Poisson: 1 in 150).
+_SEEN_OFTEN = 5
 #: Not to have been seen there says something only where no more than this share of all who passed was missed.
 _MISSED_SHARE = 1.0 / 30.0
 #: A stretch entered and left by the same end, less deep than this, is the noise of a place near its junction.
@@ -48,23 +48,27 @@ class _Piece:
     inside: int = 0
 
 
-def seen_stretches(walks: Iterable[Walk], walkways: Walkways) -> frozenset[int]:
+def seen_stretches(walks: Collection[Walk], walkways: Walkways) -> frozenset[int]:
     """The stretches on which units see tags, if who walks there unseen is the exception; none if it is not.
 
     Whoever can only have passed one of them, and was not seen there, was missed.
     """
-    inside = Counter(matched.spot.stretch for walk in walks for matched in walk.spots if _is_inside(matched, walkways))
-    often = frozenset(stretch for stretch, count in inside.items() if count >= _SEEN_OFTEN)
-    passes = missed = 0
+    sightings: Counter[int] = Counter()
+    passes: Counter[int] = Counter()
     for walk in walks:
-        passes += len([stretch for stretch, _ in groupby(matched.spot.stretch for matched in walk.spots if _is_inside(matched, walkways))])
+        inside = [matched.spot.stretch for matched in walk.spots if _is_inside(matched, walkways)]
+        sightings.update(inside)
+        passes.update(stretch for stretch, _ in groupby(inside))
+    often = frozenset(stretch for stretch, count in sightings.items() if count >= _SEEN_OFTEN * passes[stretch])
+    missed = 0
+    for walk in walks:
         fastest_m_s = _fastest_m_s(walk.spots, walkways)
         for before, after in pairwise(walk.spots):
             way, closed, _ = _way(before, after, walkways, often, fastest_m_s)
             missed += not closed and any(
                 stretch in often for stretch, _, _ in _marks(before.spot, after.spot, way.junctions, walkways)[1:-1]
             )
-    return often if missed <= _MISSED_SHARE * (passes + missed) else frozenset()
+    return often if missed <= _MISSED_SHARE * (passes.total() + missed) else frozenset()
 
 
 def route(tag: int, sightings: Sequence[Sighting], walkways: Walkways) -> Route:

@@ -186,6 +186,12 @@ def test_one_sighting_in_a_street_is_enough_to_have_walked_through_it() -> None:
     assert taken(route(5, once, LADDER)) == [("south-1", True), ("middle", True), ("north-2", True)]
 
 
+def test_who_is_seen_every_other_minute_may_have_gone_round_the_block() -> None:
+    answer = route(5, [seen(START_S, 40.0, 0.0), seen(START_S + 110, 40.0, 60.0), seen(START_S + 220, 40.0, 0.0)], LADDER)
+    assert answer.refused == ()
+    assert ("north-1", True) in taken(answer)
+
+
 def test_who_was_seen_to_walk_did_not_run_to_where_another_tag_of_that_number_is() -> None:
     sightings = walk([(10, 0), (80, 0)])
     far = [seen(sightings[-1].time_s + 60 + k, 160.0, 55.0) for k in range(9)]
