@@ -24,6 +24,7 @@ from .live import HEARTBEAT_S, Live
 from .outlets import outlets
 from .participants import printing, registering, routing
 from .public import public
+from .replaying import replaying
 from .routes import STATIC, accounting, deciding, health, page, reading
 from .signing import elsewhere, signing
 
@@ -100,6 +101,7 @@ def create_app(
     app.include_router(elsewhere(secure=secure))
     app.include_router(health(desk))
     app.include_router(reading(desk, site, ground=ground, cards=cards or Cards(), live=live, now=now))
+    app.include_router(replaying(desk, site, now))
     app.include_router(accounting(desk))
     app.include_router(deciding(desk, now))
     app.include_router(registering(desk.consents))

@@ -9,6 +9,7 @@ from .database import Database, StoreError, default_url, open_existing
 from .desk import BadDecision, Desk, UnknownIncident
 from .notices import Notice, Notices, Subscription
 from .outcomes import Outcome
+from .past import Past, TooMuch
 from .records import Arrived, Batch, Restart, Seen
 from .store import Store
 from .views import Counters, Decision, IncidentDetail, IncidentRow, UnitView, Where, WrongClock
@@ -37,12 +38,14 @@ __all__ = [
     "Notice",
     "Notices",
     "Outcome",
+    "Past",
     "Receipt",
     "Restart",
     "Seen",
     "Store",
     "StoreError",
     "Subscription",
+    "TooMuch",
     "UnitView",
     "UnknownIncident",
     "UnknownParticipant",

@@ -30,6 +30,7 @@ from .commands import ALLOWLIST, Command, CommandStore
 from .consents import ConsentStore
 from .notices import Notice, Notices, Subscription
 from .outcomes import Outcome, outcomes
+from .past import Past, read_past
 from .schema import counters, decisions, events, gaps, incidents, members, plates, units
 from .store import Store
 from .tallies import Month, months, read_month
@@ -131,6 +132,15 @@ class Desk:
             plates=tuple(parse_message(row.message) for row in sorted(shown, key=lambda row: (row.time_us, row.id))),
             decisions=tuple(_decision(row) for row in sorted(decided, key=lambda row: row.row)),
         )
+
+    def past(self, since: datetime, until: datetime) -> Past:
+        """What had come of the incidents that were open in a time that is over, for a replay of it.
+
+        Raises:
+            TooMuch: More than is gone through at once.
+        """
+        with self._store.database.read() as connection:
+            return read_past(connection, *(round(to_posix_s(time) * 1e6) for time in (since, until)))
 
     def outcomes(self, type: str) -> dict[str, Outcome]:
         """What became of the incidents of a type, by unit; see :func:`parvis_hub.store.outcomes.outcomes`."""

@@ -37,6 +37,7 @@ WHO_MAY: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/api/incidents/{id}"): {OP, SV, MT, DP},
     ("GET", "/api/units"): {OP, SV, MT, DP},
     ("GET", "/api/events"): {OP, SV, MT, DP},
+    ("GET", "/api/replay"): {OP, SV, MT, DP},
     ("GET", "/api/incidents/{id}/plates/{plate}"): {OP, SV, DP},
     ("GET", "/api/audit/head"): {SV, DP},
     ("POST", "/api/incidents/{id}/verdict"): {OP, SV},
@@ -53,7 +54,7 @@ WHO_MAY: dict[tuple[str, str], set[Role] | None] = {
 }
 #: What machines may ask for with which permission; nothing else.
 MACHINE_MAY: dict[May, set[str]] = {
-    May.SEE_INCIDENTS: {"/api/site", "/api/incidents", "/api/incidents/{id}", "/api/events"},
+    May.SEE_INCIDENTS: {"/api/site", "/api/incidents", "/api/incidents/{id}", "/api/events", "/api/replay"},
     May.SEE_UNITS: {"/api/units"},
     May.READ_FEEDS: {"/feeds/cap.atom", "/feeds/cap/{name}.xml", "/feeds/incidents.geojson"},
     May.READ_METRICS: {"/metrics"},

@@ -45,6 +45,8 @@ export const signOut = () => ask("api/session", { method: "DELETE", headers: ofS
 export const site = () => ask("api/site");
 export const incidents = () => ask("api/incidents");
 export const incident = (id) => ask(`api/incidents/${id}`);
+/** @param {Date} since @param {number} minutes */
+export const replay = (since, minutes) => ask(`api/replay?since=${since.toISOString()}&minutes=${minutes}`);
 export const units = () => ask("api/units");
 
 /** @param {string|undefined} by Where nobody signs in. */

@@ -22,22 +22,23 @@ export function startCard(on) {
 /** Reads the whole of the selected incident; a later selection wins. */
 export async function readDetail() {
   const id = state.selected;
-  if (id === null) return;
+  // Of a past moment there is what the replay says, and no more.
+  if (id === null || state.past !== null) return;
   try {
     const detail = await api.incident(id);
-    if (state.selected !== id) return;
+    if (state.selected !== id || state.past !== null) return;
     const known = state.incidents.get(detail.incident.incident);
     // Two answers may overtake one another.
     if (known && known.revision > detail.revision) return;
     state.detail = detail;
-    state.incidents.set(detail.incident.incident, detail);
+    state.live.set(detail.incident.incident, detail);
     if (detail.incident.incident !== id) {
       // It has become part of another incident.
-      state.incidents.delete(id);
+      state.live.delete(id);
       state.selected = detail.incident.incident;
     }
   } catch (error) {
-    if (error.status === 404) state.incidents.delete(id);
+    if (error.status === 404) state.live.delete(id);
   }
   changed();
 }
@@ -49,10 +50,11 @@ export function renderCard() {
   card.hidden = state.selected === null && document.body.dataset.map !== "none";
   if (card.hidden || !state.site) return;
   if (state.selected === null) return draw(card, "empty", () => [h("p", { class: "card-empty quiet", id: "card-title", text: t("card.empty") })]);
-  if (!view) return draw(card, "gone", () => [head(null), h("p", { class: "card-empty", text: t("card.gone") })]);
+  const absent = state.past === null ? "card.gone" : "replay.not_then";
+  if (!view) return draw(card, absent, () => [head(null), h("p", { class: "card-empty", text: t(absent) })]);
   const detail = state.detail?.incident.incident === state.selected ? state.detail : null;
   const units = view.incident.units.map((name) => [name, state.units.has(name) ? health(state.units.get(name)) : null]);
-  draw(card, JSON.stringify([view.revision, view.incident, detail, units]), () => contents(view, detail));
+  draw(card, JSON.stringify([view.revision, view.incident, detail, units, state.past !== null]), () => contents(view, detail));
   const shown = $(".card-ago", card);
   if (shown) shown.textContent = ago(new Date(view.incident.first_observed), now());
 }
@@ -103,7 +105,7 @@ function contents(view, detail) {
       reportedBy(incident, detail),
       h("section", { class: "card-section" }, h("h3", { text: t("card.definition") }), h("p", { class: "quiet", text: t(`definition.${incident.type}`) }),
         h("p", { class: "quiet figures small" }, `${t("card.id")} `, h("code", { text: incident.incident })))),
-    decision(incident, detail),
+    state.past === null && decision(incident, detail),
   ];
 }
 
@@ -114,7 +116,7 @@ function measures(incident, detail) {
   if (used.has("observed")) used.add("expected");
   const rest = Object.keys(incident.measure).filter((name) => !used.has(name) && incident.measure[name] !== null);
   return section(t("card.measured"),
-    criteria.length === 0 && h("p", { class: "quiet", text: t(detail ? "card.no_threshold" : "app.loading") }),
+    criteria.length === 0 && h("p", { class: "quiet", text: t(state.past !== null ? "replay.no_detail" : detail ? "card.no_threshold" : "app.loading") }),
     criteria.map((criterion) => gauge(criterion, incident)),
     rest.length > 0 && h("dl", { class: "figures-list" }, rest.map((name) => [h("dt", { text: t(`measure.${name}`) }), h("dd", { text: ["zone", "lane", "asset"].includes(name) ? value(name, incident.measure) : capital(value(name, incident.measure)) })])));
 }
@@ -162,7 +164,7 @@ function certainty(incident, detail) {
   const words = confidenceWords(incident.confidence);
   return section(t("card.certainty"),
     h("p", { class: "strong", text: words.title }), h("p", { text: words.meaning }),
-    detail === null ? h("p", { class: "quiet", text: t("app.loading") }) : detail.models.length === 0 ? h("p", { class: "quiet", text: t("certainty.no_model") })
+    state.past !== null ? null : detail === null ? h("p", { class: "quiet", text: t("app.loading") }) : detail.models.length === 0 ? h("p", { class: "quiet", text: t("certainty.no_model") })
       : detail.models.map((model) => modelWords(model)),
     detail?.outcomes.map(outcome));
 }
@@ -184,7 +186,8 @@ function reportedBy(incident, detail) {
   return section(t("card.units"),
     h("ul", { class: "reporters" }, incident.units.map((name) => {
       const unit = state.units.get(name);
-      return h("li", {}, unit && unitSign(health(unit), 14), h("span", { class: "strong", text: name }), unit && h("span", { class: "quiet", text: healthName(unit) }),
+      const known = state.past === null && unit;
+      return h("li", {}, known && unitSign(health(unit), 14), h("span", { class: "strong", text: name }), known && h("span", { class: "quiet", text: healthName(unit) }),
         messages.has(name) && h("span", { class: "quiet", text: tn("card.messages", messages.get(name)) }));
     })),
     detail?.timeline.length > 0 && h("ol", { class: "timeline", "aria-label": t("timeline.title") }, detail.timeline.map(said)));

@@ -66,6 +66,21 @@ export const day = (time) => format("day", { weekday: "short", day: "numeric", m
 const dayKey = (time) => format("key", { year: "numeric", month: "2-digit", day: "2-digit" }).format(time);
 export const longDay = (text) => new Intl.DateTimeFormat(currentLanguage() === "en" ? "en-GB" : "fr-FR", { timeZone: "UTC", dateStyle: "long" }).format(new Date(text));
 
+/** A time at the site as a field of date and time has it, to the minute. */
+export function toField(time) {
+  const parts = Object.fromEntries(new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" })
+    .formatToParts(time).map(({ type, value }) => [type, value]));
+  return `${parts.year}-${parts.month}-${parts.day}T${parts.hour}:${parts.minute}`;
+}
+
+/** The time that a field of date and time means at the site, wherever the reader's computer is; of an hour that comes twice, the first. */
+export function fromField(text) {
+  const wanted = Date.parse(`${text}Z`);
+  const off = (guess) => Date.parse(`${toField(new Date(guess))}Z`) - guess;
+  const first = wanted - off(wanted - 86_400_000);
+  return new Date(first + off(first) === wanted ? first : wanted - off(wanted));
+}
+
 /** The clock, and the day where it is not today. */
 export function moment(time, now = new Date()) {
   return dayKey(time) === dayKey(now) ? clock(time) : `${day(time)} ${clock(time)}`;

@@ -16,6 +16,7 @@ const TABLE = [
   [["L", "M", "U"], "keys.views", "keys.or"],
   [["F"], "keys.filter"],
   [["0"], "keys.fit"],
+  [["R"], "keys.replay"],
   [["?"], "keys.help"],
   [["keys.key.escape"], "keys.close"],
 ];

@@ -70,7 +70,7 @@ export function renderList() {
   renderNarrow();
   renderSilence(shown);
   const note = $("#truncated");
-  note.hidden = !state.truncated;
+  note.hidden = !state.truncated || state.past !== null;
   setText(note, state.truncated ? t("list.truncated", { count: state.incidents.size }) : "");
 }
 
@@ -139,6 +139,7 @@ function renderSilence(shown) {
   box.hidden = shown.length > 0;
   if (box.hidden) return box.replaceChildren();
   if (!state.loaded) return fill(box, h("p", { text: t(state.connection === "lost" ? "silence.offline.text" : "silence.loading") }));
+  if (state.past !== null) return fill(box, h("p", { text: t("replay.none") }));
   if (narrowing()) return fill(box, h("p", { text: t("narrow.none") }));
   if (state.filter === "decided") return fill(box, h("p", { text: t("list.none_decided") }));
   const { site } = state;

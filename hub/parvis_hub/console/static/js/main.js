@@ -14,8 +14,9 @@ import { FILTERS, focusRow, renderList, setFilter, startList, step } from "./lis
 import { listen } from "./live.js";
 import { canDraw, fitSite, keepInView, renderMap, showPlace, startMap } from "./map.js";
 import { startNarrow } from "./narrow.js";
+import { leaveReplay, openReplay, renderReplay, startReplay } from "./replay.js";
 import { checkSession, startSession } from "./session.js";
-import { changed, health, now, onChange, state } from "./state.js";
+import { changed, health, hubNow, now, onChange, state } from "./state.js";
 import { renderUnits, startUnits } from "./units.js";
 import { healthName, healthWhy, place, reasons, typeName } from "./words.js";
 
@@ -23,6 +24,7 @@ import { healthName, healthWhy, place, reasons, typeName } from "./words.js";
 
 function render() {
   renderBar();
+  renderReplay();
   renderList();
   renderUnits();
   renderCard();
@@ -41,13 +43,13 @@ function renderBar() {
   const banner = $("#banner");
   const lost = state.connection === "lost" && state.lostSince !== null;
   banner.hidden = !lost;
-  const words = lost ? t("connection.lost_since", { time: moment(state.lostSince, now()) }) : "";
+  const words = lost ? t("connection.lost_since", { time: moment(state.lostSince, hubNow()) }) : "";
   if (banner.dataset.words !== words) {
     banner.dataset.words = words;
     fill(banner, lost && icon("warning", 18), lost && h("span", { text: words }));
   }
   document.body.toggleAttribute("data-stale", lost);
-  const open = [...state.incidents.values()].filter((view) => view.incident.operator.verdict === "unconfirmed").length;
+  const open = [...state.live.values()].filter((view) => view.incident.operator.verdict === "unconfirmed").length;
   document.title = `${open > 0 ? `(${open}) ` : ""}${state.site?.site ?? "Parvis"} · ${t("app.title")}`;
 }
 
@@ -100,7 +102,7 @@ function showOnMap(position, radius_m) {
 
 async function readAll() {
   const [incidents, units] = await Promise.all([api.incidents(), api.units()]);
-  state.incidents = new Map(incidents.incidents.map((each) => [each.incident.incident, each]));
+  state.live = new Map(incidents.incidents.map((each) => [each.incident.incident, each]));
   state.truncated = incidents.truncated;
   state.units = new Map(units.units.map((unit) => [unit.name, unit]));
   state.loaded = true;
@@ -119,21 +121,21 @@ function announceNew(incident) {
   freshTimer = setTimeout(() => {
     const [first] = fresh;
     announce(fresh.length > 1 ? tn("announce.many", fresh.length)
-      : t("announce.new", { type: typeName(first.type), where: place(first), time: moment(new Date(first.first_observed), now()) }));
+      : t("announce.new", { type: typeName(first.type), where: place(first), time: moment(new Date(first.first_observed), hubNow()) }));
     fresh = [];
   }, 700);
 }
 
 function incidentChanged(message) {
   if (message.gone) {
-    state.incidents.delete(message.id);
+    state.live.delete(message.id);
     if (state.selected === message.id) readDetail();
     return changed();
   }
   const { incident } = message;
-  const known = state.incidents.get(incident.incident);
+  const known = state.live.get(incident.incident);
   if (known && known.revision > message.revision) return undefined;
-  state.incidents.set(incident.incident, message);
+  state.live.set(incident.incident, message);
   if (!known) announceNew(incident);
   else if (known.incident.operator.at !== incident.operator.at && incident.operator.by !== null) {
     announce(t("announce.verdict", { type: typeName(incident.type), verdict: t(`verdict.${incident.operator.verdict}`), by: incident.operator.by }));
@@ -240,15 +242,16 @@ async function start() {
     showOnMap(position, position.uncertainty_m);
   } });
   startConsent();
+  startReplay(close);
   startDecide((decided, verdict, reason) => {
     announce(t("decide.saved", { verdict: t(`verdict.${verdict}`), reason: t(`verdict_reason.${reason}`) }));
-    state.incidents.set(decided.incident.incident, decided);
+    state.live.set(decided.incident.incident, decided);
     state.detail = null;
     readDetail();
     render();
     $("#card").focus({ preventScroll: true });
   });
-  const selected = (act) => () => state.selected !== null && state.incidents.has(state.selected) && act(state.selected);
+  const selected = (act) => () => state.past === null && state.selected !== null && state.incidents.has(state.selected) && act(state.selected);
   const withdraw = (id) => state.incidents.get(id).incident.operator.verdict !== "unconfirmed" && decide(id, "unconfirmed");
   startKeys({
     j: () => step(1), k: () => step(-1), arrowdown: () => step(1), arrowup: () => step(-1),
@@ -256,7 +259,8 @@ async function start() {
     l: () => view("list"), m: () => view("map"), u: () => view("units"),
     f: () => setFilter(FILTERS[(FILTERS.indexOf(state.filter) + 1) % FILTERS.length]),
     0: () => fitSite(), h: showHelp,
-    escape: () => state.selected !== null && close(),
+    r: openReplay,
+    escape: () => (state.selected !== null ? close() : leaveReplay()),
   });
   const drawn = canDraw();
   document.body.dataset.map = drawn ? "on" : "none";

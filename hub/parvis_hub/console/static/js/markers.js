@@ -40,8 +40,9 @@ export class Markers {
 
   units() {
     for (const unit of state.units.values()) {
-      const how = health(unit);
-      const label = t("unit.label", { unit: unit.name, state: healthName(unit) });
+      // How a unit was then is not kept.
+      const how = state.past === null ? health(unit) : "never";
+      const label = state.past === null ? t("unit.label", { unit: unit.name, state: healthName(unit) }) : unit.name;
       const known = this.#units.get(unit.name);
       const key = `${how} ${label}`;
       if (known?.key === key) continue;

@@ -13,8 +13,14 @@ export const state = {
   site: null,
   /** Who is signed in and may do what: { required, name, role, may, csrf } */
   session: null,
-  /** id → what the hub shows of it: { incident, revision, criteria } */
-  incidents: new Map(),
+  /** id → what the hub shows of it now: { incident, revision, criteria } */
+  live: new Map(),
+  /** The past that is looked at: { at: Date, incidents: Map } as it was then; null while it is now. */
+  past: null,
+  /** What is listed and on the map. */
+  get incidents() {
+    return this.past?.incidents ?? this.live;
+  },
   /** name → unit */
   units: new Map(),
   truncated: false,
@@ -31,7 +37,10 @@ export const state = {
 };
 
 /** The hub's time: an operator's computer may be wrong by minutes. */
-export const now = () => new Date(Date.now() + state.clockOffset_ms);
+export const hubNow = () => new Date(Date.now() + state.clockOffset_ms);
+
+/** The time that is looked at. */
+export const now = () => state.past?.at ?? hubNow();
 
 export const onChange = (listener) => listeners.add(listener);
 

@@ -21,6 +21,10 @@ export function renderUnits() {
   const words = t("unit.count", { alive: units.filter(reports).length, total: units.length });
   setText($("#units-count"), state.loaded ? words : "");
   renderCount(units);
+  const past = state.past !== null;
+  $("#units-past").hidden = !past;
+  $("#unit-list").hidden = past;
+  if (past) return;
   // Those that need somebody come first.
   const trouble = (unit) => (health(unit) === "alive" && unit.wrong_clock === null ? 1 : 0);
   units.sort((a, b) => trouble(a) - trouble(b) || a.name.localeCompare(b.name));
