@@ -33,8 +33,6 @@ _HALF_WIDTH_M = 4.0
 _DETOUR_M, _DETOUR_M_S = 15.0, 0.65
 #: Leaving one sighting out costs as much as an observation 3.2 sigma off, or a detour of 75 m.
 _LEAVE_OUT = 5.0
-#: How many left-out sightings a walker may have in a row: two tags of one number take turns.
-_LOOK_BACK = 12
 _SIGMAS = 4.0
 #: A place less sure than this lies on the next street as well: three sigma reach across half a block. A unit without calibration tells its
 #: own place and its range, which is of this kind.
@@ -137,17 +135,20 @@ def _when(sighting: Sighting) -> tuple[float, str]:
 
 
 def _best_walk(seen: Seen, walkways: Walkways, fastest_m_s: float) -> list[Matched]:
-    """Viterbi, where the previous sighting may be any of the last few."""
+    """Viterbi, where the previous sighting may be any earlier one: a second tag of that number can be seen for long, and in turns."""
     scores: list[list[float]] = []
+    # By sighting, the highest score up to it: how far back it is worth to look.
+    highest_yet: list[float] = []
     previous: list[list[tuple[int, int] | None]] = []
     for index, (sighting, spots) in enumerate(seen):
         scores.append([])
         previous.append([])
         for spot, distance_m in spots:
             off = max(distance_m - _HALF_WIDTH_M / 2.0, 0.0) / max(sighting.sigma_m, 0.5)
-            best, came = _best_before(seen, scores, index, spot, walkways, fastest_m_s=fastest_m_s)
+            best, came = _best_before(seen, scores, highest_yet, spot, walkways, fastest_m_s=fastest_m_s)
             scores[index].append(best - 0.5 * off**2)
             previous[index].append(came)
+        highest_yet.append(max([*scores[index], *highest_yet[-1:]]))
     at: tuple[int, int] | None = None
     highest = float("-inf")
     for index, row in enumerate(scores):
@@ -164,12 +165,15 @@ def _best_walk(seen: Seen, walkways: Walkways, fastest_m_s: float) -> list[Match
 
 
 def _best_before(
-    seen: Seen, scores: list[list[float]], index: int, spot: Spot, walkways: Walkways, *, fastest_m_s: float
+    seen: Seen, scores: list[list[float]], highest_yet: list[float], spot: Spot, walkways: Walkways, *, fastest_m_s: float
 ) -> tuple[float, tuple[int, int] | None]:
     """The best score with which one comes to a spot, and from which sighting and spot; None: the walk begins here."""
+    index = len(highest_yet)
     best, came = -_LEAVE_OUT * index, None
-    for back in range(max(0, index - _LOOK_BACK), index):
+    for back in range(index - 1, -1, -1):
         left_out = _LEAVE_OUT * (index - back - 1)
+        if highest_yet[back] - left_out <= best:
+            break
         for k, (spot_before, _) in enumerate(seen[back][1]):
             if scores[back][k] - left_out <= best:
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -114,6 +115,15 @@ def test_a_unit_without_calibration_and_far_away_saw_another_tag_of_that_number(
     far = seen(START_S + 30.0, 600.0, 0.0, sigma_m=40.0)
     answer = route(5, [*walk([(10, 0), (80, 0)]), far], LADDER)
     assert [(each.id, each.reason) for each in answer.refused] == [(far.id, SightingRefusal.DOUBLED_TAG)]
+
+
+def test_a_lost_tag_that_lies_in_view_does_not_cut_the_walk_in_two() -> None:
+    before = walk([(10, 0), (80, 0)])
+    lies = [seen(before[-1].time_s + 1 + k, 160.0, 55.0, mark="lies") for k in range(30)]
+    after = [replace(each, time_s=each.time_s + 86.0) for each in walk([(80, 0), (80, 60), (10, 60)])]
+    answer = route(5, [*before, *lies, *after], LADDER)
+    assert {each.id for each in answer.refused} == {each.id for each in lies}
+    assert [name for name, _ in taken(answer)] == ["south-1", "middle", "north-1"]
 
 
 @settings(max_examples=20, deadline=None)
