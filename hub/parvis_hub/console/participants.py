@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo
 
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
-from parvis_contract import Closed, Name, Site, format_time
+from parvis_contract import Closed, ConfigError, LocalMap, Name, Site, format_time
 from parvis_contract.base import UtcTime
 from pydantic import BaseModel, ValidationError
+from shapely import LineString
 
 from parvis_hub.consent.consents import Consent
 from parvis_hub.consent.sheet import TooLarge, tag_sheet
+from parvis_hub.consent.walkways import load_walkways
 from parvis_hub.governance import CONSOLE, ExportFormat, May, RenewalReason
 from parvis_hub.publish import exported, route_of
 from parvis_hub.store import ConsentStore, Enrolment, NotEnrolled, Receipt, UnknownParticipant
@@ -22,6 +25,7 @@ from parvis_hub.store import ConsentStore, Enrolment, NotEnrolled, Receipt, Unkn
 from .access import Who, may
 from .answers import answer, body_of, refusal
 from .views import View
+from .way import way
 
 #: References, a number and two times.
 _MOST_BYTES = 1_024
@@ -130,19 +134,25 @@ def routing(consents: ConsentStore, site: Site) -> APIRouter:
         site: The site plan, which names the walkways.
     """
     router = APIRouter(prefix="/api", tags=["routes by consent"])
+    plane = LocalMap.around(site.origin)
+    # Read when a route is first asked for: a site without routes need not name its walkways.
+    walkways = cache(lambda: _walkways(site, plane))
 
     @router.get("/routes/{participant}")
     def read_route(participant: str, request: Request, who: Annotated[Who, may(May.SEE_ROUTES)], by: Name = CONSOLE) -> Response:
-        """Somebody's route as it is now."""
+        """Somebody's route as it is now, in words and as lines on the map."""
         if why := _from_elsewhere(request):
             return why
         try:
             told = route_of(site, consents, participant)
+            lines = way(told.route, told.sightings, walkways(), plane)
             consents.viewed(told.consent.id, who.name or by)
         except UnknownParticipant as error:
             return refusal(404, str(error.args[0]))
+        except ConfigError as error:
+            return refusal(503, f"no route can be told: {error}")
         route = told.route.data.model_dump(mode="json") if told.route else None
-        return answer({"participant": participant, "route": route, "sightings": len(told.sightings)})
+        return answer({"participant": participant, "route": route, "sightings": len(told.sightings), "way": lines})
 
     @router.get("/routes/{participant}/export.{format}")
     def export_route(
@@ -159,6 +169,17 @@ def routing(consents: ConsentStore, site: Site) -> APIRouter:
         return Response(text, media_type=_KINDS[format], headers=name)
 
     return router
+
+
+def _walkways(site: Site, plane: LocalMap) -> dict[str, LineString]:
+    """Each walkway as one line, in metres."""
+    if site.walkways is None:
+        return {}
+    pieces: dict[str, list[LineString]] = {}
+    for stretch in load_walkways(site.path.parent / site.walkways, plane).stretches:
+        pieces.setdefault(stretch.walkway, []).append(stretch.line)
+    # In order along each walkway; one begins where the one before ends.
+    return {name: LineString([place for line in lines for place in line.coords]) for name, lines in pieces.items()}
 
 
 def _name(who: Who, given: str | None) -> str:

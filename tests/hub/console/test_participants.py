@@ -18,10 +18,12 @@ from parvis_hub.consent.keyring import Keyring, keys_folder
 from parvis_hub.console.routes import STATIC
 from parvis_hub.governance import RenewalReason, Role, What
 from parvis_hub.intake import Intake
-from parvis_hub.store import Desk, Store
+from parvis_hub.store import Desk, Enrolment, Store
 from playwright.sync_api import Page, expect
 
+from tests.hub.console.browsing import Browsers
 from tests.hub.console.hub import Hub, at
+from tests.hub.console.test_session_page import PASSWORD, sign_in
 
 OURS = {"x-parvis-console": "1", "content-type": "application/json"}
 
@@ -46,13 +48,25 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 
 def walk(hub: Hub, tag: int = 17) -> None:
     """Twenty seconds along the first walkway, from now on."""
+    seen(hub, [(k, -96 + 1.3 * k, -46 + 1.3 * k * 2 / 56) for k in range(20)], tag)
+
+
+def round_two_corners(hub: Hub) -> None:
+    """Down the second walkway and up the third; what is between them, 70 m of the first, nobody sees."""
+    down = [(k - 55.0, -46.0 + 0.32 * k, -20.0 - 1.28 * k) for k in range(18)]
+    up = [(k + 30.0, 30.0 + 0.065 * k, -46.0 + 1.3 * k) for k in range(20)]
+    seen(hub, down + up)
+
+
+def seen(hub: Hub, places: list[tuple[float, float, float]], tag: int = 17) -> None:
+    """Sightings: after so many seconds, at metres east and north of the origin."""
     start = datetime.now(UTC) + timedelta(seconds=1)
-    for k in range(20):
-        lon, lat = at(-96 + 1.3 * k, -46 + 1.3 * k * 2 / 56)
+    for k, (after_s, east_m, north_m) in enumerate(places):
+        lon, lat = at(east_m, north_m)
         place = Position(lon=lon, lat=lat, uncertainty_m=0.8)
         data = TagSighting(sequence=k, tag=tag, position=place, clock=Clock(source=ClockSource.NTP, uncertainty_ms=3.0))
         source = unit_source(hub.site.site, "u011")
-        hub.receive(make_message("tag.sighting", source=source, time=start + timedelta(seconds=k), data=data))
+        hub.receive(make_message("tag.sighting", source=source, time=start + timedelta(seconds=after_s), data=data))
 
 
 def log_of(hub: Hub) -> list[tuple[str, What]]:
@@ -112,6 +126,57 @@ def test_a_withdrawn_consent_in_a_browser(hub: Hub, open_page: Callable[..., Pag
     page.get_by_role("button", name="Français").click()
     page.get_by_role("button", name="Parcours consentis").click()
     expect(page.locator("li[data-participant='steward-07']")).to_contain_text("retiré")
+
+
+def shapes(page: Page, routes: int, gaps: int) -> None:
+    """So many lines of what was seen, and of what must have been taken, are on the map."""
+    drawn = "(async () => { const drawn = (await import('/static/js/map.js')).drawn(); return `${drawn.route} ${drawn.gaps}`; })()"
+    page.wait_for_function(f"{drawn}.then((drawn) => drawn === '{routes} {gaps}')")
+
+
+def test_a_route_on_the_map_with_its_gaps_until_it_is_withdrawn_elsewhere(hub: Hub, browsers: Browsers) -> None:
+    for name, role in (("s-noel", Role.SUPERVISOR), ("o-petit", Role.OPERATOR)):
+        hub.users.add(name, role, PASSWORD, "hub")
+    now = datetime.now(UTC)
+    period = {"since": now - timedelta(seconds=57), "until": now + timedelta(days=1)}
+    consent = Enrolment(participant="steward-07", tag=17, purpose=Purpose.STEWARDING, proof="2026-114", **period)
+    hub.store.consents.enrol(consent, "s-noel")
+    round_two_corners(hub)
+    hub.serve()
+    page = browsers.open(hub.url, name=None, wait=False, webgl=True)
+    page.clock.install()
+    sign_in(page, "s-noel")
+    page.wait_for_selector("body[data-map='on']")
+    page.get_by_role("button", name="Routes by consent").press("Enter")
+    dialog = page.get_by_role("dialog", name="Routes by consent")
+    dialog.get_by_role("button", name="Route: steward-07").press("Enter")
+    walkways = dialog.locator("ol.route li")
+    expect(walkways).to_have_count(3)
+    assert [each.get_attribute("data-observed") for each in walkways.all()] == ["true", "false", "true"]
+    dialog.get_by_role("button", name="Show on the map").press("Enter")
+    expect(dialog).to_be_hidden()
+    key = page.locator("#route-key")
+    expect(key).to_contain_text("Route of steward-07")
+    expect(key).to_contain_text("must have been taken; not seen")
+    shapes(page, 2, 1)
+    # A past hour has no routes in it; nor has anybody else's page.
+    page.get_by_role("button", name="Replay").press("Enter")
+    page.get_by_role("button", name="Show", exact=True).press("Enter")
+    shapes(page, 0, 0)
+    page.get_by_role("button", name="Back to now").press("Enter")
+    shapes(page, 2, 1)
+    other = browsers.open(hub.url, name=None, wait=False)
+    sign_in(other, "o-petit")
+    expect(other.locator("#operator")).to_have_text("o-petit")
+    expect(other.locator("#routes")).to_be_hidden()
+
+    hub.store.consents.withdraw("steward-07", "s-noel")
+    page.clock.fast_forward(10_000)
+    shapes(page, 0, 0)
+    expect(key).to_be_hidden()
+    assert "steward-07" not in page.locator("body").inner_text()
+    assert ("s-noel", What.ROUTE_VIEWED) in log_of(hub)
+    browsers.check(hub.url)
 
 
 def test_what_is_wrong_is_said_and_nothing_is_kept(hub: Hub) -> None:

@@ -6,7 +6,7 @@ import * as api from "./api.js";
 import { moment } from "./format.js";
 import { onLanguage, t } from "./i18n.js";
 import { may } from "./session.js";
-import { now, state } from "./state.js";
+import { changed, now, state } from "./state.js";
 
 const NAME = "[a-z0-9]([a-z0-9\\-]{0,30}[a-z0-9])?";
 const PURPOSES = ["stewarding", "race", "procession", "crew", "service_vehicle", "test"];
@@ -16,6 +16,9 @@ const RUNNING = ["active", "waiting", "without_key"];
 const AGAIN_MS = 10_000;
 
 let shown = null;
+/** Whether the route is on the map, and stays there when the register is closed. */
+let mapped = false;
+let showMap = () => {};
 let timer = null;
 const listed = h("div", { id: "consent-list" });
 const message = h("p", { id: "consent-message", class: "error", role: "alert" });
@@ -31,19 +34,24 @@ async function by() {
   return state.session.name === null ? operator() ?? (await askName()) : undefined;
 }
 
-export function startConsent() {
+/** @param {(lines: object[]) => void} onMap Called to bring a route into view. */
+export function startConsent(onMap) {
+  showMap = onMap;
   const open = $("#routes");
   open.hidden = !may("manage-consent");
   open.addEventListener("click", show);
   const dialog = $("#consent-dialog");
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-  dialog.addEventListener("close", hideRoute);
-  onLanguage(() => dialog.open && draw());
+  dialog.addEventListener("close", () => !mapped && hideRoute());
+  onLanguage(() => {
+    if (dialog.open) draw();
+    drawKey();
+  });
 }
 
 function show() {
   fill(receipt);
-  fill(route);
+  hideRoute();
   setText(message, "");
   draw();
   $("#consent-dialog").showModal();
@@ -141,21 +149,61 @@ async function showRoute(participant) {
 
 function hideRoute() {
   shown = null;
+  mapped = false;
   clearInterval(timer);
   fill(route);
+  setRoute(null);
 }
 
-const readRoute = () => attempt(async () => {
+function setRoute(told) {
+  state.route = told;
+  drawKey();
+  changed();
+}
+
+/** Whose route is on the map, and what its strokes mean. */
+function drawKey() {
+  const key = $("#route-key");
+  key.hidden = state.route === null;
+  if (state.route === null) return key.replaceChildren();
+  const { participant, way } = state.route;
+  const sign = (kind) => h("span", { class: `swatch swatch-${kind}`, "aria-hidden": "true" });
+  return fill(key, h("strong", { text: t("consent.route_of", { participant }) }),
+    way.length === 0 ? h("span", { text: t("consent.no_way") }) : [
+      h("span", { class: "route-sign" }, sign("route"), t("consent.observed")), h("span", { class: "route-sign" }, sign("route-gap"), t("consent.not_observed"))],
+    h("button", { type: "button", class: "link", text: t("consent.hide"), on: { click: hideRoute } }));
+}
+
+function toMap() {
+  mapped = true;
+  $("#consent-dialog").close();
+  showMap(state.route.way);
+}
+
+async function readRoute() {
   const participant = shown;
-  const { route: told, sightings } = await api.route(participant, state.session.name === null ? operator() : null);
+  let told;
+  setText(message, "");
+  try {
+    told = await api.route(participant, state.session.name === null ? operator() : null);
+  } catch (error) {
+    if (participant !== shown) return;
+    // Whoever has withdrawn has no route any more, here neither, at once; nor has anybody for whom it may not be shown.
+    if (error.status !== 0) hideRoute();
+    setText(message, t(error.status === 404 ? "consent.route_gone" : "consent.failed", { participant }));
+    return;
+  }
   if (participant !== shown) return;
+  const { route: found, sightings, way } = told;
   fill(route,
     h("h3", { text: t("consent.route_of", { participant }) }),
-    told === null || told.segments.length === 0 ? h("p", { text: t("consent.no_route", { count: sightings }) })
-      : h("ol", { class: "route" }, told.segments.map((segment) => h("li", { "data-walkway": segment.walkway, "data-observed": String(segment.observed) },
+    found === null || found.segments.length === 0 ? h("p", { text: t("consent.no_route", { count: sightings }) })
+      : [h("ol", { class: "route" }, found.segments.map((segment) => h("li", { "data-walkway": segment.walkway, "data-observed": String(segment.observed) },
         h("strong", { text: segment.walkway }), ` ${time(segment.entered)} – ${time(segment.left)} `,
-        !segment.observed && h("em", { text: t("consent.not_observed") })))));
-});
+        !segment.observed && h("em", { text: t("consent.not_observed") })))),
+      button("card.show_map", toMap, { class: "button on-map" })]);
+  setRoute({ participant, way });
+}
 
 function enrolForm() {
   const field = (name, more) => {

@@ -12,7 +12,7 @@ import { showHelp, startKeys } from "./keys.js";
 import { renderLegend } from "./legend.js";
 import { FILTERS, focusRow, renderList, setFilter, startList, step } from "./list.js";
 import { listen } from "./live.js";
-import { canDraw, fitSite, keepInView, renderMap, showPlace, startMap } from "./map.js";
+import { canDraw, fitSite, keepInView, renderMap, showLines, showPlace, startMap } from "./map.js";
 import { startNarrow } from "./narrow.js";
 import { leaveReplay, openReplay, renderReplay, startReplay } from "./replay.js";
 import { checkSession, startSession } from "./session.js";
@@ -241,7 +241,10 @@ async function start() {
     const { position } = state.incidents.get(id).incident;
     showOnMap(position, position.uncertainty_m);
   } });
-  startConsent();
+  startConsent((lines) => {
+    view("map");
+    showLines(lines);
+  });
   startReplay(close);
   startDecide((decided, verdict, reason) => {
     announce(t("decide.saved", { verdict: t(`verdict.${verdict}`), reason: t(`verdict_reason.${reason}`) }));

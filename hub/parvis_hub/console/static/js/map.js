@@ -13,7 +13,7 @@ let ready = false;
 let lastShapes = "";
 /** Whether the map still shows the whole site, as nobody has moved it. */
 let whole = true;
-let shapesDrawn = { ranges: 0, uncertain: 0, course: 0 };
+let shapesDrawn = { ranges: 0, uncertain: 0, course: 0, route: 0, gaps: 0 };
 
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -142,6 +142,15 @@ export function showPlace({ lon, lat }, radius_m = 30) {
   map.fitBounds(fit, { padding: padding() + 20, maxZoom: 19.5, animate: !still() });
 }
 
+/** Brings lines of GeoJSON into view. */
+export function showLines(features) {
+  const places = features.flatMap(({ geometry }) => geometry.coordinates);
+  if (!map || places.length === 0) return;
+  const [lons, lats] = [places.map(([lon]) => lon), places.map(([, lat]) => lat)];
+  whole = false;
+  map.fitBounds([[Math.min(...lons), Math.min(...lats)], [Math.max(...lons), Math.max(...lats)]], { padding: padding() + 20, maxZoom: 19, animate: !still() });
+}
+
 /** Moves the map only if the place is not in view, or the incident's card lies over it. */
 export function keepInView({ lon, lat }) {
   if (!map) return;
@@ -175,13 +184,16 @@ export function renderMap() {
   }).filter(({ properties }) => !properties.range || properties.selected);
   const way = state.detail?.incident.incident === state.selected ? state.detail.course.map(({ position }) => [position.lon, position.lat]) : [];
   const course = way.length > 1 ? [{ type: "Feature", properties: {}, geometry: { type: "LineString", coordinates: way } }] : [];
-  const shapes = JSON.stringify([ranges, uncertain, course]);
+  const route = state.past === null ? state.route?.way ?? [] : [];
+  const shapes = JSON.stringify([ranges, uncertain, course, route]);
   if (shapes === lastShapes) return;
-  const sources = [map.getSource("ranges"), map.getSource("uncertain"), map.getSource("course")];
+  const sources = [map.getSource("ranges"), map.getSource("uncertain"), map.getSource("course"), map.getSource("route")];
   if (sources.some((source) => !source)) return;
   lastShapes = shapes;
-  shapesDrawn = { ranges: ranges.length, uncertain: uncertain.length, course: way.length };
+  shapesDrawn = { ranges: ranges.length, uncertain: uncertain.length, course: way.length,
+    route: route.filter(({ properties }) => properties.observed).length, gaps: route.filter(({ properties }) => !properties.observed).length };
   sources[0].setData({ type: "FeatureCollection", features: ranges });
   sources[1].setData({ type: "FeatureCollection", features: uncertain });
   sources[2].setData({ type: "FeatureCollection", features: course });
+  sources[3].setData({ type: "FeatureCollection", features: route });
 }

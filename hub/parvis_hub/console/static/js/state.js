@@ -23,6 +23,8 @@ export const state = {
   },
   /** name → unit */
   units: new Map(),
+  /** Of somebody who consented, and whoever looks at it: { participant, way: lines of GeoJSON }, or null. */
+  route: null,
   truncated: false,
   loaded: false,
   filter: "undecided",
