@@ -80,7 +80,7 @@ def _read_time(value: Any) -> Any:
 
 def format_time(time: datetime) -> str:
     """Writes a time as the contract does: UTC, microseconds, ``Z``."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time.astimezone(UTC).isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
 
 
 UtcTime = Annotated[

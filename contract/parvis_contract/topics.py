@@ -24,6 +24,8 @@ _BRANCHES = {
     "command.allowlist": "command",
     "command.release": "command",
 }
+#: The rest of the topic after the unit's name.
+_WITHIN_BRANCH = {name: f"event/{name}" for name in EVENT_TYPES} | _BRANCHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class UnitTopic:
 
 def topic_of(message: Envelope[Any]) -> str:
     """Where a unit publishes a message of its own."""
-    return str(UnitTopic.of(message.site, message.unit, message.name))
+    return f"{ROOT}/{message.site}/{message.unit}/{_WITHIN_BRANCH[message.name]}"
 
 
 def command_topic(site: str, unit: str) -> str:

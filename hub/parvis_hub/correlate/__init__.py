@@ -2,6 +2,6 @@
 
 from .correlator import Correlator
 from .lateness import Lateness, lateness_s
-from .outcome import Change, incident_message
+from .outcome import Change, incident_message, incident_text
 
-__all__ = ["Change", "Correlator", "Lateness", "incident_message", "lateness_s"]
+__all__ = ["Change", "Correlator", "Lateness", "incident_message", "incident_text", "lateness_s"]

@@ -7,6 +7,7 @@ from typing import Any
 
 from parvis_contract import (
     EVENT_TYPES,
+    FROM_HUB,
     Envelope,
     RefusalReason,
     Refused,
@@ -18,6 +19,7 @@ from parvis_contract import (
     parse_message,
     to_datetime,
     to_posix_s,
+    topic_of,
 )
 
 #: A message's time may be ahead of the hub's by this, for a hub whose own clock is slow, and by three times what the unit's clock
@@ -46,15 +48,26 @@ class Gate:
         Raises:
             Refused: With the reason.
         """
+        try:
+            message = parse_message(payload)
+        except Refused:
+            # What is wrong with where it came is said before what is wrong with it.
+            self._place(topic)
+            raise
+        ours = message.name not in FROM_HUB and message.site == self._site.site and message.unit in self._site.units
+        if not ours or topic != topic_of(message):
+            self._place(topic).check(message)
+        self._check_time(message, received_s)
+        return message
+
+    def _place(self, topic: str) -> UnitTopic:
+        """Whose branch of the site a topic is in; raises Refused if in nobody's."""
         place = UnitTopic.parse(topic)
         if place.site != self._site.site:
             raise Refused(RefusalReason.WRONG_TOPIC, f"this hub is of the site {self._site.site}")
         if place.unit not in self._site.units:
             raise Refused(RefusalReason.UNKNOWN_UNIT, "the site plan has no such unit")
-        message = parse_message(payload)
-        place.check(message)
-        self._check_time(message, received_s)
-        return message
+        return place
 
     def admit_line(self, line: bytes) -> Envelope[Any]:
         """Reads a line of a log, of which neither the topic nor the time of receipt is known.

@@ -29,6 +29,8 @@ CLOCK_NEWS_S = 0.01
 _SPAN_US = int(max(physics.stale_s + physics.quiet_s for physics in PHYSICS.values()) * 1e6)
 #: A unit that has reported nothing for so long holds nothing in memory.
 _ACTIVE_US = 600_000_000
+#: Of these, the last of each unit is kept.
+_LAST_ONE_COUNTS = frozenset({"unit.status", "unit.telemetry"})
 #: Of the sightings to which somebody has consented: the id of the consent, and what is kept.
 _SealedById = dict[uuid.UUID, tuple[str, Sealed]]
 
@@ -99,11 +101,11 @@ class Intake:
         batch = prepared.batch
         batch.counts["received"] = len(deliveries)
         for delivery, message in admitted:
-            self._notice_unit(batch, delivery, message)
-            if message.name in ("unit.status", "unit.telemetry"):
+            seen = self._notice_unit(batch, delivery, message)
+            if message.name in _LAST_ONE_COUNTS:
                 continue
             # Of a duplicate, too: a unit that was killed says again what it judges again, under the same id and a new number.
-            self._take_number(batch, message)
+            self._take_number(seen, message)
             if message.id in known:
                 batch.counts["duplicates"] += 1
                 continue
@@ -112,7 +114,7 @@ class Intake:
                 batch.counts["not_enrolled"] += 1
                 continue
             batch.counts["stored"] += 1
-            batch.arrived.append(self._arrived(batch, delivery, message, sealed.get(message.id)))
+            batch.arrived.append(self._arrived(batch, seen, delivery, message, sealed.get(message.id)))
         self._advance(batch, now_us)
         prepared.wrong_clocks = self._news_of_clocks(batch, now_us)
         batch.counts = Counter({name: count for name, count in batch.counts.items() if count})
@@ -141,22 +143,28 @@ class Intake:
         self._allowance -= 1.0
         return True
 
-    def _notice_unit(self, batch: Batch, delivery: Delivery, message: Envelope[Any]) -> None:
-        seen = batch.units.setdefault(message.unit, Seen())
-        lost = message.name == "unit.status" and message.data.state is UnitState.LOST
+    @staticmethod
+    def _notice_unit(batch: Batch, delivery: Delivery, message: Envelope[Any]) -> Seen:
+        unit, name = message.unit, message.name
+        seen = batch.units.get(unit)
+        if seen is None:
+            seen = batch.units[unit] = Seen()
+        lost = name == "unit.status" and message.data.state is UnitState.LOST
         # A retained status was said some time ago, and a last will by the broker: neither is a sign of life.
         if not lost and not delivery.retained:
             seen.last_seen_us = max(seen.last_seen_us or 0, delivery.received_us)
-        if message.name == "unit.status":
+        if name == "unit.status":
             seen.status = delivery.payload.decode()
-        elif message.name == "unit.telemetry":
+        elif name == "unit.telemetry":
             seen.telemetry = delivery.payload.decode()
+        return seen
 
-    def _take_number(self, batch: Batch, message: Envelope[Any]) -> None:
+    def _take_number(self, seen: Seen, message: Envelope[Any]) -> None:
         number: int | None = getattr(message.data, "sequence", None)
         if number is not None:
-            seen = batch.units[message.unit]
-            sequence = self._sequences.setdefault(message.unit, Sequence())
+            sequence = self._sequences.get(message.unit)
+            if sequence is None:
+                sequence = self._sequences[message.unit] = Sequence()
             if sequence.take(number):
                 seen.gaps = sequence.gaps
             seen.next_sequence = sequence.next
@@ -174,28 +182,28 @@ class Intake:
         }
         return {id_: kept for id_, kept in found.items() if kept is not None}
 
-    def _arrived(self, batch: Batch, delivery: Delivery, message: Envelope[Any], sealed: tuple[str, Sealed] | None) -> Arrived:
-        seen = batch.units[message.unit]
+    def _arrived(self, batch: Batch, seen: Seen, delivery: Delivery, message: Envelope[Any], sealed: tuple[str, Sealed] | None) -> Arrived:
         too_late = False
         if message.name in EVENT_TYPES:
+            unit = message.unit
             too_late = self._lateness.too_late(message)
-            seen.newest_us = self._lateness.newest_us[message.unit]
+            seen.newest_us = self._lateness.newest_us[unit]
             if too_late:
                 batch.counts["too_late"] += 1
             else:
                 self._correlator.add(message)
                 self._clock.see(_us(message), delivery.received_us)
-                self._reported_us[message.unit] = delivery.received_us
+                self._reported_us[unit] = delivery.received_us
         return Arrived(message, delivery.payload.decode(), delivery.received_us, too_late, *(sealed or (None, None)))
 
-    def _known(self, messages: Several[Envelope[Any]], sealed: _SealedById) -> set[Any]:
-        by_table: dict[str, list[str]] = {}
+    def _known(self, messages: Several[Envelope[Any]], sealed: _SealedById) -> set[uuid.UUID]:
+        """Which of these the store has already."""
+        by_table: dict[str, dict[str, uuid.UUID]] = {}
         for message in messages:
-            name = "event" if message.name in EVENT_TYPES else message.name
-            if name not in ("unit.status", "unit.telemetry"):
-                by_table.setdefault(name, []).append(_kept_id(message, sealed))
-        known = {each for name, ids in by_table.items() for each in self._store.known(name, ids)}
-        return {message.id for message in messages if _kept_id(message, sealed) in known}
+            name = message.name
+            if name not in _LAST_ONE_COUNTS:
+                by_table.setdefault("event" if name in EVENT_TYPES else name, {})[_kept_id(message, sealed)] = message.id
+        return {ids[each] for name, ids in by_table.items() for each in self._store.known(name, list(ids))}
 
     def _news_of_clocks(self, batch: Batch, now_us: int) -> dict[str, float]:
         found = self._correlator.wrong_clocks()

@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from parvis_contract import HUB, Envelope, Incident, IncidentState, Operator, Site, Verdict, dump_unchecked, parse_message, to_datetime
+from parvis_contract import HUB, Envelope, Incident, IncidentState, Operator, Site, Verdict, parse_message, to_datetime
 from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, delete, func, insert, or_, select, update
 
 from parvis_hub import governance
 from parvis_hub.consent.keyring import Keyring
-from parvis_hub.correlate import Change, incident_message
+from parvis_hub.correlate import Change, incident_text
 from parvis_hub.governance import DecisionReason, Head, PlateViewed, RowsExpired, VerdictGiven
 
 from .alerts import note as note_alert
+from .bulk import execute_all, insert_all
 from .consents import ConsentStore
 from .database import Database
 from .records import Arrived, Batch, Restart, Seen
@@ -198,8 +199,7 @@ class Store:
             running = set(connection.execute(select(consents.c.id).where(consents.c.ended_us.is_(None))).scalars()) | {None}
             rows[sightings] = [row for row in rows[sightings] if row["consent"] in running]
         for table, values in rows.items():
-            if values:
-                connection.execute(insert(table), values)
+            insert_all(connection, table, values)
 
     def _sighting_row(self, arrived: Arrived) -> dict[str, Any]:
         expires_us = arrived.received_us + self._other_us["tag.sighting"]
@@ -219,17 +219,18 @@ class Store:
                 if old is not None:
                     changed.append(self._superseded(old, change, expires_us))
                 continue
-            incident = change.incident.model_copy(update={"operator": self._operator(change.incident)})
+            incident = change.incident
+            operator = self._operator(incident)
+            if operator is not incident.operator:
+                incident = incident.model_copy(update={"operator": operator})
             row = self._incident_row(incident, expires_us)
-            belonging |= {str(event): row["id"] for event in incident.events}
+            belonging.update(dict.fromkeys(map(str, incident.events), row["id"]))
             if old is None:
                 fresh.append(row)
             elif old.message != row["message"] or old.superseded_by is not None:
                 changed.append(row | {"revision": old.revision + 1, "published": old.published})
-        if fresh:
-            connection.execute(insert(incidents), fresh)
-        if changed:
-            connection.execute(_UPDATE_INCIDENT, [{f"new_{name}": value for name, value in row.items()} for row in changed])
+        insert_all(connection, incidents, fresh)
+        execute_all(connection, _UPDATE_INCIDENT, [{f"new_{name}": value for name, value in row.items()} for row in changed])
         self._add_members(connection, [row["id"] for row in changed], belonging, expires_us)
         for row in (*fresh, *changed):
             if row["verdict"] != Verdict.UNCONFIRMED.value:
@@ -240,26 +241,21 @@ class Store:
         """Notes which incident each event is part of, as far as that is not known already."""
         held = {row.event: row.incident for row in connection.execute(self.among(members, members.c.incident, known))}
         moved = {event: incident for event, incident in belonging.items() if held.get(event) != incident}
-        if moved:
-            connection.execute(delete(members).where(members.c.event == bindparam("moved")), [{"moved": event} for event in moved])
-            rows = [{"event": event, "incident": incident, "expires_us": expires_us} for event, incident in moved.items()]
-            connection.execute(insert(members), rows)
+        execute_all(connection, _DELETE_MEMBER, [{"moved": event} for event in moved])
+        rows = [{"event": event, "incident": incident, "expires_us": expires_us} for event, incident in moved.items()]
+        insert_all(connection, members, rows)
 
     def _add_units(self, connection: Connection, seen: Mapping[str, Seen]) -> None:
         known = {row.name for row in connection.execute(self.among(units, units.c.name, list(seen), units.c.name))}
-        if fresh := [{"name": name} for name in seen if name not in known]:
-            connection.execute(insert(units), fresh)
-        if seen:
-            told = [{"which": name} | {f"new_{column}": getattr(each, column) for column in _OF_UNIT} for name, each in seen.items()]
-            connection.execute(_UPDATE_UNIT, told)
+        insert_all(connection, units, [{"name": name} for name in seen if name not in known])
+        told = [{"which": name} | {f"new_{column}": getattr(each, column) for column in _OF_UNIT} for name, each in seen.items()]
+        execute_all(connection, _UPDATE_UNIT, told)
         missing = {name: each.gaps for name, each in seen.items() if each.gaps is not None}
-        if missing:
-            connection.execute(delete(gaps).where(gaps.c.unit == bindparam("which")), [{"which": name} for name in missing])
-        if rows := [{"unit": name, "first": first, "last": last} for name, ranges in missing.items() for first, last in ranges]:
-            connection.execute(insert(gaps), rows)
+        execute_all(connection, _DELETE_GAPS, [{"which": name} for name in missing])
+        rows = [{"unit": name, "first": first, "last": last} for name, ranges in missing.items() for first, last in ranges]
+        insert_all(connection, gaps, rows)
 
     def _incident_row(self, incident: Incident, expires_us: int) -> dict[str, Any]:
-        message = incident_message(self._site.site, incident)
         return {
             "id": str(incident.incident),
             "type": incident.type,
@@ -271,7 +267,7 @@ class Store:
             "published": 0,
             "superseded_by": None,
             "expires_us": expires_us,
-            "message": dump_unchecked(message).decode(),
+            "message": incident_text(self._site.site, incident),
             "lon": incident.position.lon,
             "lat": incident.position.lat,
         }
@@ -353,8 +349,7 @@ class Store:
         """Notes that the broker has confirmed these revisions of these incidents."""
         if confirmed:
             with self.database.write() as connection:
-                done = update(incidents).where(incidents.c.id == bindparam("which"), incidents.c.published < bindparam("upto"))
-                connection.execute(done.values(published=bindparam("upto")), [{"which": which, "upto": upto} for which, upto in confirmed])
+                execute_all(connection, _PUBLISHED, [{"which": which, "upto": upto} for which, upto in confirmed])
 
     def purge(self) -> dict[str, int]:
         """Deletes what has expired, and records how much; returns the number of rows by table.
@@ -425,6 +420,13 @@ _UPDATE_INCIDENT = (
     .values({column.name: bindparam(f"new_{column.name}") for column in incidents.columns if column.name != "id"})
 )
 
+_PUBLISHED = (
+    update(incidents)
+    .where(incidents.c.id == bindparam("which"), incidents.c.published < bindparam("upto"))
+    .values(published=bindparam("upto"))
+)
+_DELETE_MEMBER = delete(members).where(members.c.event == bindparam("moved"))
+_DELETE_GAPS = delete(gaps).where(gaps.c.unit == bindparam("which"))
 _OF_UNIT = ("last_seen_us", "newest_us", "next_sequence", "status", "telemetry", "clock_off_s", "clock_found_us")
 #: What a batch does not tell stays as it was.
 _UPDATE_UNIT = (

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from parvis_contract import IncidentState, Site, Verdict, new_id, to_datetime, to_posix_s
-from parvis_hub.correlate import Correlator
+from parvis_contract import IncidentState, Site, Verdict, dump_message, new_id, to_datetime, to_posix_s
+from parvis_hub.correlate import Correlator, incident_message, incident_text
 from parvis_hub.store import (
     REASONS,
     Arrived,
@@ -27,7 +27,7 @@ from parvis_hub.store import (
 from parvis_hub.store.notices import MAX_WAITING, RESYNC
 from sqlalchemy import text
 
-from tests.hub.street import START_S, Street, lines, write_site
+from tests.hub.street import START_S, Street, busy_street, lines, write_site
 
 AT = datetime(2026, 6, 21, 18, 0, tzinfo=UTC)
 
@@ -88,6 +88,16 @@ def test_an_incident_is_shown_with_what_it_rests_on(keeping: Keeping) -> None:
     assert keeping.desk.incidents() == [detail.row]
     assert keeping.desk.incidents(state=IncidentState.CLOSED) == []
     assert keeping.desk.incident(new_id()) is None
+
+
+def test_an_incident_is_kept_as_its_message_is_written(site: Site) -> None:
+    correlator = Correlator(site)
+    for message in busy_street(1).sorted():
+        correlator.add(message)
+    changed = [change.incident for change in correlator.changes() if change.incident is not None]
+    assert len({incident.type for incident in changed}) == 5
+    for incident in changed:
+        assert incident_text(site.site, incident).encode() == dump_message(incident_message(site.site, incident))
 
 
 def test_the_same_state_is_no_new_revision(keeping: Keeping, site: Site) -> None:
