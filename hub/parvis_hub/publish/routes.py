@@ -35,11 +35,13 @@ class Told:
         consent: Under which consent.
         route: None while nothing has been seen.
         sightings: What it rests on, those that it refuses among them.
+        damaged: Numbers of rows that were kept and can no longer be read; the route is told of the rest.
     """
 
     consent: Consent
     route: Envelope[Route] | None
     sightings: list[Envelope[TagSighting]]
+    damaged: tuple[int, ...] = ()
 
 
 def routes_now(site: Site, consents: ConsentStore, register: list[Consent]) -> dict[str, Told]:
@@ -56,11 +58,14 @@ def routes_now(site: Site, consents: ConsentStore, register: list[Consent]) -> d
     seen = {consent.id: consents.sightings(consent.id) for consent in active.values()}
     routes: dict[int, Envelope[Route]] = {}
     if router is not None:
-        for messages in seen.values():
-            for message in messages:
+        for opened in seen.values():
+            for message in opened.messages:
                 router.add(message)
         routes = {message.data.tag: message for message in router.routes()}
-    return {consent.participant: Told(consent, routes.get(tag), seen[consent.id]) for tag, consent in active.items()}
+    return {
+        consent.participant: Told(consent, routes.get(tag), seen[consent.id].messages, seen[consent.id].damaged)
+        for tag, consent in active.items()
+    }
 
 
 def route_of(site: Site, consents: ConsentStore, participant: str) -> Told:
@@ -126,6 +131,8 @@ class RouteKeeper:
         self._connections = 0
         self._rested_s = 0.0
         self._not_issued = ""
+        #: By consent, the rows that cannot be read, as it was said last.
+        self._damaged: dict[str, tuple[int, ...]] = {}
 
     def turn(self) -> None:
         """Does what is to be done now.
@@ -165,15 +172,18 @@ class RouteKeeper:
             return
         told = self._routes(register)
         for participant, each in told.items():
+            if each.damaged and self._damaged.get(each.consent.id) != each.damaged:
+                log.warning("sightings cannot be read: they were altered", consent=each.consent.id, rows=list(each.damaged))
+                self._damaged[each.consent.id] = each.damaged
             self._wanted[participant] = each.consent.id, dump_message(each.route) if each.route else b""
         self._state = state
         self._rested_s = time.monotonic() + REST * (time.monotonic() - started_s)
 
     def _routes(self, register: list[Consent]) -> dict[str, Told]:
-        """The routes; none where walkways cannot be read or a sighting was altered, which must not end the hub."""
+        """The routes; none where walkways cannot be read, which must not end the hub."""
         try:
             return routes_now(self._site, self._store.consents, register)
-        except (ConfigError, ValueError) as error:
+        except ConfigError as error:
             log.warning("no route can be told", reason=str(error))
             return {}
 

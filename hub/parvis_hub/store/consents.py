@@ -35,6 +35,8 @@ from .database import Database
 from .schema import consents, sightings
 
 _HOUR_US = 3_600_000_000
+#: Within so long, somebody who looks at a route again is still looking.
+LOOK_US = 15 * 60_000_000
 
 
 class NotEnrolled(ValueError):
@@ -86,6 +88,19 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """What is kept under a consent, as its key opens it.
+
+    Attributes:
+        messages: In the order in which they came.
+        damaged: The numbers of the rows, in the table `sightings`, that it does not open: somebody altered them, or the disk did.
+    """
+
+    messages: list[Envelope[TagSighting]]
+    damaged: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Wearers:
     """The consents that have a key and have not ended, for the messages of one batch."""
 
@@ -115,6 +130,8 @@ class ConsentStore:
     def __init__(self, database: Database, site: Site, now_us: Callable[[], int], keys: Keyring | None) -> None:
         self._database, self._site, self._now_us, self._keys = database, site, now_us, keys
         self._kept_us = int(site.law.retention.audit_h * _HOUR_US)
+        #: Who has looked at whose route, and when it was recorded last.
+        self._looks: dict[tuple[str, str], int] = {}
 
     # --- the register ---------------------------------------------------------------------------------------------------------
 
@@ -239,17 +256,21 @@ class ConsentStore:
         with self._database.read() as connection:
             return Wearers(tuple(self._running(connection, self._now_us())), self._keys)
 
-    def sightings(self, consent: str) -> list[Envelope[TagSighting]]:
-        """What is kept under a consent, in the order in which it came; nothing if its key is gone."""
-        query = select(sightings.c.id, sightings.c.message).where(sightings.c.consent == consent).order_by(sightings.c.row)
+    def sightings(self, consent: str) -> Opened:
+        """What is kept under a consent; nothing if its key is gone."""
+        query = select(sightings.c.row, sightings.c.id, sightings.c.message).where(sightings.c.consent == consent).order_by(sightings.c.row)
+        messages: list[Envelope[TagSighting]] = []
+        damaged = []
         if self._keys is None:
-            return []
-        try:
+            return Opened(messages)
+        with contextlib.suppress(KeyGone), self._database.read() as connection:
             key = self._keys.key(consent)
-        except KeyGone:
-            return []
-        with self._database.read() as connection:
-            return [parse_message(key.open(Sealed(row.id, row.message))) for row in connection.execute(query)]
+            for row in connection.execute(query):
+                try:
+                    messages.append(parse_message(key.open(Sealed(row.id, row.message))))
+                except ValueError:
+                    damaged.append(row.row)
+        return Opened(messages, tuple(damaged))
 
     def state(self) -> dict[str, tuple[int, int]]:
         """Of each consent with sightings: how many, and the number of the last; another than before means another route."""
@@ -260,9 +281,18 @@ class ConsentStore:
     # --- on the record --------------------------------------------------------------------------------------------------------
 
     def viewed(self, consent: str, by: str) -> None:
-        """Records that a route is shown. Whoever shows it does so after this has returned, or not at all."""
+        """Records that a route is shown. Whoever shows it does so after this has returned, or not at all.
+
+        A page that stays open asks again every few seconds. That is one look, and recorded anew when it has gone on for :data:`LOOK_US`.
+        """
+        now_us = self._now_us()
+        since_us = self._looks.get((consent, by))
+        # A clock that was set back begins another look.
+        if since_us is not None and 0 <= now_us - since_us < LOOK_US:
+            return
         with self._database.write() as connection:
             self._log(connection, by, RouteViewed(consent=uuid.UUID(consent)))
+        self._looks = {look: us for look, us in self._looks.items() if now_us - us < LOOK_US} | {(consent, by): now_us}
 
     def exported(self, consent: str, format: ExportFormat, by: str) -> None:
         """Records that a route is written out, before it is."""

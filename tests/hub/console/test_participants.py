@@ -20,6 +20,7 @@ from parvis_hub.governance import RenewalReason, Role, What
 from parvis_hub.intake import Intake
 from parvis_hub.store import Desk, Enrolment, Store
 from playwright.sync_api import Page, expect
+from sqlalchemy import text
 
 from tests.hub.console.browsing import Browsers
 from tests.hub.console.hub import Hub, at
@@ -142,6 +143,8 @@ def test_a_route_on_the_map_with_its_gaps_until_it_is_withdrawn_elsewhere(hub: H
     consent = Enrolment(participant="steward-07", tag=17, purpose=Purpose.STEWARDING, proof="2026-114", **period)
     hub.store.consents.enrol(consent, "s-noel")
     round_two_corners(hub)
+    with hub.database.write() as connection:
+        connection.execute(text("UPDATE sightings SET message = 'AAAA' WHERE row = 5"))
     hub.serve()
     page = browsers.open(hub.url, name=None, wait=False, webgl=True)
     page.clock.install()
@@ -153,6 +156,7 @@ def test_a_route_on_the_map_with_its_gaps_until_it_is_withdrawn_elsewhere(hub: H
     walkways = dialog.locator("ol.route li")
     expect(walkways).to_have_count(3)
     assert [each.get_attribute("data-observed") for each in walkways.all()] == ["true", "false", "true"]
+    expect(dialog).to_contain_text("Tell the maintainer their rows: 5.")
     dialog.get_by_role("button", name="Show on the map").press("Enter")
     expect(dialog).to_be_hidden()
     key = page.locator("#route-key")

@@ -15,6 +15,7 @@ from parvis_hub.publish import RouteKeeper
 from parvis_hub.publish import routes as publishing
 from parvis_hub.store import CommandStore, ConsentStore
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from tests.hub.consent.participants import HOUR_US, Square, walk
 
@@ -149,12 +150,19 @@ def test_lists_follow_the_register_and_are_renewed_halfway(kept: Kept) -> None:
     assert {consent.status for consent in kept.square.store.consents.all() if consent.tag == 17} == {Status.EXPIRED}
 
 
-def test_a_sighting_that_was_altered_does_not_end_the_hub(kept: Kept) -> None:
-    kept.square.enrol()
+def test_a_sighting_that_was_altered_is_named_and_the_rest_is_told(kept: Kept) -> None:
+    consent = kept.square.enrol()
     kept.keeper.turn()
-    kept.square.receive(walk(17)[:3], later_s=60)
+    kept.square.receive(walk(17)[:40], later_s=60)
     with kept.square.database.write() as connection:
-        connection.execute(text("UPDATE sightings SET id = id || 'x'"))
+        connection.execute(text("UPDATE sightings SET message = 'AAAA' WHERE row = 3"))
     kept.keeper._rested_s = 0.0
-    kept.keeper.turn()
-    assert kept.broker.retained == {}
+    with capture_logs() as said:
+        kept.keeper.turn()
+        kept.keeper._state = None
+        kept.keeper._rested_s = 0.0
+        kept.keeper.turn()
+    assert [(entry["consent"], entry["rows"]) for entry in said if "cannot be read" in entry["event"]] == [(consent.id, [3])]
+    assert kept.walkways() == ["w001"]
+    told = publishing.route_of(kept.square.site, kept.square.store.consents, "steward-07")
+    assert (len(told.sightings), told.damaged) == (39, (3,))

@@ -102,7 +102,7 @@ def test_a_sighting_is_kept_of_the_enrolled_alone_while_they_are_and_under_their
     kept = rows(square)
     assert len(kept) == 80
     assert not {id_ for id_, *_ in kept} & {str(message.id) for message in walk(17)}
-    assert [message.id for message in square.store.consents.sightings(square.store.consents.of("steward-07").id)] == [
+    assert [message.id for message in square.store.consents.sightings(square.store.consents.of("steward-07").id).messages] == [
         message.id for message in walk(17)
     ]
 
@@ -119,9 +119,28 @@ def test_two_wearers_sightings_do_not_open_with_each_others_keys(square: Square)
     square.receive([sighting(17, 1, 5, 0), sighting(18, 2, 6, 0)])
     with square.database.write() as connection:
         connection.execute(text("UPDATE sightings SET consent = :other"), {"other": other.id})
-    with pytest.raises(ValueError, match="does not open"):
-        square.store.consents.sightings(other.id)
-    assert square.store.consents.sightings(one.id) == []
+    opened = square.store.consents.sightings(other.id)
+    assert [message.data.tag for message in opened.messages] == [18]
+    assert len(opened.damaged) == 1
+    assert square.store.consents.sightings(one.id).messages == []
+
+
+def test_a_look_at_a_route_is_recorded_once_and_again_when_it_goes_on_for_long(square: Square) -> None:
+    consent = square.enrol()
+
+    def looks() -> int:
+        return sum(isinstance(entry.about, governance.RouteViewed) for entry in entries(square))
+
+    for by, later_s, recorded in (
+        ("a-martin", 0, 1),
+        ("a-martin", 10, 1),
+        ("b-diallo", 0, 2),
+        ("a-martin", 14 * 60, 2),
+        ("a-martin", 60, 3),
+    ):
+        square.now_us += later_s * 1_000_000
+        square.store.consents.viewed(consent.id, by)
+        assert looks() == recorded
 
 
 # --- the end ------------------------------------------------------------------------------------------------------------------

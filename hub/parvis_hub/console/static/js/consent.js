@@ -12,7 +12,7 @@ const NAME = "[a-z0-9]([a-z0-9\\-]{0,30}[a-z0-9])?";
 const PURPOSES = ["stewarding", "race", "procession", "crew", "service_vehicle", "test"];
 const RENEWALS = ["lasts_longer", "takes_part_again", "end_was_wrong"];
 const RUNNING = ["active", "waiting", "without_key"];
-/** An open route is asked for again so often; each time is in the accountability log. */
+/** An open route is asked for again so often; that somebody looks is in the accountability log. */
 const AGAIN_MS = 10_000;
 
 let shown = null;
@@ -194,9 +194,10 @@ async function readRoute() {
     return;
   }
   if (participant !== shown) return;
-  const { route: found, sightings, way } = told;
+  const { route: found, sightings, damaged, way } = told;
   fill(route,
     h("h3", { text: t("consent.route_of", { participant }) }),
+    damaged.length > 0 && h("p", { class: "error", text: t("consent.damaged", { rows: damaged.join(", ") }) }),
     found === null || found.segments.length === 0 ? h("p", { text: t("consent.no_route", { count: sightings }) })
       : [h("ol", { class: "route" }, found.segments.map((segment) => h("li", { "data-walkway": segment.walkway, "data-observed": String(segment.observed) },
         h("strong", { text: segment.walkway }), ` ${time(segment.entered)} – ${time(segment.left)} `,
