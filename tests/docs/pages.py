@@ -7,6 +7,7 @@ import shlex
 import subprocess
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,3 +119,11 @@ def _command(page: Path, line: int, code: str) -> Command | None:
             words = words[: words.index(cut)]
     match = _PROGRAM.match(words[0]) if words else None
     return Command(page, line, (match[1], *words[1:])) if match else None
+
+
+def rows(page: str, head: str) -> list[list[str]]:
+    """The rows of the table of a page that begins with this cell."""
+    lines = page.splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.startswith(f"| {head} |")) + 2
+    table = takewhile(lambda line: line.startswith("|"), lines[begin:])
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]

@@ -9,27 +9,15 @@ from parvis_hub.governance import ROLES, May, Role
 from parvis_hub.store import REASONS
 from parvis_hub.store.desk import SILENT_AFTER_S
 
-from tests.docs.pages import ROOT, text_of
+from tests.docs.pages import ROOT, rows, text_of
 
 PAGE = text_of(ROOT / "docs" / "control-room.md")
 STATIC = ROOT / "hub" / "parvis_hub" / "console" / "static"
 WORDS = json.loads(text_of(STATIC / "i18n" / "en.json"))
 
 
-def _rows(head: str) -> list[list[str]]:
-    """The rows of the table that begins with this cell."""
-    lines = PAGE.splitlines()
-    begin = next(number for number, line in enumerate(lines) if line.startswith(f"| {head} |")) + 2
-    rows = []
-    for line in lines[begin:]:
-        if not line.startswith("|"):
-            break
-        rows.append([cell.strip() for cell in line.strip("|").split("|")])
-    return rows
-
-
 def test_the_keys_are_the_console_s() -> None:
-    listed = {key for keys, _ in _rows("key") for key in re.findall(r"`([^`]+)`", keys)}
+    listed = {key for keys, _ in rows(PAGE, "key") for key in re.findall(r"`([^`]+)`", keys)}
     code = text_of(STATIC / "js" / "keys.js")
     table = code[code.index("[[") : code.index("];", code.index("[["))]
     named = {key for key in re.findall(r'"([^"]+)"', table) if not key.startswith("keys.") and not re.search(r"\d–\d", key)}
@@ -37,7 +25,7 @@ def test_the_keys_are_the_console_s() -> None:
 
 
 def test_the_reasons_are_those_that_a_decision_may_have() -> None:
-    said = dict(_rows("decision"))
+    said = dict(rows(PAGE, "decision"))
     for word, verdict in (("Confirm", "confirmed"), ("Dismiss", "dismissed"), ("Withdraw", "unconfirmed")):
         reasons = next(each for name, each in REASONS.items() if name == verdict)
         assert [text.strip() for text in said[word].split("·")] == [_lower(WORDS[f"verdict_reason.{reason}"]) for reason in reasons]
@@ -48,7 +36,7 @@ def _lower(text: str) -> str:
 
 
 def test_the_states_of_a_unit_are_the_console_s() -> None:
-    said = {name.strip() for cell, _ in _rows("state") for name in cell.split(",")}
+    said = {name.strip() for cell, _ in rows(PAGE, "state") for name in cell.split(",")}
     assert said == {WORDS[key] for key in WORDS if re.fullmatch(r"health\.\w+", key)}
     assert SILENT_AFTER_S == 90
     assert "nothing has come from it for a minute and a half" in PAGE
@@ -57,6 +45,6 @@ def test_the_states_of_a_unit_are_the_console_s() -> None:
 def test_the_roles_may_do_what_the_table_says() -> None:
     [head] = [line for line in PAGE.splitlines() if line.startswith("| may |")]
     roles = [cell.strip() for cell in head.strip("|").split("|")[1:]]
-    told = {Role(role): {May(row[0]) for row in _rows("may") if row[1 + at] == "yes"} for at, role in enumerate(roles)}
+    told = {Role(role): {May(row[0]) for row in rows(PAGE, "may") if row[1 + at] == "yes"} for at, role in enumerate(roles)}
     assert told == ROLES
-    assert len(_rows("may")) == len(May)
+    assert len(rows(PAGE, "may")) == len(May)

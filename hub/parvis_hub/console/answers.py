@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 
 from .views import View, dump
 
@@ -26,3 +29,20 @@ async def body_of(request: Request, most_bytes: int) -> bytes | None:
         if len(body) > most_bytes:
             return None
     return body
+
+
+def takes(model: type[BaseModel]) -> dict[str, Any]:
+    """What an address takes, for the OpenAPI document; it reads the body itself, so that no more is read than it can be."""
+    schema = model.model_json_schema()
+    named = schema.pop("$defs", {})
+
+    def inlined(part: Any) -> Any:
+        if isinstance(part, list):
+            return [inlined(each) for each in part]
+        if not isinstance(part, dict):
+            return part
+        if "$ref" in part:
+            return inlined(named[part["$ref"].rpartition("/")[2]])
+        return {name: inlined(value) for name, value in part.items()}
+
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": inlined(schema)}}}}

@@ -23,7 +23,7 @@ from parvis_hub.publish import exported, route_of
 from parvis_hub.store import ConsentStore, Enrolment, NotEnrolled, Receipt, UnknownParticipant
 
 from .access import Who, may
-from .answers import answer, body_of, refusal
+from .answers import answer, body_of, refusal, takes
 from .views import View
 from .way import way
 
@@ -67,7 +67,7 @@ def registering(consents: ConsentStore) -> APIRouter:
         """Every consent that is kept."""
         return answer({"consents": [_consent_view(consent) for consent in consents.all()]})
 
-    @router.post("/consents")
+    @router.post("/consents", openapi_extra=takes(EnrolmentGiven))
     async def enrol(request: Request, who: Annotated[Who, may(May.MANAGE_CONSENT)]) -> Response:
         """Registers a consent."""
 
@@ -77,7 +77,7 @@ def registering(consents: ConsentStore) -> APIRouter:
 
         return await _changed(request, EnrolmentGiven, work)
 
-    @router.post("/consents/{participant}/renew")
+    @router.post("/consents/{participant}/renew", openapi_extra=takes(Renewal))
     async def renew(participant: str, request: Request, who: Annotated[Who, may(May.MANAGE_CONSENT)]) -> Response:
         """Registers that somebody has consented again."""
 
@@ -86,7 +86,7 @@ def registering(consents: ConsentStore) -> APIRouter:
 
         return await _changed(request, Renewal, work)
 
-    @router.post("/consents/{participant}/withdraw")
+    @router.post("/consents/{participant}/withdraw", openapi_extra=takes(Signed))
     async def withdraw(participant: str, request: Request, who: Annotated[Who, may(May.MANAGE_CONSENT)]) -> Response:
         """Ends somebody's consent, and gives their receipt."""
 

@@ -21,7 +21,7 @@ from parvis_hub.governance import CONSOLE, May
 from parvis_hub.store import BadDecision, DecisionReason, Desk, UnknownIncident
 
 from .access import Who, access_of, may
-from .answers import answer, body_of, refusal
+from .answers import answer, body_of, refusal, takes
 from .basemap import Feature
 from .cards import Cards
 from .live import Live
@@ -145,7 +145,7 @@ def deciding(desk: Desk, now: Callable[[], datetime]) -> APIRouter:
     """The one thing that the page may change: a person's verdict."""
     router = APIRouter(prefix="/api")
 
-    @router.post("/incidents/{id}/verdict")
+    @router.post("/incidents/{id}/verdict", openapi_extra=takes(GivenVerdict))
     async def give_verdict(id: uuid.UUID, request: Request, who: Annotated[Who, may(May.DECIDE)]) -> Response:
         body = await body_of(request, MAX_VERDICT_BYTES)
         if body is None:

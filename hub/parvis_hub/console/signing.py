@@ -16,7 +16,7 @@ from parvis_hub.accounts.openid import NotAccepted
 from parvis_hub.accounts.openid.signing_in import LONGEST_S
 
 from .access import COOKIE, Who, access_of, may
-from .answers import answer, body_of, refusal
+from .answers import answer, body_of, refusal, takes
 from .guard import foreign
 from .views import View
 
@@ -49,7 +49,7 @@ def signing(*, secure: bool) -> APIRouter:
         title = access.openid.provider.settings.title if access.openid else None
         return answer(_view(access.who(request), required=access.required()) | {"openid": title})
 
-    @router.post("")
+    @router.post("", openapi_extra=takes(Credentials))
     async def sign_in(request: Request) -> Response:
         """Begins a session, by name and password."""
         if why := foreign(request.headers):

@@ -16,49 +16,25 @@ from parvis_contract import ObjectUnattended
 from parvis_hub.console.access import COOKIE, CSRF_HEADER, _Permission
 from parvis_hub.governance import MACHINES, May, Role, entries
 
+from tests.docs.pages import ROOT, rows, text_of
 from tests.hub.console.hub import Hub, before_camera
 
 PASSWORD = "correct horse battery"
 OURS = {"x-parvis-console": "1", "origin": "http://127.0.0.1", "sec-fetch-site": "same-origin"}
-OP, SV, MT, DP = Role.OPERATOR, Role.SUPERVISOR, Role.MAINTAINER, Role.DATA_PROTECTION_OFFICER
+OP, SV = Role.OPERATOR, Role.SUPERVISOR
 
-#: Who may ask for what. `{id}` is an incident that there is; `None`: anybody, without signing in.
+#: What the control room's page says of each role, and what each address asks for: the one place where that is written for people.
+PAGE = text_of(ROOT / "docs" / "control-room.md")
+_ROLES = [Role(cell.strip()) for cell in next(line for line in PAGE.splitlines() if line.startswith("| may |")).strip("|").split("|")[1:]]
+MAY = {May(what): {role for role, said in zip(_ROLES, cells, strict=True) if said == "yes"} for what, *cells in rows(PAGE, "may")}
+ASKS = {tuple(address.strip("`").split(" ")): asked for address, asked in rows(PAGE, "address")}
+#: Who may ask for what; `None`: anybody, without signing in.
 WHO_MAY: dict[tuple[str, str], set[Role] | None] = {
-    ("GET", "/"): None,
-    ("GET", "/healthz"): None,
-    ("GET", "/api/session"): None,
-    ("POST", "/api/session"): None,
-    ("GET", "/api/session/openid"): None,
-    ("GET", "/api/session/openid/return"): None,
-    ("DELETE", "/api/session"): {OP, SV, MT, DP},
-    ("GET", "/metrics"): {SV, MT},
-    ("GET", "/api/site"): {OP, SV, MT, DP},
-    ("GET", "/api/incidents"): {OP, SV, MT, DP},
-    ("GET", "/api/incidents/{id}"): {OP, SV, MT, DP},
-    ("GET", "/api/units"): {OP, SV, MT, DP},
-    ("GET", "/api/events"): {OP, SV, MT, DP},
-    ("GET", "/api/replay"): {OP, SV, MT, DP},
-    ("GET", "/api/incidents/{id}/plates/{plate}"): {OP, SV, DP},
-    ("GET", "/api/audit/head"): {SV, DP},
-    ("POST", "/api/incidents/{id}/verdict"): {OP, SV},
-    ("GET", "/api/consents"): {SV, DP},
-    ("POST", "/api/consents"): {SV, DP},
-    ("POST", "/api/consents/{participant}/renew"): {SV, DP},
-    ("POST", "/api/consents/{participant}/withdraw"): {SV, DP},
-    ("GET", "/api/consents/{participant}/sheet.pdf"): {SV, DP},
-    ("GET", "/api/routes/{participant}"): {SV, DP},
-    ("GET", "/api/routes/{participant}/export.{format}"): {SV, DP},
-    ("GET", "/feeds/cap.atom"): {OP, SV, MT},
-    ("GET", "/feeds/cap/{name}.xml"): {OP, SV, MT},
-    ("GET", "/feeds/incidents.geojson"): {OP, SV, MT},
+    (method, path): None if asked == "nothing" else set(Role) if asked == "being signed in" else MAY[May(asked)]
+    for (method, path), asked in ASKS.items()
 }
 #: What machines may ask for with which permission; nothing else.
-MACHINE_MAY: dict[May, set[str]] = {
-    May.SEE_INCIDENTS: {"/api/site", "/api/incidents", "/api/incidents/{id}", "/api/events", "/api/replay"},
-    May.SEE_UNITS: {"/api/units"},
-    May.READ_FEEDS: {"/feeds/cap.atom", "/feeds/cap/{name}.xml", "/feeds/incidents.geojson"},
-    May.READ_METRICS: {"/metrics"},
-}
+MACHINE_MAY = {may: {path for (method, path), asked in ASKS.items() if asked == may} for may in MACHINES}
 VERDICT = {"verdict": "confirmed", "reason": "seen_on_site"}
 
 
@@ -104,16 +80,18 @@ def routes(room: Room) -> dict[tuple[str, str], APIRoute]:
     return {(method, route.path): route for route in found for method in route.methods}
 
 
-def asked_of(route: APIRoute) -> list[May | None]:
-    return [each.call.what for each in route.dependant.dependencies if isinstance(each.call, _Permission)]
+def asked_of(route: APIRoute) -> list[str]:
+    permissions = [each.call.what for each in route.dependant.dependencies if isinstance(each.call, _Permission)]
+    return [what.value if what else "being signed in" for what in permissions] or ["nothing"]
 
 
-def test_every_address_asks_for_a_permission_but_those_that_are_open_to_all(room: Room) -> None:
-    found = routes(room)
-    assert {each for each in found if not each[1].startswith("/public/")} == WHO_MAY.keys()
+def test_the_page_has_every_address_and_what_it_asks_for(room: Room) -> None:
+    told = {(method, path): [asked] for (method, path), asked in ASKS.items()}
     # What is under /public is for everybody.
-    unasked = {(method, path) for (method, path), route in found.items() if not asked_of(route) and not path.startswith("/public/")}
-    assert unasked == {each for each, who in WHO_MAY.items() if who is None}
+    assert {each: asked_of(route) for each, route in routes(room).items() if not each[1].startswith("/public/")} == told
+    assert {asked for (_, path), route in routes(room).items() if path.startswith("/public/") for asked in asked_of(route)} == {"nothing"}
+    documented = {(method.upper(), path) for path, methods in room.app.openapi()["paths"].items() for method in methods}
+    assert documented == routes(room).keys()
 
 
 #: Each has a test of its own for those who may: a session that is ended is no more, and a stream that is let in does not end.
