@@ -80,6 +80,7 @@ class City:
         messages: In order of arrival: late ones, lost ones, some twice.
         truth: For each event that has a message, the number of what happened.
         happened: What did, by number.
+        echoes: Of which share of impulses that a unit hears it tells an echo besides.
     """
 
     rng: random.Random
@@ -89,6 +90,7 @@ class City:
     messages: list[Envelope[Any]] = field(default_factory=list)
     truth: dict[str, int] = field(default_factory=dict)
     happened: list[Truth] = field(default_factory=list)
+    echoes: float = 0.0
     _sequences: dict[str, int] = field(default_factory=dict)
     _arrivals: list[tuple[float, int, Envelope[Any]]] = field(default_factory=list)
 
@@ -218,12 +220,13 @@ def main() -> None:
     parser.add_argument("--cities", type=int, default=6)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--scenes", type=int, default=12)
+    parser.add_argument("--echoes", type=float, default=0.0)
     parser.add_argument("kinds", nargs="*", default=list(SCENES), help=f"of: {', '.join(SCENES)}")
     arguments = parser.parse_args()
     for kind in arguments.kinds:
         score, messages, spent_s = Score(), 0, 0.0
         for seed in range(arguments.first, arguments.first + arguments.cities):
-            city = random_city(seed, kind, arguments.scenes)
+            city = random_city(seed, kind, arguments.scenes, echoes=arguments.echoes)
             began_s = time.process_time()
             incidents = answer(city)
             spent_s += time.process_time() - began_s

@@ -53,6 +53,19 @@ def impulse(city: City, at_s: float, place_m: Point, kind: ImpulseClass, range_m
             onset_uncertainty_ms=round(onset_ms, 2),
         )
         city.say(unit, "sound.impulse", Phase.INSTANT, heard_s, measure, unit.place_m, unit.hears_m, number, lossy=False)
+        if city.echoes and rng.random() < city.echoes:
+            again = measure.model_copy(update={"lcpeak_db": round(measure.lcpeak_db - rng.uniform(1.0, 12.0), 1)})
+            city.say(
+                unit,
+                "sound.impulse",
+                Phase.INSTANT,
+                heard_s + rng.uniform(0.01, 0.2),
+                again,
+                unit.place_m,
+                unit.hears_m,
+                number,
+                lossy=False,
+            )
 
 
 def shot(city: City, at_s: float) -> None:
@@ -330,10 +343,12 @@ def play(city: City, kind: str, scenes: int) -> City:
     return city
 
 
-def random_city(seed: int, kind: str, scenes: int, *, side: int | None = None) -> City:
-    """A city of a kind of scene, with so many of them."""
+def random_city(seed: int, kind: str, scenes: int, *, side: int | None = None, echoes: float = 0.0) -> City:
+    """A city of a kind of scene, with so many of them; of this share of sounds a unit tells an echo besides."""
     from tests.hub.city import make_city
 
     layout = LAYOUTS[kind]
     spacing_m = random.Random(seed).uniform(*layout.spacing_m)
-    return play(make_city(seed, side=side or layout.side, spacing_m=spacing_m), kind, scenes)
+    city = make_city(seed, side=side or layout.side, spacing_m=spacing_m)
+    city.echoes = echoes
+    return play(city, kind, scenes)

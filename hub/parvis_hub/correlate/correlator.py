@@ -8,7 +8,7 @@ from typing import Any
 
 from parvis_contract import EVENT_TYPES, Envelope, Incident, IncidentState, LocalMap, LocatedBy, Site
 
-from .episodes import Episodes
+from .episodes import Clusters
 from .grouping import Cluster, Grouping
 from .impulses import Impulses
 from .locating import locate, wrong_clocks
@@ -17,7 +17,7 @@ from .outcome import Change
 from .physics import PHYSICS, speed_of_sound_m_s
 from .report import Report, rank_of
 from .standing import Standing
-from .summary import closes_us, incident_id, incident_of
+from .summary import arrivals, closes_us, incident_id, incident_of
 
 _GroupKey = tuple[str, str]
 _ReportKey = tuple[uuid.UUID, str, str]
@@ -37,7 +37,7 @@ class Correlator:
         self._spacing_m = Spacing(self._places_m)
         self._sound_m_s = speed_of_sound_m_s(site.temperature_c)
         self._reports: dict[_ReportKey, Report] = {}
-        self._groupings: dict[_GroupKey, Grouping | Episodes] = {}
+        self._groupings: dict[_GroupKey, Grouping | Clusters] = {}
         self._touched: dict[_GroupKey, None] = {}
         self._clock_us: int | None = None
         #: What was last said of each incident, and its first event's report.
@@ -86,14 +86,14 @@ class Correlator:
         else:
             grouping.prolong(report, min(before[1], rank[0]))
 
-    def _grouping(self, report: Report) -> Grouping | Episodes:
+    def _grouping(self, report: Report) -> Grouping | Clusters:
         key = (report.type, report.identity)
         if key not in self._groupings:
             self._groupings[key] = self._new(report.type)
         self._touched[key] = None
         return self._groupings[key]
 
-    def _new(self, type: str) -> Grouping | Episodes:
+    def _new(self, type: str) -> Grouping | Clusters:
         if type == "sound.impulse":
             return Impulses(self._sound_m_s)
         return Standing(type, self._places_m) if PHYSICS[type].stays else Grouping(type, self._spacing_m)
@@ -107,9 +107,12 @@ class Correlator:
         """The incidents that are not what they were when this was last called, in order of their ids."""
         clusters: dict[Cluster, None] = {}
         for key in self._touched:
-            self._groupings[key].settle()
-            clusters.update(self._groupings[key].changed)
-            self._groupings[key].changed.clear()
+            grouping = self._groupings[key]
+            grouping.settle()
+            clusters.update(grouping.changed)
+            grouping.changed.clear()
+            if isinstance(grouping, Impulses):
+                self._wrong_clocks |= grouping.wrong_clocks()
         self._touched.clear()
         changes: dict[uuid.UUID, Change] = {}
         living = {self._say(cluster, changes) for cluster in clusters if cluster.reports}
@@ -127,8 +130,10 @@ class Correlator:
         if name not in self._said or self._said[name][0] != incident:
             self._said[name] = incident, cluster.founder
             changes[name] = Change(name, incident)
-            if incident.located_by is LocatedBy.MULTILATERATION and (located := locate(cluster.reports, self._site)) is not None:
-                self._wrong_clocks |= wrong_clocks(cluster.reports, located)
+            if incident.located_by is LocatedBy.MULTILATERATION:
+                heard = arrivals(cluster.reports)
+                if (located := locate(heard, self._site)) is not None:
+                    self._wrong_clocks |= wrong_clocks(heard, located)
         if incident.state is IncidentState.OPEN:
             self._schedule(closes_us(cluster), name)
         return name
@@ -163,12 +168,12 @@ class Correlator:
             How many events were let go of.
         """
         held = len(self._reports)
+        before_us = min(before_us, self._clock_us or 0)
         for name, (_, founder) in list(self._said.items()):
-            cluster = founder.cluster
-            if cluster is None or closes_us(cluster) >= min(before_us, self._clock_us or 0):
-                continue
-            key = (founder.type, founder.identity)
+            cluster, key = founder.cluster, (founder.type, founder.identity)
             grouping = self._groupings[key]
+            if cluster is None or closes_us(cluster) >= (grouping.keep_from(before_us) if isinstance(grouping, Impulses) else before_us):
+                continue
             grouping.forget(cluster)
             if not len(grouping) and key not in self._touched:
                 del self._groupings[key]

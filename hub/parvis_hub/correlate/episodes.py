@@ -15,11 +15,7 @@ from .report import Order, Report
 
 
 class Episodes(ABC):
-    """The reports of one type, and of one identity where the type has one.
-
-    Attributes:
-        changed: Clusters that have gained, lost or refreshed a report since this was last emptied; up to date after :meth:`settle`.
-    """
+    """Reports by the episode that they are of."""
 
     def __init__(self, reach_m: float, most: int) -> None:
         """Args: how far apart linked reports are at most; and how large an episode may be, beyond which it is cut at its silences."""
@@ -29,7 +25,6 @@ class Episodes(ABC):
         self._most = most
         #: Of each part of an episode that was decided, by its first report: all its reports.
         self._parts: dict[Report, list[Report]] = {}
-        self.changed: dict[Cluster, None] = {}
 
     def __len__(self) -> int:
         return len(self._placed)
@@ -39,18 +34,13 @@ class Episodes(ABC):
         """The reports linked with this one, of those not known."""
 
     @abstractmethod
-    def _groups(self, part: list[Report]) -> list[list[Report]]:
-        """Reports of an episode, in order, by the thing that each is of; in order."""
+    def _decide(self, part: list[Report]) -> None:
+        """Decides what is of one thing among the reports of an episode, in order."""
 
     def put(self, report: Report) -> None:
         """Adds a report."""
         self._placed[report] = self._near.add(report)
         self._unsettled[report] = None
-
-    def refresh(self, report: Report) -> None:
-        """Takes note that a report says something new that no decision depends on."""
-        if report.cluster is not None:
-            self.changed[report.cluster] = None
 
     def prolong(self, report: Report, since_us: int) -> None:
         """Takes note that a report says more of what it was, or ends at another time than was thought.
@@ -63,20 +53,16 @@ class Episodes(ABC):
         self._near.remove(report, self._placed[report])
         self._placed[report] = self._near.add(report)
         self._unsettled[report] = None
-        self.refresh(report)
 
     def remove(self, report: Report) -> None:
         """Forgets a report as if it had never been."""
         self._unsettled |= dict.fromkeys(self._linked(report, set()))
         self._drop(report)
-        if report.cluster is not None:
-            self._detach(report)
 
     def forget(self, cluster: Cluster) -> None:
         """Lets go of a cluster that nothing can join any more, without deciding anything again."""
         for report in cluster.reports:
             self._drop(report)
-        self.changed.pop(cluster, None)
 
     def _drop(self, report: Report) -> None:
         self._near.remove(report, self._placed.pop(report))
@@ -93,6 +79,9 @@ class Episodes(ABC):
             seen.update(episode)
             for part in _parts(sorted(episode, key=_order), self._most):
                 if self._parts.get(part[0]) != part or any(each in self._unsettled for each in part):
+                    for each in part:
+                        self._parts.pop(each, None)
+                    self._parts[part[0]] = part
                     self._decide(part)
         self._unsettled.clear()
 
@@ -104,10 +93,45 @@ class Episodes(ABC):
             queue += linked
         return found
 
+
+class Clusters(Episodes):
+    """The reports of one type, and of one identity where the type has one, by the thing that they are of.
+
+    Attributes:
+        changed: Clusters that have gained, lost or refreshed a report since this was last emptied; up to date after :meth:`settle`.
+    """
+
+    def __init__(self, reach_m: float, most: int) -> None:
+        """Args: as of :class:`Episodes`."""
+        super().__init__(reach_m, most)
+        self.changed: dict[Cluster, None] = {}
+
+    @abstractmethod
+    def _groups(self, part: list[Report]) -> list[list[Report]]:
+        """Reports of an episode, in order, by the thing that each is of; in order."""
+
+    def refresh(self, report: Report) -> None:
+        """Takes note that a report says something new that no decision depends on."""
+        if report.cluster is not None:
+            self.changed[report.cluster] = None
+
+    def prolong(self, report: Report, since_us: int) -> None:
+        """Takes note that a report says more of what it was, or ends at another time than was thought."""
+        super().prolong(report, since_us)
+        self.refresh(report)
+
+    def remove(self, report: Report) -> None:
+        """Forgets a report as if it had never been."""
+        super().remove(report)
+        if report.cluster is not None:
+            self._detach(report)
+
+    def forget(self, cluster: Cluster) -> None:
+        """Lets go of a cluster that nothing can join any more, without deciding anything again."""
+        super().forget(cluster)
+        self.changed.pop(cluster, None)
+
     def _decide(self, part: list[Report]) -> None:
-        for report in part:
-            self._parts.pop(report, None)
-        self._parts[part[0]] = part
         for group in self._groups(part) if len(part) > 1 else [part]:
             founder = group[0]
             old: Cluster | None = founder.cluster

@@ -22,6 +22,8 @@ Indices = npt.NDArray[np.intp]
 _ECHO_SHARE, _ECHO_DELAY_S, _ECHO_MOST_S = 0.12, 0.06, 0.25
 #: A stranger: an impulse that a unit hears and no other does, per second while others are heard.
 _STRANGERS_PER_S = 0.01
+#: How often a unit tells of an echo beside the direct sound: at any time until then, for one that follows at once is no onset of its own.
+_ECHO_TOO_SHARE = 0.12
 #: Sounds per second and square metre there are to choose from where some are heard: one in five seconds, within half a kilometre.
 _SOUNDS_PER_S_M2 = 0.2 / (pi * 500.0**2)
 #: A clock that is off by more than it says: how likely where it runs free, and where it says it does not; and by how much at most.
@@ -30,13 +32,13 @@ _LIE_SHARE_FREE, _LIE_SHARE, _LIE_S = 0.5, 0.03, 1.0
 _LEAST_SIGMA_S = 0.001
 _SPEED_SHARE = 0.002
 #: A unit nearer than another that hears a sound hears it too, all but this share: screened, or its onset lost in another's.
-_MISSED_SHARE = 0.3
+_MISSED_SHARE = 0.12
 #: A unit whose clock is wrong is asked for sounds no farther than this share of what the farthest that heard it is.
 _FARTHER = 1.2
 #: What a clock's error is found to, from one arrival: a few milliseconds.
 _OFFSET_SIGMA_S = 0.003
 #: A unit's height above the source, as a street's lamp posts have it: without it, near arrivals do not fit.
-_RISE_M = 3.0
+RISE_M = 3.0
 #: A sound from where another was explains at least this share of what that one does; and how well its place is known.
 _AGAIN_SHARE, _BLUR_S = 0.5, 0.002
 #: The net in which a sound is sought: so many meshes to either side, six to the units' spacing, which is no less and no more than this.
@@ -60,6 +62,7 @@ class Heard:
         time_s: When, from any origin common to all.
         sigma_s: 1-sigma of that time, as stated.
         free: Whether its clock follows no other.
+        level_db: How loud.
     """
 
     unit: str
@@ -68,6 +71,7 @@ class Heard:
     time_s: float
     sigma_s: float
     free: bool
+    level_db: float
 
 
 def _net() -> Array:
@@ -83,7 +87,22 @@ def _net() -> Array:
 _NET = _net()
 
 
-def explain(heard: Sequence[Heard], sound_m_s: float) -> list[list[int]]:
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Arrivals of one sound.
+
+    Attributes:
+        members: Their indices, in order.
+        east_m, north_m, began_s: Where and when it began, about; of a single arrival, its unit's place and no time.
+    """
+
+    members: list[int]
+    east_m: float
+    north_m: float
+    began_s: float | None
+
+
+def explain(heard: Sequence[Heard], sound_m_s: float) -> list[Explained]:
     """Groups arrivals by the sound that each is of.
 
     Args:
@@ -91,11 +110,11 @@ def explain(heard: Sequence[Heard], sound_m_s: float) -> list[list[int]]:
         sound_m_s: Speed of sound.
 
     Returns:
-        Indices into ``heard``, each in one group; a unit is in a group once.
+        The sounds; each arrival is of one. A unit is of a sound once, and with the echoes that it told of besides.
     """
     if len(heard) == 1:
-        return [[0]]
-    return _Problem(heard, sound_m_s).groups()
+        return [Explained([0], heard[0].east_m, heard[0].north_m, None)]
+    return _Problem(heard, sound_m_s).explained()
 
 
 @dataclass(slots=True)
@@ -127,14 +146,42 @@ class _Problem:
         apart_m = np.hypot(*(self._unit_m[:, None] - self._unit_m).transpose(2, 0, 1))
         self._spacing_m = float(np.clip(np.median(np.sort(apart_m, axis=1)[:, min(2, len(first) - 1)]), *_SPACING_M))
         self._free = np.array([each.free for each in heard])
+        self._log_other = np.log(_STRANGERS_PER_S + self._echoed(np.array([each.level_db for each in heard])))
         self._lie_share = np.array([_LIE_SHARE_FREE if each.free else _LIE_SHARE for each in heard])
 
-    def groups(self) -> list[list[int]]:
+    def _echoed(self, level_db: Array) -> Array:
+        """How likely it is, per second, that each arrival is an echo of one before it at its unit, told of besides."""
+        self._echo_of = np.full(len(level_db), -1)
+        density = np.zeros(len(level_db))
+        for own in self._of_unit:
+            for position, index in enumerate(own):
+                for before in own[:position]:
+                    later_s = self._time_s[index] - self._time_s[before]
+                    if later_s <= _ECHO_MOST_S and level_db[index] < level_db[before]:
+                        density[index] = _ECHO_TOO_SHARE / _ECHO_MOST_S
+                        self._echo_of[index] = before
+        return density
+
+    def explained(self) -> list[Explained]:
         """The arrivals by sound."""
-        sounds = self._explained()
-        groups = [[int(index) for index in sound.members] for sound in sounds]
-        taken = {index for group in groups for index in group}
-        return groups + [[index] for index in range(len(self._time_s)) if index not in taken]
+        found: list[Explained] = []
+        of: dict[int, list[int]] = {}
+        for sound in self._explained():
+            members = [int(index) for index in sound.members]
+            found.append(Explained(members, *(float(value) for value in sound.state)))
+            of |= dict.fromkeys(members, members)
+        for index in range(len(self._time_s)):
+            if index in of:
+                continue
+            group = of.get(int(self._echo_of[index]))
+            if group is None:
+                group = []
+                found.append(Explained(group, float(self._place_m[index][0]), float(self._place_m[index][1]), None))
+            group.append(index)
+            of[index] = group
+        for each in found:
+            each.members.sort()
+        return found
 
     def _explained(self) -> list[_Sound]:
         """The sounds that explain everything best, as far as is found by taking weak ones back and seeking again."""
@@ -224,16 +271,16 @@ class _Problem:
         of = np.repeat(references, len(place_m) // len(references))
         # Half the digits do for this, and take half the time: it is the most that grouping costs.
         offset_m = (place_m[:, None] - self._unit_m).astype(np.float32)
-        travel_s = np.sqrt(offset_m[..., 0] ** 2 + offset_m[..., 1] ** 2 + np.float32(_RISE_M**2)) / np.float32(self._sound_m_s)
+        travel_s = np.sqrt(offset_m[..., 0] ** 2 + offset_m[..., 1] ** 2 + np.float32(RISE_M**2)) / np.float32(self._sound_m_s)
         began_s = self._time_s[of] - travel_s[np.arange(len(of)), self._unit[of]]
         late_s = (self._time_s[window] - began_s[:, None]).astype(np.float32) - travel_s[:, self._unit[window]]
         blur_s = 0.5 * self._spacing_m / _MESHES_PER_SPACING / self._sound_m_s
         sigma_s = np.sqrt(self._sigma_s[window] ** 2 + blur_s**2).astype(np.float32)
         # The better of direct and echo, without their sum: no better need be known to choose where to climb from.
-        gain = np.log((1.0 - _ECHO_SHARE) / (np.float32(sqrt(2.0 * pi)) * sigma_s * np.float32(_STRANGERS_PER_S)))
-        gain = gain - np.float32(0.5) * (late_s / sigma_s) ** 2
-        echo = np.float32(log(_ECHO_SHARE / _ECHO_DELAY_S / _STRANGERS_PER_S)) - late_s / np.float32(_ECHO_DELAY_S)
-        gain = np.maximum(gain, np.where(late_s > 0.0, echo, np.float32(0.0)))
+        gain = np.log((1.0 - _ECHO_SHARE) / (np.float32(sqrt(2.0 * pi)) * sigma_s)) - np.float32(0.5) * (late_s / sigma_s) ** 2
+        echo = np.float32(log(_ECHO_SHARE / _ECHO_DELAY_S)) - late_s / np.float32(_ECHO_DELAY_S)
+        other = self._log_other[window].astype(np.float32)
+        gain = np.maximum(gain, np.where(late_s > 0.0, echo, other)) - other
         # One arrival of each unit: of those of one unit the best.
         value = np.maximum(np.maximum.reduceat(gain, self._edges(window), axis=1), 0.0).sum(axis=1)
         return np.column_stack([place_m, began_s]), value
@@ -246,7 +293,7 @@ class _Problem:
     def _travel_s(self, place_m: Array, indices: Indices) -> Array:
         """``(..., 2)`` → ``(..., n)``."""
         offset = place_m[..., None, :] - self._place_m[indices]
-        return np.asarray(np.sqrt(np.sum(offset**2, axis=-1) + _RISE_M**2) / self._sound_m_s)
+        return np.asarray(np.sqrt(np.sum(offset**2, axis=-1) + RISE_M**2) / self._sound_m_s)
 
     def _gains(self, state: Array, indices: Indices, extra_s: float = 0.0) -> tuple[Array, Array]:
         """Per arrival ``(..., n)``, of states ``(..., 3)``.
@@ -261,7 +308,7 @@ class _Problem:
             (late_s > -sigma_s) & (late_s < _ECHO_MOST_S), _ECHO_SHARE / _ECHO_DELAY_S * np.exp(-np.abs(late_s) / _ECHO_DELAY_S), 0.0
         )
         density = np.maximum(direct + echo, 1e-30)
-        return np.log(density / _STRANGERS_PER_S), direct / density
+        return np.log(density) - self._log_other[indices], direct / density
 
     def _climb(self, starts: Array, window: Indices) -> list[_Sound]:
         """The best place and time near each start, ``(k, 3)``, with the arrivals that it explains; those that explain two and more.
@@ -361,8 +408,10 @@ class _Problem:
             gain[row] = self._gains(sound.state, own)[0]
             travel_s[row] = self._travel_s(sound.state[:2], own[:1])[0]
             late_s[row] = self._time_s[own] - sound.state[2] - travel_s[row]
-        best, chosen = _assigned(gain)
-        if len(chosen) == len(own) and best >= len(own) * log(1.0 / _STRANGERS_PER_S):
+        # What the unit would have missed, if none of its arrivals were of a sound that others farther away heard.
+        heard_too = np.where(travel_s <= farthest_s, -log(_MISSED_SHARE), 0.0)[:, None]
+        best, chosen = _assigned(gain + heard_too)
+        if len(chosen) == len(own) and best >= -float(self._log_other[own].sum()):
             return best, chosen
         sigma_s = float(self._sigma_s[own[0]])
         audible = (travel_s <= _FARTHER * farthest_s)[:, None]
@@ -371,7 +420,7 @@ class _Problem:
             stated = np.exp(-0.5 * (offset_s / sigma_s) ** 2) / (np.sqrt(2.0 * pi) * sigma_s)
             lie = self._lie_share[own[0]] / (2.0 * _LIE_S) if abs(offset_s) <= _LIE_S else 0.0
             prior = float(stated + lie) * np.sqrt(2.0 * pi) * _OFFSET_SIGMA_S
-            shifted = np.where(audible, _log_density(late_s - offset_s, _OFFSET_SIGMA_S) - log(_STRANGERS_PER_S), -1.0)
+            shifted = np.where(audible, _log_density(late_s - offset_s, _OFFSET_SIGMA_S) - self._log_other[own] + heard_too, -1.0)
             value, pairs = _assigned(shifted)
             value += log(prior)
             if value > best + 1e-9:

@@ -3,52 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import hypot
 
-from .episodes import Episodes
-from .explaining import Heard, explain
+from .clocks import HOUR_US, MOST, MOST_OFF_S, MOST_SIGMA_S, SLACK_S, Clocks, heard, linked
+from .episodes import Clusters
+from .explaining import explain
+from .grouping import Cluster
 from .physics import AUDIBLE_M
 from .report import Report
 
-#: Beyond the sound's travel, how much later one arrival may be than another and be of the same sound: an echo, a clock that is wrong.
-_SLACK_S = 0.6
-#: A clock that is less sure than this says nothing of which impulses were one.
-_MOST_SIGMA_S = 3.0
-#: An episode of more than this is cut in two at its longest silence, until no part is longer.
-_MOST = 240
 
-
-class Impulses(Episodes):
-    """The impulses of a site."""
+class Impulses(Clusters):
+    """The impulses of a site, by clocks as far as they are known."""
 
     def __init__(self, sound_m_s: float) -> None:
-        super().__init__(AUDIBLE_M, _MOST)
+        super().__init__(AUDIBLE_M, MOST)
         self._sound_m_s = sound_m_s
+        self._clocks = Clocks(sound_m_s)
+        #: What each report's clock was taken to be off by, where that is known.
+        self._off_s: dict[Report, float] = {}
 
-    def _linked(self, report: Report, known: set[Report]) -> Iterable[Report]:
-        reach_us = int((AUDIBLE_M / self._sound_m_s + _SLACK_S + 3.0 * _MOST_SIGMA_S) * 1e6)
-        here, found = report.anchor, []
-        for other in self._near.after((here.time_us - reach_us, ""), self._placed[report], here.time_us + reach_us):
-            if other in known or other is report:
-                continue
-            there = other.anchor
-            distance_m = hypot(here.east_m - there.east_m, here.north_m - there.north_m)
-            slack_s = _SLACK_S + 3.0 * min(hypot(report.sigma_us, other.sigma_us) / 1e6, _MOST_SIGMA_S)
-            if distance_m <= AUDIBLE_M and abs(here.time_us - there.time_us) / 1e6 <= distance_m / self._sound_m_s + slack_s:
-                found.append(other)
+    def put(self, report: Report) -> None:
+        """Adds a report."""
+        super().put(report)
+        self._clocks.put(report)
+
+    def prolong(self, report: Report, since_us: int) -> None:
+        """Takes note that a report says another end, which an impulse has not: it is decided again with all near it."""
+        super().prolong(report, since_us)
+        self._clocks.prolong(report, since_us)
+
+    def remove(self, report: Report) -> None:
+        """Forgets a report as if it had never been."""
+        super().remove(report)
+        self._clocks.remove(report)
+
+    def keep_from(self, before_us: int) -> int:
+        """From when on to keep what is needed, if nothing comes from before a time.
+
+        What is learned of an hour rests on all of it; what is near its beginning, on the hour before too.
+        """
+        return before_us - before_us % HOUR_US - HOUR_US
+
+    def wrong_clocks(self) -> dict[str, float]:
+        """Whose clock is off by more than it says, in seconds by unit: what was learned since this was last asked."""
+        found, self._clocks.wrong = self._clocks.wrong, {}
         return found
 
-    def _groups(self, part: list[Report]) -> list[list[Report]]:
-        start_us = part[0].order[0]
-        heard = [
-            Heard(
-                each.unit,
-                each.anchor.east_m,
-                each.anchor.north_m,
-                (each.anchor.time_us - start_us) / 1e6,
-                each.sigma_us / 1e6,
-                each.free,
-            )
-            for each in part
+    def _drop(self, report: Report) -> None:
+        super()._drop(report)
+        self._off_s.pop(report, None)
+
+    def forget(self, cluster: Cluster) -> None:
+        """Lets go of a cluster that nothing can join any more, without deciding anything again."""
+        super().forget(cluster)
+        self._clocks.forget(cluster)
+
+    def settle(self) -> None:
+        """Decides what has come since this was last called, with all that it has to do with."""
+        for report in self._clocks.learn():
+            if report in self._placed:
+                self._unsettled |= dict.fromkeys(self._linked(report, set()))
+                self._unsettled[report] = None
+                off_s = self._clocks.off_s(report)
+                if off_s is None:
+                    self._off_s.pop(report, None)
+                else:
+                    self._off_s[report] = off_s
+        super().settle()
+
+    def _linked(self, report: Report, known: set[Report]) -> Iterable[Report]:
+        off_s = self._off_s
+        most_s = 2.0 * MOST_OFF_S if off_s else 0.0
+        reach_us = int((AUDIBLE_M / self._sound_m_s + SLACK_S + 3.0 * MOST_SIGMA_S + most_s) * 1e6)
+        time_us, own_s = report.anchor.time_us, off_s.get(report, 0.0)
+        near = self._near.after((time_us - reach_us, ""), self._placed[report], time_us + reach_us)
+        return [
+            other
+            for other in near
+            if other not in known and other is not report and linked(report, own_s, other, off_s.get(other, 0.0), self._sound_m_s)
         ]
-        return [[part[index] for index in group] for group in explain(heard, self._sound_m_s)]
+
+    def _groups(self, part: list[Report]) -> list[list[Report]]:
+        first = self._clocks.explained.get(part[0])
+        if first is not None and first[0] == part and not any(report in self._off_s for report in part):
+            explained = first[1]
+        else:
+            start_us = part[0].order[0]
+            explained = explain([heard(each, start_us, self._off_s.get(each)) for each in part], self._sound_m_s)
+        return [[part[index] for index in each.members] for each in explained]

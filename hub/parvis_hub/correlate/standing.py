@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from math import inf
 
-from .episodes import Episodes
+from .episodes import Clusters
 from .physics import PHYSICS
 from .report import Report
 from .sameness import Sameness, View, partition, view_of
@@ -14,7 +14,7 @@ from .sameness import Sameness, View, partition, view_of
 _MOST = 40
 
 
-class Standing(Episodes):
+class Standing(Clusters):
     """The reports of one type that stays, and of one identity where the type has one."""
 
     def __init__(self, type: str, places_m: Mapping[str, tuple[float, float]]) -> None:
@@ -38,8 +38,7 @@ class Standing(Episodes):
     def prolong(self, report: Report, since_us: int) -> None:
         """Takes note that a report says more of what it was, or ends at another time than was thought."""
         before = self._views[report]
-        if report.cluster is not None:
-            self.changed[report.cluster] = None
+        self.refresh(report)
         now = self._views[report] = view_of(report, self._places_m)
         cells = self._placed[report]
         if self._near.cells_of(report) != cells:

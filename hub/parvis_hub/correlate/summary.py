@@ -53,7 +53,7 @@ def incident_of(cluster: Cluster, site: Site, plane: LocalMap, clock_us: int) ->
     reports = cluster.reports
     kind = cluster.founder.type
     used, place = _where(kind, reports)
-    located = locate(reports, site) if kind == "sound.impulse" else None
+    located = locate(arrivals(reports), site) if kind == "sound.impulse" else None
     return Incident(
         incident=incident_id(site.site, cluster),
         type=kind,  # type: ignore[arg-type]  # a report's type is one of the closed list
@@ -69,6 +69,14 @@ def incident_of(cluster: Cluster, site: Site, plane: LocalMap, clock_us: int) ->
         measure=_impulse(reports) if kind == "sound.impulse" else _worst(reports).measure,
         operator=Operator(verdict=Verdict.UNCONFIRMED),
     )
+
+
+def arrivals(reports: Sequence[Report]) -> list[Report]:
+    """Of reports in order the first of each unit: what follows of it is an echo."""
+    first: dict[str, Report] = {}
+    for report in reports:
+        first.setdefault(report.unit, report)
+    return list(first.values())
 
 
 def closes_us(cluster: Cluster) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
+from parvis_contract import ClockSource
 from parvis_hub.correlate import Correlator
 
-from tests.hub.city import City, answer
-from tests.hub.scenes import random_city
+from tests.hub.city import City, answer, make_city
+from tests.hub.scenes import play, random_city
 from tests.hub.score import Score
 
 
@@ -67,6 +69,31 @@ def test_the_order_of_arrival_makes_no_difference_in_a_city(kind: str) -> None:
     assert {name: incident for name, incident in said.items() if incident is not None} == expected
 
 
-def test_one_unit_is_in_an_incident_of_an_impulse_once() -> None:
+def test_one_unit_is_in_an_incident_of_an_impulse_once_and_with_its_echoes() -> None:
     city: City = random_city(5, "shots", 5, side=4)
-    assert all(len(incident.units) == len(incident.events) for incident in answer(city))
+    said = {str(message.id): message for message in city.messages}
+    for incident in answer(city):
+        first: dict[str, float] = {}
+        for event in sorted(map(str, incident.events), key=lambda event: said[event].time):
+            message = said[event]
+            assert message.time.timestamp() - first.setdefault(message.unit, message.time.timestamp()) <= 0.25
+
+
+def test_an_echo_told_of_besides_is_of_the_sound_and_moves_it_nowhere() -> None:
+    alone, echoing = (random_city(3, "shot", 5, side=5, echoes=echoes) for echoes in (0.0, 0.3))
+    score = Score()
+    score.add(echoing, answer(echoing))
+    assert len(echoing.truth) > 1.1 * len(alone.truth)
+    assert min(*score.precision, *score.recall) >= 0.98, score
+    assert sorted(score.errors_m)[len(score.errors_m) // 2] <= 1.5, score
+
+
+@pytest.mark.parametrize("offset_s", [-4.0, 0.4, 2.5])
+def test_a_clock_that_is_always_wrong_by_the_same_is_found_by_what_it_heard(offset_s: float) -> None:
+    city = make_city(1, side=5)
+    wrong = next(unit for unit in city.units if unit.source is ClockSource.NTP)
+    city.units = [replace(unit, offset_s=offset_s) if unit is wrong else unit for unit in city.units]
+    play(city, "shot", 8)
+    score = Score()
+    score.add(city, answer(city))
+    assert min(*score.precision, *score.recall) >= 0.99, score
