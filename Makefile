@@ -23,7 +23,7 @@ demo: $(READY) ## Play one street corner on this machine (ONCE=1: to the end, wi
 	$(BIN)/parvis demo $(if $(ONCE),--once)
 
 test: $(READY) lint ## Check the style, the types and the layers, then run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadfile # three at once: they wait for streams, browsers and brokers more than they compute
 
 lint: $(READY) ## Check the style, the types and the layers
 	$(BIN)/ruff check .
