@@ -48,6 +48,8 @@ _SPACING_M = (30.0, 150.0)
 _REFERENCES, _CLIMBED = 4, 10
 #: A sound of no more arrivals than this may be none; one that explains less than these shares of what the best does may be mixed.
 _WEAK, _GOOD_SHARES = 4, (0.5, 0.7, 0.85)
+#: So many arrivals explained poorly may be a sound that was missed; one that explains everything better by so much is one.
+_POOR, _BETTER = 3, 1e-6
 #: A place off the net is no farther than this from the unit that heard it, one sigma.
 _NEAR_M = 200.0
 
@@ -202,7 +204,36 @@ class _Problem:
             again, other = self._deal(good + self._sought(left, good))
             if other > value:
                 sounds, value = again, other
+        # One that was missed leaves arrivals that the others explain poorly; found, it may show that another is none.
+        while len(poor := self._poor(sounds)) >= _POOR and (born := self._born(sounds, poor)) is not None:
+            again, other = self._deal([*sounds, born])
+            for each in sorted(again, key=lambda sound: sound.value):
+                fewer, without = self._deal([sound for sound in again if sound.members[0] != each.members[0]])
+                if without > other:
+                    again, other = fewer, without
+            if other <= value + _BETTER:
+                break
+            sounds, value = again, other
         return sounds
+
+    def _poor(self, sounds: list[_Sound]) -> Indices:
+        """The arrivals that are no sound's, or no direct ones."""
+        poor = np.ones(len(self._time_s), dtype=bool)
+        for sound in sounds:
+            poor[sound.members] = self._gains(sound.state, sound.members)[1] < 0.5
+        return np.flatnonzero(poor)
+
+    def _born(self, sounds: list[_Sound], poor: Indices) -> _Sound | None:
+        """The sound that adds most to what the others explain; it is sought from what they explain poorly."""
+        other = self._log_other
+        self._log_other = other.copy()
+        for sound in sounds:
+            gain, _ = self._gains(sound.state, sound.members)
+            self._log_other[sound.members] += np.maximum(gain, 0.0)
+        try:
+            return self._best(poor, [sound.state[:2] for sound in sounds], np.arange(len(self._time_s)))
+        finally:
+            self._log_other = other
 
     def _sought(self, left: Indices, known: list[_Sound]) -> list[_Sound]:
         """Sounds that explain some arrivals, beside those known."""
@@ -220,10 +251,14 @@ class _Problem:
                 again = self._again(left, best.state[:2]) if len(left) > 1 else None
         return sounds
 
-    def _best(self, left: Indices, places_m: list[Array]) -> _Sound | None:
-        """The sound that explains the arrivals left best, one of the first among them; it may be where others were."""
+    def _best(self, left: Indices, places_m: list[Array], among: Indices | None = None) -> _Sound | None:
+        """The sound that explains some arrivals best, of those left if no others are given; one of the first that are left is of it.
+
+        It may be where others were.
+        """
         first = self._references(left)
-        window = left[self._time_s[left] <= self._time_s[first[-1]] + 2.0]
+        window = left if among is None else among
+        window = window[(self._time_s[window] >= self._time_s[first[0]] - 2.0) & (self._time_s[window] <= self._time_s[first[-1]] + 2.0)]
         window = window[np.argsort(self._unit[window], kind="stable")]
         states, values = self._starts(first, window, places_m)
         chosen: list[Array] = []

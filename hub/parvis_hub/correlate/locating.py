@@ -16,6 +16,8 @@ from .report import Report
 _FEWEST = 3
 #: More than these, the earliest, make no place better and every place slower.
 _MOST = 12
+#: A place that is twice as probable as all others together is told, with an ellipse that reaches to them.
+_LIKELY = 2.0 / 3.0
 #: An onset is never known better than a few samples.
 _LEAST_SIGMA_S = 1e-4
 
@@ -34,6 +36,7 @@ class Located:
     Attributes:
         late_s: Of each arrival that was used, how much later it was heard than the place says.
         checked: Whether more agree on it than the three that would fit some place whatever they said.
+        known_to_m: 1-sigma along the long axis, of this place alone where it is likely, else with the doubt between it and others.
     """
 
     east_m: float
@@ -43,6 +46,7 @@ class Located:
     bearing_deg: float
     late_s: tuple[float, ...] = ()
     checked: bool = False
+    known_to_m: float = 0.0
 
 
 def locate(reports: Sequence[Report], site: Site) -> Located | None:
@@ -54,7 +58,8 @@ def locate(reports: Sequence[Report], site: Site) -> Located | None:
 
     Returns:
         None where it cannot be located: fewer than three heard it, or what they say leaves it as uncertain as the range of the unit
-        that heard it first. That includes two places far apart which explain the arrivals about equally well.
+        that heard it first. That includes two places far apart which explain the arrivals about equally well. Where one of them is
+        twice as probable as all others together it is told, and the ellipse holds the others' share of doubt.
     """
     if len(reports) < _FEWEST:
         return None
@@ -69,7 +74,7 @@ def locate(reports: Sequence[Report], site: Site) -> Located | None:
         for report in reports[:_MOST]
     )
     located = _locate(heard, site.temperature_c)
-    return located if located is not None and located.semi_major_m < reports[0].anchor.sigma_m else None
+    return located if located is not None and located.known_to_m < reports[0].anchor.sigma_m else None
 
 
 def wrong_clocks(reports: Sequence[Report], located: Located) -> dict[str, float]:
@@ -105,10 +110,11 @@ def _locate(heard: tuple[_Heard, ...], temperature_c: float) -> Located | None:
         xy += place.share * (own_xy + dx * dy)
         yy += place.share * (own_yy + dy * dy)
     major_m, minor_m, bearing_deg = replace(best, covariance_m2=((xx, xy), (xy, yy))).ellipse()
+    known_to_m = best.ellipse()[0] if best.share >= _LIKELY else major_m
     speed_m_s = speed_of_sound_m_s(temperature_c)
     rise_m = [z_m - SOURCE_HEIGHT_M for _, _, z_m, _, _ in heard]
     late_s = tuple(
         time_s - best.time_s - hypot(x_m - best.x_m, y_m - best.y_m, up_m) / speed_m_s
         for (x_m, y_m, _, time_s, _), up_m in zip(heard, rise_m, strict=True)
     )
-    return Located(best.x_m, best.y_m, major_m, minor_m, bearing_deg, late_s, best.checked)
+    return Located(best.x_m, best.y_m, major_m, minor_m, bearing_deg, late_s, best.checked, known_to_m)
