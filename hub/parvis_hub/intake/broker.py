@@ -31,7 +31,13 @@ SESSION_EXPIRY_S = 7 * 86_400
 RECEIVE_MAXIMUM = 1_000
 #: Telemetry is not acknowledged and so not held back; beyond this it is dropped, and the next one says more anyway.
 MAX_WAITING = 5_000
-_CONTENT_TYPE = "application/cloudevents+json"
+#: The one property of what is published, as MQTT writes it: its length, and the content type.
+_CLOUD_EVENT = b"\x1f\x03\x00\x1capplication/cloudevents+json"
+_NO_PROPERTIES = b"\x00"
+#: From this reason code on the broker has refused.
+_FAILURE = 0x80
+_REFUSALS = {0x80: "Unspecified error", 0x83: "Implementation specific error", 0x87: "Not authorized", 0x90: "Topic Name invalid"}
+_REFUSALS |= {0x91: "Packet identifier in use", 0x97: "Quota exceeded", 0x99: "Payload format invalid"}
 _BRANCHES = (("event/+", 1), ("flow", 1), ("tag", 1), ("evidence", 1), ("status", 1), ("telemetry", 0))
 
 log = structlog.get_logger("parvis.hub.broker")
@@ -91,16 +97,12 @@ class Broker:
         #: Counts connections: a ticket of an earlier one says nothing about this one's messages.
         self._connection = 0
         self.connected = threading.Event()
-        # Made once: it costs more than the rest of publishing.
-        self._cloud_event = _properties(PacketTypes.PUBLISH)
-        self._cloud_event.ContentType = _CONTENT_TYPE
         client = QuickClient(CallbackAPIVersion.VERSION2, client_id=f"parvis-hub-{site}", protocol=MQTTProtocolVersion.MQTTv5)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.receive = self._receive
-        client.on_publish = self._on_publish
-        client.max_inflight_messages_set(200)
+        client.confirm = self._confirm
         client.reconnect_delay_set(min_delay=1, max_delay=30)
         if address.username is not None:
             client.username_pw_set(address.username, address.password)
@@ -154,8 +156,7 @@ class Broker:
         Returns:
             A number, which :meth:`confirmed` gives once the broker has the message.
         """
-        properties = self._cloud_event if payload and cloud_event else None
-        return self._client.publish(topic, payload, qos=1, retain=retain, properties=properties).mid
+        return self._client.give(topic, payload, retain=retain, properties=_CLOUD_EVENT if payload and cloud_event else _NO_PROPERTIES)
 
     def confirmed(self) -> list[int]:
         """The numbers of messages that the broker has taken since this was last called."""
@@ -175,6 +176,7 @@ class Broker:
             log.warning("the broker has lost the hub's session", advice="is its persistence on? messages that it held are lost to the hub")
         filters = [(f"parvis/v1/{self._site}/+/{branch}", SubscribeOptions(qos=qos)) for branch, qos in _BRANCHES]
         client.subscribe(filters)
+        self._client.give_again()
         self.connected.set()
         log.info("connected", broker=f"{self._address.host}:{self._address.port}", session_kept=flags.session_present)
 
@@ -195,12 +197,12 @@ class Broker:
         # A topic that is no text is none of the contract's.
         self._waiting.put(Delivery(topic.decode(errors="replace"), payload, self._now_us(), retained, ticket))
 
-    def _on_publish(self, _client: Client, _data: Any, mid: int, reason: ReasonCode, _properties: Properties) -> None:
-        # Only noted here: paho calls this under a lock that publishing takes.
-        if reason.is_failure:
-            log.error("the broker refuses what the hub publishes", reason=str(reason), advice="check the broker's access list for the hub")
-        else:
-            self._confirmations.put(mid)
+    def _confirm(self, number: int, reason: int) -> None:
+        if reason < _FAILURE:
+            self._confirmations.put(number)
+            return
+        why = _REFUSALS.get(reason, f"0x{reason:02x}")
+        log.error("the broker refuses what the hub publishes", reason=why, advice="check the broker's access list for the hub")
 
 
 def _properties(packet: int) -> Properties:

@@ -17,7 +17,7 @@ from paho.mqtt.properties import Properties
 from parvis_hub.intake import Broker as Connection
 from parvis_hub.intake import BrokerAddress, Delivery, TlsFiles
 
-from tests.broker import Broker
+from tests.broker import Broker, Subscriber
 from tests.edge.doctor.authority import Authority
 from tests.hub.running import wait_for
 
@@ -126,8 +126,37 @@ def test_what_is_not_acknowledged_comes_again_and_what_is_does_not(way: Way) -> 
 
 def test_it_publishes_and_hears_that_the_broker_has_it(way: Way) -> None:
     connection = way.connection()
-    numbers = [connection.publish("parvis/v1/quay/incident/x", os.urandom(size), retain=True) for size in SIZES]
+    # More than may be under way at once.
+    sizes = SIZES + (300,) * 500
+    numbers = [connection.publish(f"parvis/v1/quay/incident/{at}", os.urandom(size), retain=True) for at, size in enumerate(sizes)]
     heard: list[int] = []
     wait_for(lambda: heard.extend(connection.confirmed()) or len(heard) == len(numbers), 20.0)
     assert sorted(heard) == sorted(numbers)
     connection.stop()
+
+
+def test_what_is_published_while_there_is_no_broker_is_there_in_the_end_in_order(mosquitto: Path) -> None:
+    with Broker(mosquitto, SETTINGS) as broker, Subscriber(broker.port, "parvis/v1/quay/incident/+") as control_room:
+        connection = Way(broker, None).connection()
+        broker.stop()
+        numbers = [connection.publish("parvis/v1/quay/incident/x", str(number).encode()) for number in range(500)]
+        broker.start()
+        heard: list[int] = []
+        wait_for(lambda: heard.extend(connection.confirmed()) or len(heard) == len(numbers), 30.0)
+        assert heard == numbers
+        connection.stop()
+        came = [(int(payload), topic) for topic, payload, _ in control_room.messages()]
+        assert list(dict.fromkeys(came)) == [(number, "parvis/v1/quay/incident/x") for number in range(500)]
+
+
+def test_what_the_broker_refuses_is_said_and_not_confirmed(mosquitto: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = f"{SETTINGS}acl_file {{folder}}/acl\n"
+    with Broker(mosquitto, settings, {"acl": "topic readwrite parvis/v1/quay/incident/+\n"}) as broker:
+        connection = Way(broker, None).connection()
+        connection.publish("parvis/v1/quay/rejected", b"{}")
+        number = connection.publish("parvis/v1/quay/incident/x", b"{}")
+        heard: list[int] = []
+        wait_for(lambda: heard.extend(connection.confirmed()) or number in heard, 20.0)
+        assert heard == [number]
+        connection.stop()
+    assert "Not authorized" in capsys.readouterr().out
