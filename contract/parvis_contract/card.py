@@ -177,6 +177,17 @@ class Speed(Closed):
     ratio: Positive = Field(description="Median of float over median of 8 bits, measured in turns.")
 
 
+class Golden(Closed):
+    """Inputs and what the model answers to them: a unit asks them of a model, on its own processor, before it uses it."""
+
+    file: Text = Field(description="A NumPy archive, beside the card.")
+    sha256: Sha256 = Field(description="Of that file.")
+    tolerances: Annotated[dict[Text, Positive], Field(min_length=1)] = Field(
+        description="By output tensor: how far an answer may be from what is kept, in the tensor's own unit."
+    )
+    note: Text = Field(description="What the inputs are, and why the tolerances are what they are.")
+
+
 class Card(Closed):
     """The card of one version of one model."""
 
@@ -196,6 +207,7 @@ class Card(Closed):
     accuracy: Accuracy | None = Field(description="None: not measured yet.")
     speed: Speed | None = Field(description="None: not measured yet.")
     known_failures: Annotated[tuple[Text, ...], Field(min_length=1)]
+    golden: Golden | None = Field(default=None, description="Absent: none; a unit then takes the model from no repository.")
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:

@@ -56,22 +56,37 @@ def load_bundle(name: str, version: str | None = None, *, zoo: Path | None = Non
     versions = sorted((path.name for path in folder.glob("*.*.*")), key=lambda text: [int(part) for part in text.split(".")])
     if not versions or (version is not None and version not in versions):
         raise BundleError(f"{folder}: no version {version or ''} of this model is here; `parvis-models build` makes it")
-    chosen = folder / (version or versions[-1])
+    return load_folder(folder / (version or versions[-1]), threads=threads)
+
+
+def load_folder(folder: Path, *, threads: int = 1) -> Bundle:
+    """Loads the bundle in a folder.
+
+    Args:
+        folder: With `card.json` and the files that it names.
+        threads: How many threads one inference uses.
+
+    Raises:
+        BundleError: It is not there, its card is not a card, or the model file is not the one that the card describes.
+    """
     try:
-        card = Card.model_validate_json((chosen / "card.json").read_bytes())
-        model = (chosen / card.model_file).read_bytes()
+        card = Card.model_validate_json((folder / "card.json").read_bytes())
+        model = (folder / card.model_file).read_bytes()
     except OSError as error:
         raise BundleError(f"{error.filename}: {error.strerror}; `parvis-models build` makes it") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise BundleError(f"{chosen / 'card.json'}: {key}: {first['msg']}; `parvis-models build` writes a valid card") from None
+        raise BundleError(f"{folder / 'card.json'}: {key}: {first['msg']}; `parvis-models build` writes a valid card") from None
     if hashlib.sha256(model).hexdigest() != card.sha256:
-        raise BundleError(f"{chosen / card.model_file}: not the file that card.json describes (checksum); put the bundle back as released")
+        raise BundleError(f"{folder / card.model_file}: not the file that card.json describes (checksum); put the bundle back as released")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     # A waiting thread that spins would cost a unit a core between two frames.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - the runtime has a dozen kinds of error of its own, without a common one
+        raise BundleError(f"{folder / card.model_file}: the runtime cannot load it: {error}") from None
     return Bundle(card, session)

@@ -28,6 +28,9 @@ app = typer.Typer(
     help="A Parvis unit: sees and hears, forgets, and says what happened in short typed messages.",
 )
 
+#: The root metadata that a unit is given with its image.
+DEFAULT_ROOT = Path("/etc/parvis/root.json")
+
 #: Options, law, model, site plan: something that a person has to change before it can start.
 CANNOT_START = 2
 
@@ -180,6 +183,10 @@ def watch(
     metrics: Annotated[
         str | None, typer.Option(help="Tell Prometheus how it is: 9108 for this machine alone, or an address of it.", metavar="[HOST:]PORT")
     ] = None,
+    update_repository: Annotated[str | None, typer.Option(help="Take models from here when the hub releases one.", metavar="URL")] = None,
+    update_root: Annotated[
+        Path, typer.Option(help="Root metadata of that repository: whom this unit trusts with its models.", metavar="FILE")
+    ] = DEFAULT_ROOT,
     baselines: Annotated[
         Path | None,
         typer.Option(
@@ -193,6 +200,7 @@ def watch(
     # Heavy parts (the model runtime, ffmpeg's libraries) come after the options have been understood.
     from .bundle import BundleError
     from .delivery.outbox import OutboxError
+    from .plan import Updates
     from .supervisor import Supervisor
     from .unit import CannotStart, Watch, private_standard_output, run
 
@@ -215,6 +223,7 @@ def watch(
             drain_s=drain_s,
             metrics=None if metrics is None else parse_metrics(metrics),
             baselines=baselines,
+            updates=None if update_repository is None else Updates(update_repository, update_root, tls_ca),
         )
         descriptor = private_standard_output() if stdout else 1
         code = run(asked, descriptor=descriptor, supervisor=Supervisor(os.environ))

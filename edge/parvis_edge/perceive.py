@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import structlog
-from parvis_contract import Phase, StatusReason, StreamState
+from parvis_contract import ModelRef, Phase, StatusReason, StreamState
 
 from .capture.feed import Feed
 from .capture.queue import BoundedQueue, Closed
@@ -19,6 +19,8 @@ from .perception import AudioBlock, Finding, Frame, Judgement, Sense
 
 _log = structlog.get_logger()
 
+#: Puts a model into a sense: False where the sense does not take it as it is and has to be made anew.
+Exchange = Callable[[Sense[Any]], bool]
 
 #: Written to the log, once a sense.
 FIRST_JUDGED = "the first is judged"
@@ -56,6 +58,8 @@ class Perceiver(threading.Thread):
         tampered: True while it says that it can no longer sense what it should.
         heartbeat: Of its thread.
         judging: How long each item took that the model was run for.
+        begun: Events that began, and those that took no time.
+        model_fault: How the model failed that was put in last; None while it does not.
     """
 
     def __init__(
@@ -83,6 +87,10 @@ class Perceiver(threading.Thread):
         self.failed = self.tampered = False
         self.heartbeat = Heartbeat()
         self.judging = Durations()
+        self.begun = 0
+        self.model_fault: str | None = None
+        self._exchange: tuple[Exchange, Exchange | None] | None = None
+        self._back: Exchange | None = None
 
     @property
     def analysed(self) -> int:
@@ -95,9 +103,24 @@ class Perceiver(threading.Thread):
         return self._sense.inference_ms
 
     @property
+    def model(self) -> ModelRef:
+        """The model that the sense runs now."""
+        return self._sense.model
+
+    @property
     def ailment(self) -> StatusReason | None:
         """Why the sense cannot judge what it is given; None if it can."""
         return getattr(self._sense, "ailment", None)
+
+    def exchange(self, put_in: Exchange, back: Exchange | None = None) -> None:
+        """Has another model put into the sense between two items; does not wait for it. Any thread.
+
+        Args:
+            put_in: Puts it in.
+            back: Puts the one before back: called where the other cannot be put in, or fails at an item, which is then judged again.
+        """
+        self.model_fault = None
+        self._exchange = put_in, back
 
     def run(self) -> None:
         """Until the feed ends."""
@@ -125,21 +148,50 @@ class Perceiver(threading.Thread):
         last_s, ahead_s = self._last_s, self.feed.set_s
         clock_set = last_s is not None and (item.time_s <= last_s or (ahead_s is not None and last_s < ahead_s <= item.time_s))
         if clock_set or (self._form is not None and form != self._form):
-            _log.warning("judging begins anew", sense=self.sense_name, why="the clock was set" if clock_set else "another format")
-            self._say((last_s or 0.0) + TICK_S, self._sense.finish())
-            self._analysed_before += self._sense.analysed
-            self._sense = self._make()
+            self._begin_anew("the clock was set" if clock_set else "another format")
         self._form, self._last_s = form, item.time_s
+        if self._exchange is not None:
+            (put_in, self._back), self._exchange = self._exchange, None
+            try:
+                self._put_in(put_in)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the model before goes on
+                self._go_back(error)
         begun_s, analysed = time.perf_counter(), self._sense.analysed
-        findings = self._sense.process(item)
+        try:
+            findings = self._sense.process(item)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the model before goes on
+            self._go_back(error)
+            findings = self._sense.process(item)
         if self._sense.analysed > analysed:
             self.judging.add(time.perf_counter() - begun_s)
             if self._analysed_before + analysed == 0:
                 _log.info(FIRST_JUDGED, sense=self.sense_name)
         self._say(item.time_s, findings)
 
+    def _begin_anew(self, why: str) -> None:
+        _log.warning("judging begins anew", sense=self.sense_name, why=why)
+        self._say((self._last_s or 0.0) + TICK_S, self._sense.finish())
+        self._analysed_before += self._sense.analysed
+        self._sense = self._make()
+
+    def _put_in(self, put_in: Exchange) -> None:
+        """Puts a model in; a sense that it does not fit is made anew with it."""
+        if not put_in(self._sense):
+            self._begin_anew("another model")
+        _log.info("another model is in", sense=self.sense_name, model=self._sense.model.name, version=self._sense.model.version)
+
+    def _go_back(self, error: Exception) -> None:
+        """Puts the model before back in; raises the error where there is none."""
+        back, self._back = self._back, None
+        if back is None:
+            raise error
+        self.model_fault = f"{type(error).__name__}: {error}".splitlines()[0]
+        _log.error("the new model fails; the one before goes on", sense=self.sense_name, detail=self.model_fault)
+        self._put_in(back)
+
     def _say(self, time_s: float, findings: Sequence[Finding]) -> None:
         for finding in findings:
+            self.begun += isinstance(finding, Judgement) and finding.phase in {Phase.START, Phase.INSTANT}
             if isinstance(finding, Judgement) and finding.type == "unit.tampered":
                 self.tampered = finding.phase is not Phase.END
         self._listener.judged(self.sense_name, time_s, findings)

@@ -14,6 +14,7 @@ from parvis_contract import Site
 from .baseline_folder import BaselineFolder
 from .capture.source import SenseName, Source
 from .delivery.connection import Broker
+from .hosting import Models
 from .law import Permission, permission, today
 from .perception import Sense
 
@@ -25,6 +26,21 @@ SenseMaker = Callable[[Site, str, frozenset[str]], Sense[Any]]
 
 class CannotStart(Exception):
     """Something that was asked for cannot be done; the message says what, and what to do. Nothing was opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Updates:
+    """Where a unit takes models from.
+
+    Attributes:
+        repository: Address of the TUF repository.
+        root: File with the root metadata that the unit was given.
+        ca: Who signed the server's certificate; None takes those that the system trusts.
+    """
+
+    repository: str
+    root: Path
+    ca: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +57,7 @@ class Watch:
         broker: Where to publish.
         data_dir: Where the outbox is.
         telemetry_s: How often telemetry is sent.
+        updates: Where models are taken from; None: nowhere, and those run that the program was shipped with.
         baselines: Where what is usual is kept; None takes the folder beside the outbox, or none where everything is recorded.
         metrics: Host and port at which Prometheus may ask how it is; None for nowhere.
         drain_s: How long, after a recording's end, to wait until everything has been delivered.
@@ -58,6 +75,7 @@ class Watch:
     drain_s: float = 30.0
     metrics: tuple[str, int] | None = None
     baselines: Path | None = None
+    updates: Updates | None = None
 
     @property
     def recorded(self) -> bool:
@@ -88,23 +106,16 @@ def baselines_beside(data_dir: Path, site: str, unit: str) -> Path:
 
 
 def default_makers(
-    allowed_tags: Callable[[], frozenset[int]] = frozenset, shelf: BaselineFolder | None = None
+    allowed_tags: Callable[[], frozenset[int]] = frozenset, shelf: BaselineFolder | None = None, models: Models | None = None
 ) -> dict[SenseName, SenseMaker]:
     """The senses that a unit has; their models are loaded once, when first needed.
 
     Args:
         allowed_tags: The numbers that may be read at this moment.
         shelf: Where what is usual is kept; None keeps it for this run alone.
+        models: The models; None takes those that the program was shipped with.
     """
-    # onnxruntime takes half a second to import: a refusal should not wait for it.
-    from .bundle import Bundle, load_bundle
-
-    bundles: dict[str, Bundle] = {}
-
-    def bundle(name: str) -> Bundle:
-        if name not in bundles:
-            bundles[name] = load_bundle(name)
-        return bundles[name]
+    bundle = (models or Models()).bundle
 
     def camera(site: Site, unit: str, allowed: frozenset[str]) -> Sense[Any]:
         import cv2

@@ -73,6 +73,10 @@ class Reporter:
         """Sets whose senses it tells about."""
         self._perceivers = perceivers
 
+    def uses(self, model: ModelRef) -> None:
+        """A model has been put in, in the place of another version of it."""
+        self._models = tuple(model if each.name == model.name else each for each in self._models)
+
     def announcer(self, outbox: Outbox, kept: Kept, clock: Callable[[], Clock], every_s: float) -> Announcer:
         """Makes what the deliverer says beside the outbox, and speaks through it from now on."""
         self._announcer = Announcer(

@@ -7,13 +7,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from parvis_contract import ModelRef, Position, StatusReason, StreamState, command_topic
@@ -33,12 +33,17 @@ from .delivery.messages import Messenger, Speaker
 from .delivery.outbox import Outbox, OutboxError
 from .delivery.report import OVERHEATED_C
 from .delivery.speech import InOrder, Kept, Sink, Speech, StandardOutput
+from .hosting import ModelHost, Models
 from .law import Permission, permission, today
 from .perceive import Perceiver
 from .perception import Sense
 from .plan import CannotStart, SenseMaker, Watch, check, default_makers
 from .reporter import Reporter
 from .supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from .update.shelf import Shelf as ModelShelf
+    from .update.updater import ModelUpdater
 
 __all__ = ["CannotStart", "Watch", "private_standard_output", "run"]
 
@@ -80,8 +85,36 @@ def run(
     permissions = check(watch)
     _make_blind(watch)
     orders = _orders(watch, permissions)
-    senses = makers or default_makers(orders.allowed_tags, watch.shelf)
-    return _Running(watch, permissions, senses, orders, descriptor=descriptor, supervisor=supervisor or Supervisor({})).run()
+    with ExitStack() as stack:
+        shelf = _model_shelf(watch, stack)
+        models = Models(None if shelf is None else shelf.load)
+        senses = makers or default_makers(orders.allowed_tags, watch.shelf, models)
+        running = _Running(watch, permissions, senses, orders, descriptor=descriptor, supervisor=supervisor or Supervisor({}))
+        if shelf is not None:
+            running.keep_up_to_date(shelf, models)
+        return running.run()
+
+
+def _model_shelf(watch: Watch, stack: ExitStack) -> ModelShelf | None:
+    """The models that have been taken from the repository, for this program alone; None if there is no repository.
+
+    Raises:
+        CannotStart: Another program has them, or they cannot be kept.
+    """
+    if watch.updates is None:
+        return None
+    # The model runtime comes with it, and a refusal should not wait for that.
+    from .update.errors import UpdateError
+    from .update.shelf import Shelf
+
+    shelf = Shelf(watch.data_dir / "update")
+    try:
+        stack.enter_context(shelf.locked())
+    except UpdateError as error:
+        raise CannotStart(str(error)) from None
+    except OSError as error:
+        raise CannotStart(f"{shelf.folder}: {error.strerror}; give a --data-dir that can be written in") from None
+    return shelf
 
 
 def _make_blind(watch: Watch) -> None:
@@ -157,6 +190,29 @@ class _Running:
         pace = Pace(self._start_s, self._stop, real=watch.real_pace)
         self._perceivers = [self._perceiver(sense, makers[sense], permissions[sense], pace, made[sense]) for sense in made]
         self._reporter.about(self._perceivers)
+        self._messenger = messenger
+        self._updater: ModelUpdater | None = None
+
+    def keep_up_to_date(self, shelf: ModelShelf, models: Models) -> None:
+        """Takes models from the repository while it runs.
+
+        Raises:
+            CannotStart: The root metadata that the unit was given cannot be read.
+        """
+        from .update.updater import ModelUpdater, repository_of
+
+        updates = self._watch.updates
+        if updates is None:
+            return
+        try:
+            repository = repository_of(shelf.folder, updates.repository, updates.root, updates.ca)
+        except OSError as error:
+            raise CannotStart(f"{updates.root}: {error.strerror}; give the root metadata of the repository") from None
+        self._updater = ModelUpdater(shelf, repository, ModelHost(self._perceivers, models, self._uses))
+
+    def _uses(self, model: ModelRef) -> None:
+        self._messenger.models[model.name] = model
+        self._reporter.uses(model)
 
     # --- putting together -----------------------------------------------------------------------------------------------------
 
@@ -249,6 +305,8 @@ class _Running:
                 _log.info("watching", sense=perceiver.sense_name, source=str(self._watch.sources[perceiver.sense_name]))  # type: ignore[index]
                 perceiver.start()
                 perceiver.feed.start()
+            if self._updater:
+                self._updater.start()
             self._supervisor.ready()
             while not self._stop.is_set() and any(perceiver.is_alive() for perceiver in self._perceivers):
                 self._look()
@@ -258,6 +316,8 @@ class _Running:
             self._supervisor.stopping()
             if self._stop.is_set():
                 _log.info("stopping")
+            if self._updater:
+                self._updater.stop()
             for perceiver in self._perceivers:
                 perceiver.feed.stop()
             for perceiver in self._perceivers:

@@ -102,6 +102,22 @@ class CameraSense:
         """A smoothed time of one run of the detector; None before the first."""
         return self._detector.inference_ms
 
+    def exchange(self, bundle: Bundle) -> bool:
+        """Sees with another model from the next frame on; what is open stays open.
+
+        Returns:
+            False if it sees in another way; then nothing has changed, and the sense has to be made anew.
+
+        Raises:
+            BundleError: It is not a detector's.
+        """
+        if bundle.card.thresholds.keys() != self._thresholds.keys() or not self._detector.exchange(bundle):
+            return False
+        self._thresholds, self.model = bundle.card.thresholds, bundle.ref
+        if self._sight is not None:
+            self._sight.judge_by(self._thresholds)
+        return True
+
     def process(self, item: Frame) -> list[Finding]:
         """Takes the next frame and says what follows from it.
 

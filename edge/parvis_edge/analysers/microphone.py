@@ -65,6 +65,20 @@ class MicrophoneSense:
         """A smoothed time of one patch in the tagger; None before the first."""
         return self._tagger.inference_ms
 
+    def exchange(self, bundle: Bundle) -> bool:
+        """Hears with another model from the next block on; what is open stays open.
+
+        Returns:
+            False if it hears in another way; then nothing has changed, and the sense has to be made anew.
+
+        Raises:
+            BundleError: It is no sound tagger.
+        """
+        if not self._tagger.exchange(bundle):
+            return False
+        self.model = bundle.ref
+        return True
+
     def process(self, block: AudioBlock) -> list[Judgement]:
         """Takes the next block, in order of time, and says what follows from it.
 

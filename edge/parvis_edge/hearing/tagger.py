@@ -49,9 +49,28 @@ class Tagger:
         self.parameters = card.input
         self.labels = card.labels
         self.analysed = 0
+        self._put_in(bundle, card.input.name, card.output.scores.name)
+
+    def _put_in(self, bundle: Bundle, takes: str, gives: str) -> None:
         self.inference_ms: float | None = None
         self._session = bundle.session
-        self._input, self._output = card.input.name, card.output.scores.name
+        self._input, self._output = takes, gives
+
+    def exchange(self, bundle: Bundle) -> bool:
+        """Tags with another model from the next patch on.
+
+        Returns:
+            False if it hears in another way (its features or its labels differ); then nothing has changed, and what listens through this
+            tagger has to begin anew.
+
+        Raises:
+            BundleError: It is of another kind.
+        """
+        other = Tagger(bundle)
+        if (other.parameters, other.labels) != (self.parameters, self.labels):
+            return False
+        self._put_in(bundle, other._input, other._output)
+        return True
 
     def scores(self, patches: Floats) -> Floats:
         """Scores of each patch.

@@ -101,6 +101,13 @@ class Detector:
     """
 
     def __init__(self, bundle: Bundle, classes: Collection[str] | None = None) -> None:
+        self.labels = bundle.card.labels
+        self._classes = classes
+        self._padded: tuple[int, int] | None = None
+        self.runs = 0
+        self._put_in(bundle)
+
+    def _put_in(self, bundle: Bundle) -> None:
         card = bundle.card
         if not isinstance(card.input, ImageInput) or not isinstance(card.output, BoxesOutput):
             raise BundleError(f"{card.name}: not a detector, its card says {card.task!r}; name one whose output is boxes")
@@ -112,15 +119,29 @@ class Detector:
         self._output = card.output
         self._size = (width, height)
         self._centres = cell_centres_px(width, height, card.output.strides, card.output.cell_centre)
-        self.labels = card.labels
         self.input_px = max(self._size)
-        wanted = card.thresholds if classes is None else {name: card.thresholds[name] for name in classes}
+        wanted = card.thresholds if self._classes is None else {name: card.thresholds[name] for name in self._classes}
         names = {label for threshold in wanted.values() for label in threshold.labels}
         self._columns = np.array([index for index, label in enumerate(card.labels) if label in names], np.int64)
         self._tensor = np.zeros((1, 3, height, width), np.float32)
-        self._padded: tuple[int, int] | None = None
-        self.runs = 0
+        self._padded = None
         self.inference_ms: float | None = None
+
+    def exchange(self, bundle: Bundle) -> bool:
+        """Detects with another model from the next picture on.
+
+        Returns:
+            False if it sees in another way (its input or its labels differ); then nothing has changed, and what looks through this
+            detector has to begin anew.
+
+        Raises:
+            BundleError: It is not a detector's.
+        """
+        if (bundle.card.input, bundle.card.labels) != (self._input, self.labels):
+            Detector(bundle, self._classes)
+            return False
+        self._put_in(bundle)
+        return True
 
     def detect(self, image: npt.NDArray[np.uint8], score_floor: float = SCORE_FLOOR) -> Detections:
         """Finds the things of the wanted classes in a picture.

@@ -134,7 +134,7 @@ class Sight:
 
     def __init__(self, detector: Detector, thresholds: dict[str, Threshold], size_px: tuple[int, int]) -> None:
         self._detector = detector
-        self._by_label = {label: threshold for threshold in thresholds.values() for label in threshold.labels}
+        self.judge_by(thresholds)
         self.size_px = size_px
         self._halvings = halvings(*size_px)
         self.cell_px = 2**self._halvings
@@ -153,6 +153,10 @@ class Sight:
         self.wants_flow = False
         self._between: Frame | None = None
         self._last_look: Earlier | None = None
+
+    def judge_by(self, thresholds: dict[str, Threshold]) -> None:
+        """Takes the thresholds of a card, by class: the detector's first, and those of another one that it has been exchanged for."""
+        self._by_label = {label: threshold for threshold in thresholds.values() for label in threshold.labels}
 
     def look(self, frame: Frame) -> Scene | None:
         """Perceives a frame; None where it is not this frame's turn (:data:`RATE_HZ`, by the frames' own times)."""
