@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ROOMS := contract edge hub models
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint format bench bench-hub bench-peer chaos schema models lock clean
+.PHONY: help demo test lint format bench bench-hub bench-peer audit chaos schema models lock release clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -56,6 +56,12 @@ schema: $(READY) ## Write the JSON Schemas and the AsyncAPI document again
 
 models: $(READY) ## Build both models again from their pinned sources, and measure them (an hour of network and patience)
 	$(BIN)/parvis-models build && $(BIN)/parvis-models evaluate --write
+
+release: $(READY) ## Build the wheels twice (they must be the same), with their bills of materials and checksums, into dist/
+	$(BIN)/python -m tools.release build && $(BIN)/python -m tools.release compare
+
+audit: $(READY) ## Ask PyPI whether anything of requirements.lock has a known vulnerability (fails if it has, or cannot be asked)
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
 
 lock: $(READY) ## Pin the packages of requirements.in again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock requirements.in
