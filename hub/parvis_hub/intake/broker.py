@@ -115,6 +115,11 @@ class Broker:
         """How many there have been, this one among them; after each, the broker may not be as the last one left it."""
         return self._connection
 
+    @property
+    def waiting(self) -> int:
+        """How many messages have come that nobody has taken yet."""
+        return self._waiting.qsize()
+
     def start(self) -> None:
         """Connects, and again whenever the connection is lost; returns at once."""
         properties = _properties(PacketTypes.CONNECT)

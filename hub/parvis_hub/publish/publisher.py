@@ -6,7 +6,7 @@ cleared by an empty message: whoever is there hears how it ended, and whoever co
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from parvis_contract import Envelope, Rejected, dump_message, rejected_topic
 
@@ -29,8 +29,20 @@ class Publisher:
         self._confirmed: list[tuple[str, int]] = []
         self._connections = 0
 
+    def confirmed(self) -> list[tuple[str, int]]:
+        """Incidents, and the revision of each that the broker has confirmed: to be kept with the next batch."""
+        self._confirmed += [self._waiting.pop(number) for number in self._broker.confirmed() if number in self._waiting]
+        return list(self._confirmed)
+
+    def kept(self, confirmed: Sequence[tuple[str, int]]) -> None:
+        """Takes note that the store has what :meth:`confirmed` gave."""
+        del self._confirmed[: len(confirmed)]
+        for name, revision in confirmed:
+            if self._sent.get(name) == revision:
+                del self._sent[name]
+
     def publish(self) -> None:
-        """Sends every incident that has a new revision, and notes what was confirmed.
+        """Sends every incident that has a new revision.
 
         In a new connection every open incident is sent, and what closed lately: the broker may have been killed, and have lost what it
         retained or gone back to what it retained earlier. That it knows the hub's session says nothing of this.
@@ -38,7 +50,6 @@ class Publisher:
         Raises:
             sqlalchemy.exc.SQLAlchemyError: The store cannot be used; nothing is lost, call again.
         """
-        self._note()
         if not self._broker.connected.is_set() or len(self._waiting) >= MOST_IN_FLIGHT:
             return
         connections = self._broker.connections
@@ -48,15 +59,6 @@ class Publisher:
                 self._waiting[self._send(incident)] = incident.id, incident.revision
                 self._sent[incident.id] = incident.revision
         self._connections = connections
-
-    def _note(self) -> None:
-        """Takes note of confirmations; they stay to be noted if the store cannot be used now."""
-        self._confirmed += [self._waiting.pop(number) for number in self._broker.confirmed() if number in self._waiting]
-        self._store.published(self._confirmed)
-        for name, revision in self._confirmed:
-            if self._sent.get(name) == revision:
-                del self._sent[name]
-        self._confirmed.clear()
 
     def _send(self, incident: Unpublished) -> int:
         topic = f"parvis/v1/{self._site}/incident/{incident.id}"

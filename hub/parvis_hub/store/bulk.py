@@ -1,4 +1,4 @@
-"""The same statement for many rows, without what SQLAlchemy otherwise does for each of them."""
+"""The same statement for many rows, and rows by many values, without what SQLAlchemy otherwise does each time."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Dialect, Insert, Table, Update, insert
+from sqlalchemy import Column, Connection, Delete, Dialect, Insert, Row, Select, Table, Update, bindparam, insert, select
 
+#: SQLite takes at least 999 parameters in one statement.
+_CHUNK = 500
 _Statement = Insert | Update | Delete
 
 
@@ -38,7 +40,25 @@ def execute_all(connection: Connection, statement: _Statement, rows: Sequence[Ma
         connection.exec_driver_sql(text, [tuple(map(row.__getitem__, order)) for row in rows] if order else list(rows))
 
 
+def among(connection: Connection, column: Column[Any], values: Sequence[str], *columns: Column[Any]) -> list[Row[Any]]:
+    """The rows whose column has one of these values.
+
+    Args:
+        connection: To read.
+        column: Which must have one.
+        values: However many.
+        columns: What to read of each row.
+    """
+    query = _among(column, columns)
+    return [row for at in range(0, len(values), _CHUNK) for row in connection.execute(query, {"among": values[at : at + _CHUNK]})]
+
+
 _insert = cache(insert)
+
+
+@cache
+def _among(column: Column[Any], columns: tuple[Column[Any], ...]) -> Select[Any]:
+    return select(*columns).where(column.in_(bindparam("among", expanding=True)))
 
 
 @lru_cache(maxsize=256)

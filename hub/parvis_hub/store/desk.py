@@ -26,6 +26,7 @@ from sqlalchemy import ColumnElement, Row, func, select
 from parvis_hub.governance import PROGRAMS, REASONS, DecisionReason, Head
 
 from .alerts import AlertStore
+from .bulk import among
 from .commands import ALLOWLIST, Command, CommandStore
 from .consents import ConsentStore
 from .notices import Notice, Notices, Subscription
@@ -120,9 +121,9 @@ class Desk:
                 return None
             incident = _incident_row(row)
             names = [str(event) for event in incident.message.data.events]
-            said = connection.execute(self._store.among(events, events.c.event, names)).all()
-            shown = connection.execute(self._store.among(plates, plates.c.event, names)).all()
-            decided = connection.execute(self._store.among(decisions, decisions.c.event, names)).all()
+            said = among(connection, events.c.event, names, *events.c)
+            shown = among(connection, plates.c.event, names, *plates.c)
+            decided = among(connection, decisions.c.event, names, *decisions.c)
         messages = sorted(
             (parse_message(row.message) for row in said), key=lambda message: (message.time, message.data.sequence, message.id)
         )

@@ -65,12 +65,14 @@ class Batch:
         incidents: What the correlator made of them.
         units: What they tell of each unit.
         counts: What to add to each counter.
+        published: Incidents, and the revision of each that the broker has confirmed.
     """
 
     arrived: list[Arrived] = field(default_factory=list)
     incidents: list[Change] = field(default_factory=list)
     units: dict[str, Seen] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+    published: list[tuple[str, int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

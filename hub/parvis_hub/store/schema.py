@@ -6,7 +6,7 @@ step in `migrations/versions`, which brings the stores there are to the same.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text, text
 
 metadata = MetaData()
 
@@ -92,6 +92,7 @@ consents = Table(
     Index("consents_by_expiry", "expires_us"),
 )
 
+_WAITING = text("published < revision")
 #: The state of every incident. One that became part of another says of which, and is shown no more.
 incidents = Table(
     "incidents",
@@ -112,6 +113,7 @@ incidents = Table(
     Index("incidents_by_place", "lon", "lat"),
     Index("incidents_by_time", "last_us"),
     Index("incidents_by_expiry", "expires_us"),
+    Index("incidents_unpublished", "last_us", "id", sqlite_where=_WAITING, postgresql_where=_WAITING),
 )
 
 #: Which incident an event is part of.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parvis_contract import HUB, Envelope, Incident, IncidentState, Operator, Site, Verdict, parse_message, to_datetime
-from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Table, bindparam, delete, func, insert, select, update
 
 from parvis_hub import governance
 from parvis_hub.consent.keyring import Keyring
@@ -18,7 +18,7 @@ from parvis_hub.correlate import Change, incident_text
 from parvis_hub.governance import DecisionReason, Head, PlateViewed, RowsExpired, VerdictGiven
 
 from .alerts import note as note_alert
-from .bulk import execute_all, insert_all
+from .bulk import among, execute_all, insert_all
 from .consents import ConsentStore
 from .database import Database
 from .records import Arrived, Batch, Restart, Seen
@@ -26,8 +26,6 @@ from .schema import alerts, consents, counters, decisions, events, flows, gaps, 
 from .tallies import count_expiring, count_heard, drop_before, open_month
 from .views import Decision
 
-#: SQLite takes at least 999 parameters in one statement.
-_CHUNK = 500
 _HOUR_US = 3_600_000_000
 #: A broker that is killed goes on from what it last wrote to disk: half an hour ago, as mosquitto has it where nobody says otherwise.
 _RETOLD_US = _HOUR_US
@@ -99,15 +97,7 @@ class Store:
         """
         table = _TABLE_OF.get(table_of, events)
         with self.database.read() as connection:
-            return {row.id for row in connection.execute(self.among(table, table.c.id, ids, table.c.id))}
-
-    @staticmethod
-    def among(table: Table, column: Column[Any], values: Sequence[str], *columns: Column[Any]) -> Select[Any]:
-        """Selects the rows whose column has one of these values."""
-        chosen = select(*columns) if columns else select(table)
-        return chosen.where(
-            or_(*(column.in_(values[at : at + _CHUNK]) for at in range(0, len(values), _CHUNK))) if values else column.in_([])
-        )
+            return {row.id for row in among(connection, table.c.id, ids, table.c.id)}
 
     @staticmethod
     def living(connection: Connection, id: str) -> Row[Any] | None:
@@ -166,6 +156,7 @@ class Store:
         """
         with self.database.write() as connection:
             self._add_arrived(connection, batch.arrived)
+            execute_all(connection, _PUBLISHED, [{"which": which, "upto": upto} for which, upto in batch.published])
             revised = self._add_incidents(connection, batch.incidents)
             self._add_units(connection, batch.units)
             _add_counts(connection, batch.counts)
@@ -175,9 +166,7 @@ class Store:
     def _illustrated(self, connection: Connection, arrived: Iterable[Arrived]) -> list[str]:
         """The incidents that plates among what has arrived are of."""
         about = [str(each.message.data.event) for each in arrived if each.message.name == "evidence.plate"]
-        if not about:
-            return []
-        return [row.incident for row in connection.execute(self.among(members, members.c.event, about, members.c.incident))]
+        return [row.incident for row in among(connection, members.c.event, about, members.c.incident)]
 
     def _add_arrived(self, connection: Connection, arrived: Iterable[Arrived]) -> None:
         rows: dict[Table, list[dict[str, Any]]] = {}
@@ -209,7 +198,7 @@ class Store:
 
     def _add_incidents(self, connection: Connection, changes: Sequence[Change]) -> list[str]:
         ids = [str(change.id) for change in changes]
-        known = {row.id: row for row in connection.execute(self.among(incidents, incidents.c.id, ids))}
+        known = {row.id: row for row in among(connection, incidents.c.id, ids, *_OF_INCIDENT)}
         expires_us = self._now_us() + self._incidents_us
         fresh, changed = [], []
         belonging: dict[str, str] = {}
@@ -239,14 +228,14 @@ class Store:
 
     def _add_members(self, connection: Connection, known: Sequence[str], belonging: Mapping[str, str], expires_us: int) -> None:
         """Notes which incident each event is part of, as far as that is not known already."""
-        held = {row.event: row.incident for row in connection.execute(self.among(members, members.c.incident, known))}
+        held = {row.event: row.incident for row in among(connection, members.c.incident, known, members.c.event, members.c.incident)}
         moved = {event: incident for event, incident in belonging.items() if held.get(event) != incident}
         execute_all(connection, _DELETE_MEMBER, [{"moved": event} for event in moved])
         rows = [{"event": event, "incident": incident, "expires_us": expires_us} for event, incident in moved.items()]
         insert_all(connection, members, rows)
 
     def _add_units(self, connection: Connection, seen: Mapping[str, Seen]) -> None:
-        known = {row.name for row in connection.execute(self.among(units, units.c.name, list(seen), units.c.name))}
+        known = {row.name for row in among(connection, units.c.name, list(seen), units.c.name)}
         insert_all(connection, units, [{"name": name} for name in seen if name not in known])
         told = [{"which": name} | {f"new_{column}": getattr(each, column) for column in _OF_UNIT} for name, each in seen.items()]
         execute_all(connection, _UPDATE_UNIT, told)
@@ -338,18 +327,13 @@ class Store:
             wanted |= (incidents.c.state == "open") & incidents.c.superseded_by.is_(None)
             # The expiry is set with each revision.
             wanted |= (incidents.c.state == "closed") & (incidents.c.expires_us > self._now_us() + self._incidents_us - _RETOLD_US)
-        query = select(incidents).where(wanted).order_by(incidents.c.last_us, incidents.c.id).limit(limit)
+        columns = (incidents.c[name] for name in ("id", "revision", "message", "state", "superseded_by"))
+        query = select(*columns).where(wanted).order_by(incidents.c.last_us, incidents.c.id).limit(limit)
         with self.database.read() as connection:
             return [
                 Unpublished(row.id, row.revision, row.message, row.state == "open", row.superseded_by is not None)
                 for row in connection.execute(query)
             ]
-
-    def published(self, confirmed: Sequence[tuple[str, int]]) -> None:
-        """Notes that the broker has confirmed these revisions of these incidents."""
-        if confirmed:
-            with self.database.write() as connection:
-                execute_all(connection, _PUBLISHED, [{"which": which, "upto": upto} for which, upto in confirmed])
 
     def purge(self) -> dict[str, int]:
         """Deletes what has expired, and records how much; returns the number of rows by table.
@@ -420,6 +404,8 @@ _UPDATE_INCIDENT = (
     .values({column.name: bindparam(f"new_{column.name}") for column in incidents.columns if column.name != "id"})
 )
 
+#: What must be known of an incident to write its next revision.
+_OF_INCIDENT = tuple(incidents.c[name] for name in ("id", "message", "revision", "published", "superseded_by"))
 _PUBLISHED = (
     update(incidents)
     .where(incidents.c.id == bindparam("which"), incidents.c.published < bindparam("upto"))
@@ -427,6 +413,7 @@ _PUBLISHED = (
 )
 _DELETE_MEMBER = delete(members).where(members.c.event == bindparam("moved"))
 _DELETE_GAPS = delete(gaps).where(gaps.c.unit == bindparam("which"))
+_COUNT = update(counters).where(counters.c.name == bindparam("which")).values(value=counters.c.value + bindparam("more"))
 _OF_UNIT = ("last_seen_us", "newest_us", "next_sequence", "status", "telemetry", "clock_off_s", "clock_found_us")
 #: What a batch does not tell stays as it was.
 _UPDATE_UNIT = (
@@ -450,8 +437,7 @@ def _signed(decision: Decision) -> Operator:
     return Operator(verdict=decision.verdict, by=decision.by, at=decision.at)
 
 
-def _add_counts(connection: Connection, counts: dict[str, int]) -> None:
-    for name, more in counts.items():
-        changed = connection.execute(update(counters).where(counters.c.name == name).values(value=counters.c.value + more))
-        if not changed.rowcount:
-            connection.execute(insert(counters).values(name=name, value=more))
+def _add_counts(connection: Connection, counts: Mapping[str, int]) -> None:
+    known = {row.name for row in among(connection, counters.c.name, list(counts), counters.c.name)}
+    insert_all(connection, counters, [{"name": name, "value": 0} for name in counts if name not in known])
+    execute_all(connection, _COUNT, [{"which": name, "more": more} for name, more in counts.items()])

@@ -168,14 +168,14 @@ def test_a_verdict_follows_its_event_when_an_earlier_one_takes_the_incident_over
 def test_what_the_broker_has_confirmed_is_not_published_again(keeping: Keeping) -> None:
     (name,) = keeping.keep(a_shot())
     assert [(each.id, each.revision, each.open) for each in keeping.store.unpublished()] == [(name, 1, True)]
-    keeping.store.published([(name, 1)])
+    keeping.store.commit(Batch(published=[(name, 1)]))
     assert keeping.store.unpublished() == []
     assert [each.id for each in keeping.store.unpublished(also_open=True)] == [name]
     keeping.close(START_S + 100)
     assert [(each.revision, each.open) for each in keeping.store.unpublished()] == [(2, False)]
-    keeping.store.published([(name, 1)])
+    keeping.store.commit(Batch(published=[(name, 1)]))
     assert len(keeping.store.unpublished()) == 1, "an old confirmation says nothing of a new revision"
-    keeping.store.published([(name, 2)])
+    keeping.store.commit(Batch(published=[(name, 2)]))
     assert [(each.id, each.open) for each in keeping.store.unpublished(also_open=True)] == [(name, False)], "a broker may have gone back"
     keeping.now_s += 3_601
     assert keeping.store.unpublished(also_open=True) == []
