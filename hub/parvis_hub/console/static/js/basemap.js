@@ -44,10 +44,10 @@ export function mapStyle(basemap, colours) {
       { id: "walkways", type: "line", source: "site", filter: ["==", ["get", "layer"], "walkway"], layout: { "line-cap": "round", "line-join": "round" }, paint: { "line-color": colours.walkway, "line-width": 3, "line-dasharray": [0, 2] } },
       { id: "assets", type: "circle", source: "site", filter: ["==", ["get", "layer"], "asset"], paint: { "circle-radius": 3.5, "circle-color": colours.ground, "circle-stroke-color": colours.asset, "circle-stroke-width": 1.5 } },
       { id: "arrows", type: "symbol", source: "site", filter: ["==", ["get", "layer"], "lane-arrow"], layout: { "icon-image": "arrow", "icon-rotate": ["get", "bearing_deg"], "icon-rotation-alignment": "map", "icon-padding": 5, "icon-size": 0.42 * scale }, paint: { "icon-color": colours.lane_ink } },
-      { id: "route-halo", type: "line", source: "route", filter: ["get", "observed"], layout: { "line-cap": "round", "line-join": "round" }, paint: { "line-color": colours.halo, "line-width": 8 } },
+      { id: "route-halo", type: "line", source: "route", layout: { "line-cap": "round", "line-join": "round" }, paint: { "line-color": colours.halo, "line-width": 8 } },
       { id: "route", type: "line", source: "route", filter: ["get", "observed"], layout: { "line-cap": "round", "line-join": "round" }, paint: { "line-color": colours.route, "line-width": 4.5 } },
       // What nobody saw is drawn as what it is: short strokes with as much left out.
-      { id: "route-gap", type: "line", source: "route", filter: ["!", ["get", "observed"]], paint: { "line-color": colours.route, "line-width": 2, "line-dasharray": [1.5, 3] } },
+      { id: "route-gap", type: "line", source: "route", filter: ["!", ["get", "observed"]], paint: { "line-color": colours.route, "line-width": 2.5, "line-dasharray": [3, 3] } },
       { id: "uncertain", type: "fill", source: "uncertain", paint: { "fill-color": colours.uncertain, "fill-opacity": ["case", ["get", "range"], 0.09, ["get", "selected"], 0.2, 0.08] } },
       { id: "uncertain-line", type: "line", source: "uncertain", filter: ["!", ["get", "range"]], paint: { "line-color": colours.uncertain, "line-width": ["case", ["get", "selected"], 2, 1] } },
       { id: "uncertain-range", type: "line", source: "uncertain", filter: ["get", "range"], paint: { "line-color": colours.uncertain, "line-width": ["case", ["get", "selected"], 2, 1], "line-dasharray": [3, 2] } },

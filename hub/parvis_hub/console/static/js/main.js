@@ -13,6 +13,7 @@ import { renderLegend } from "./legend.js";
 import { FILTERS, focusRow, renderList, setFilter, startList, step } from "./list.js";
 import { listen } from "./live.js";
 import { canDraw, fitSite, keepInView, renderMap, showLines, showPlace, startMap } from "./map.js";
+import { startMore } from "./more.js";
 import { startNarrow } from "./narrow.js";
 import { leaveReplay, openReplay, renderReplay, startReplay } from "./replay.js";
 import { checkSession, startSession } from "./session.js";
@@ -33,7 +34,7 @@ function render() {
 
 function renderBar() {
   setText($("#site-name"), state.site?.site ?? "");
-  const time = now();
+  const time = hubNow();
   setText($("#clock-time"), clock(time));
   $("#clock-time").dateTime = time.toISOString();
   setText($("#clock-day"), day(time));
@@ -211,6 +212,7 @@ async function untilThere(ask) {
 
 async function start() {
   await startWords();
+  startMore();
   $("#zoom-in").append(icon("plus", 18));
   $("#zoom-out").append(icon("minus", 18));
   $("#fit").append(icon("fit", 18));

@@ -19,9 +19,9 @@ export function renderUnits() {
   if (!state.site) return;
   const units = [...state.units.values()];
   const words = t("unit.count", { alive: units.filter(reports).length, total: units.length });
-  setText($("#units-count"), state.loaded ? words : "");
-  renderCount(units);
   const past = state.past !== null;
+  setText($("#units-count"), state.loaded && !past ? words : "");
+  renderCount(units);
   $("#units-past").hidden = !past;
   $("#unit-list").hidden = past;
   if (past) return;
