@@ -11,6 +11,7 @@ from parvis_contract.card import Card
 from . import zoo
 from .converter import Converter
 from .fetch import Tell, fetch
+from .golden import write_golden
 from .quantise import quantise
 from .recipes import recipes
 from .sources import MODELS_FOLDER, Sources, SourcesError
@@ -54,4 +55,6 @@ def build(name: str, sources: Sources, tell: Tell = lambda _: None, *, cache: Pa
     quantised = quantise(graph, recipe.batches(calibration), recipe.scheme)
     model = bytes(recipe.completed(onnx.load_from_string(quantised)).SerializeToString(deterministic=True))
     package = sources.packages[source.package]
-    return zoo.write_bundle(name, source, package, recipe, package_folder=folder, model=model, zoo=zoo_folder)
+    card = zoo.write_bundle(name, source, package, recipe, package_folder=folder, model=model, zoo=zoo_folder)
+    tell("making golden samples")
+    return write_golden(zoo.folder_of(name, card.version, zoo_folder))

