@@ -12,6 +12,7 @@ from .episodes import Clusters
 from .grouping import Cluster, Grouping
 from .impulses import Impulses
 from .locating import locate, wrong_clocks
+from .moving import Moving
 from .neighbourhood import Spacing
 from .outcome import Change
 from .physics import PHYSICS, speed_of_sound_m_s
@@ -96,7 +97,9 @@ class Correlator:
     def _new(self, type: str) -> Grouping | Clusters:
         if type == "sound.impulse":
             return Impulses(self._sound_m_s)
-        return Standing(type, self._places_m) if PHYSICS[type].stays else Grouping(type, self._spacing_m)
+        if PHYSICS[type].identity == "unit":
+            return Grouping(type, self._spacing_m)
+        return Standing(type, self._places_m) if PHYSICS[type].stays else Moving(type, self._places_m, self._spacing_m)
 
     def advance(self, clock_us: int) -> None:
         """Says that the site has reached this event time. Time does not go back: an earlier one is passed over."""

@@ -64,7 +64,7 @@ PHYSICS: dict[str, Physics] = {
     "furniture.changed": Physics(1e-4, 3_600.0, 10.0, 60.0, 7_200.0, _TWO_RANGES_M, identity="asset", worst="changed_fraction"),
     "surface.marked": Physics(1e-4, 3_600.0, 10.0, 60.0, 7_200.0, _TWO_RANGES_M, identity="asset", worst="changed_fraction"),
     "crowd.density": Physics(1e-5, 600.0, 20.0, 60.0, 900.0, _TWO_RANGES_M, extent_m=5.0, worst="count", spreads=True),
-    "crowd.surge": Physics(2e-7, 60.0, 3.0, 180.0, 120.0, 500.0, speed_m_s=3.0, extent_m=5.0, worst="speed_m_s", spreads=True),
+    "crowd.surge": Physics(1e-6, 60.0, 3.0, 180.0, 120.0, 500.0, speed_m_s=3.0, extent_m=5.0, worst="speed_m_s", spreads=True),
     "person.on_ground": Physics(1e-4, 120.0, 3.0, 30.0, 600.0, _TWO_RANGES_M, extent_m=1.0, worst="duration_s"),
     "zone.intrusion": Physics(
         1e-4, 60.0, 3.0, 20.0, 300.0, _TWO_RANGES_M, speed_m_s=1.5, extent_m=1.0, identity="zone", worst="duration_s"

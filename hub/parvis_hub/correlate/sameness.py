@@ -9,15 +9,13 @@ told them apart. A unit without calibration says that the thing is somewhere in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import combinations
 from math import exp, hypot, inf, log, pi, sqrt
 from statistics import median
 
 from .physics import Physics
-from .report import Order, Report
+from .report import Order, Place, Report
 
 #: How often a view begins with the thing, or later while it is there; ends with it, or earlier.
 _TOGETHER, _APART = 0.75, 0.2
@@ -68,13 +66,17 @@ class View:
     sigma_s: float
 
 
-def view_of(report: Report, places_m: Mapping[str, tuple[float, float]]) -> View:
-    """What a report says; ``places_m`` are the site's units' places by name."""
+def is_ranged(unit: str, place: Place, places_m: Mapping[str, tuple[float, float]]) -> bool:
+    """Whether a unit says its own place with its range, and so knows no more; ``places_m`` are the site's units' places by name."""
+    own_m = places_m.get(unit)
+    return own_m is not None and place.sigma_m >= _OWN_SIGMA_M and hypot(place.east_m - own_m[0], place.north_m - own_m[1]) <= _OWN_M
+
+
+def _view_of(report: Report, places_m: Mapping[str, tuple[float, float]]) -> View:
     places = report.track if report.ended else report.track[: 1 << (len(report.track).bit_length() - 1)]
     east_m, north_m = median([place.east_m for place in places]), median([place.north_m for place in places])
     sigma_m = max(_LEAST_M, median([place.sigma_m for place in places]))
-    own_m = places_m.get(report.unit)
-    ranged = own_m is not None and sigma_m >= _OWN_SIGMA_M and hypot(east_m - own_m[0], north_m - own_m[1]) <= _OWN_M
+    ranged = is_ranged(report.unit, Place(0, east_m, north_m, sigma_m), places_m)
     began_s, seen_s = report.order[0] * _US, report.last.time_us * _US
     return View(
         report.unit,
@@ -96,14 +98,19 @@ def view_of(report: Report, places_m: Mapping[str, tuple[float, float]]) -> View
 class Sameness:
     """What reports of one type are worth as one thing."""
 
-    def __init__(self, physics: Physics) -> None:
-        """Args: the type's physics."""
+    def __init__(self, physics: Physics, places_m: Mapping[str, tuple[float, float]]) -> None:
+        """Args: the type's physics; and where the site's units are, by name."""
         self._physics = physics
+        self._places_m = places_m
         self._log_rarity = log(physics.rarity_per_m2)
         self._log_lasts = log(physics.lasts_s)
         #: An asset and a zone are places: that they are named says where.
         self._named = physics.identity in ("asset", "zone")
         self._log_apart = log(_APART / physics.lasts_s)
+
+    def view_of(self, report: Report) -> View:
+        """What a report says."""
+        return _view_of(report, self._places_m)
 
     def may(self, one: View, other: View) -> bool:
         """Whether two views may be of one thing at all."""
@@ -128,6 +135,10 @@ class Sameness:
         ended = sum(view.ended_s is not None for view in views)
         gained = (len(views) - 1) * (self._log_lasts - self._log_rarity) + ended * self._log_lasts
         return gained + self._where(views) + self._began(views) + self._ended(views)
+
+    def joins(self, before: Sequence[View], view: View) -> float:
+        """How much more some reports are worth with one that began after them."""
+        return self.worth([*before, view]) - self.worth(before)
 
     def _where(self, views: Sequence[View]) -> float:
         """The logarithm of how likely the places are, beside that of the first: per square metre each."""
@@ -216,65 +227,3 @@ def _together(views: Sequence[tuple[View, float]]) -> tuple[float, float, float,
     misfit = sum(((view.east_m - east_m) ** 2 + (view.north_m - north_m) ** 2) / variance_m2 for view, variance_m2 in views)
     tail = (0.5 * _FREEDOM + len(views) - 1) * log(1.0 + misfit / _FREEDOM)
     return density + log(2.0 * pi / total) - tail, east_m, north_m, 1.0 / total
-
-
-def partition(views: Sequence[View], sameness: Sameness) -> list[list[int]]:
-    """Groups views by the thing that each is of: joins the two groups that gain most by it, until none gains; then moves single ones.
-
-    Args:
-        views: In order.
-        sameness: What they are worth together.
-
-    Returns:
-        Indices into ``views``, each in one group; in order.
-    """
-    apart = {pair for pair in combinations(range(len(views)), 2) if not sameness.may(views[pair[0]], views[pair[1]])}
-
-    @cache
-    def worth(group: tuple[int, ...]) -> float:
-        if len(group) < 2:
-            return 0.0
-        if any(pair in apart for pair in combinations(group, 2)):
-            return -inf
-        return sameness.worth([views[index] for index in group])
-
-    groups: list[tuple[int, ...]] = [(index,) for index in range(len(views))]
-    while len(groups) > 1:
-        gain, first, second = max(
-            (worth(_join(one, other)) - worth(one) - worth(other), -i, -j) for (i, one), (j, other) in combinations(enumerate(groups), 2)
-        )
-        if gain <= 0.0:
-            break
-        joined = _join(groups[-first], groups[-second])
-        groups = [group for k, group in enumerate(groups) if k not in (-first, -second)]
-        groups = sorted([*groups, joined])
-    if 1 < len(groups) < len(views):
-        for _ in range(len(views)):
-            better = max(_moves(groups, views), key=lambda move: sum(map(worth, move)), default=groups)
-            if sum(map(worth, better)) <= sum(map(worth, groups)) + 1e-9:
-                break
-            groups = better
-    return [list(group) for group in groups]
-
-
-def _moves(groups: list[tuple[int, ...]], views: Sequence[View]) -> Iterator[list[tuple[int, ...]]]:
-    """What comes of moving one view to another group or out of its own, or of two of one unit changing places."""
-    of = {index: k for k, group in enumerate(groups) for index in group}
-    for index, home in of.items():
-        rest = tuple(other for other in groups[home] if other != index)
-        if rest:
-            yield sorted([*(group for k, group in enumerate(groups) if k != home), rest, (index,)])
-        for k, group in enumerate(groups):
-            if k != home:
-                others = [other for n, other in enumerate(groups) if n not in (home, k)]
-                yield sorted([*others, *([rest] if rest else []), _join(group, (index,))])
-    for one, other in combinations(sorted(of), 2):
-        if of[one] != of[other] and views[one].unit == views[other].unit:
-            here = tuple(each for each in groups[of[one]] if each != one)
-            there = tuple(each for each in groups[of[other]] if each != other)
-            others = [group for n, group in enumerate(groups) if n not in (of[one], of[other])]
-            yield sorted([*others, _join(here, (other,)), _join(there, (one,))])
-
-
-def _join(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(sorted(one + other))
