@@ -140,9 +140,13 @@ class Following:
             # All hear it in their ranges: one that hears it still says where, another that began with it says when.
             best = max(self._heard(other, view) for other in before) + max(self._when(other, view) for other in before)
         else:
-            # Who knows where it was leads to who does.
+            # Who knows where it was leads to who does; and all that see it at once see it at one place.
             knowing = before if view.ranged else [other for other in before if not other.ranged]
-            best = max(self._led(other, view) + self._when(other, view) for other in (knowing or before))
+            at_once = [other for other in knowing if other.seen_s >= view.began_s]
+            if at_once:
+                best = min(self._led(other, view) for other in at_once) + max(self._when(other, view) for other in before)
+            else:
+                best = max(self._led(other, view) + self._when(other, view) for other in (knowing or before))
         return best - self._log_rate
 
     def _when(self, before: Stretch, view: Stretch) -> float:
@@ -174,7 +178,9 @@ class Following:
         wander_m2_s3 = max(1.0, speed_m_s) ** 2 / _TURNS_S
         unknown_m2_s2 = 0.5 * max(1.0, speed_m_s) ** 2
         velocity_m2_s2 = min(here.variance_m2_s2, unknown_m2_s2)
-        variance_m2 = here.variance_m2 + there.variance_m2 + gone_s**2 * velocity_m2_s2 + (_TURNS * speed_m_s * gone_s) ** 2
+        variance_m2 = here.variance_m2 + there.variance_m2 + gone_s**2 * (velocity_m2_s2 + (_TURNS * speed_m_s) ** 2)
+        # A clock that is off puts it elsewhere on its way.
+        variance_m2 += speed_m_s**2 * (before.sigma_s**2 + view.sigma_s**2)
         east_m, north_m = here.east_m + gone_s * here.east_m_s - there.east_m, here.north_m + gone_s * here.north_m_s - there.north_m
         score = _normal(east_m**2 + north_m**2, variance_m2) + _as_fast(before, view)
         if max(here.variance_m2_s2, there.variance_m2_s2) < inf:
