@@ -20,6 +20,7 @@ from .evaluate import evaluate as evaluate_model
 from .fetch import FetchError
 from .golden import write_golden
 from .photographs import DataError
+from .publish.commands import app as publish
 from .sources import MODELS_FOLDER, Sources, SourcesError, read_sources
 
 app = typer.Typer(
@@ -34,6 +35,8 @@ app = typer.Typer(
         "`parvis-models build yamnet`, then `parvis-models evaluate yamnet --data FOLDER --write`"
     ),
 )
+
+app.add_typer(publish, name="publish")
 
 #: Where development material lies beside a checkout.
 DEFAULT_DATA = MODELS_FOLDER.parent.parent / "shared" / "data" / "dev"
