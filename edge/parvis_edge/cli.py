@@ -18,6 +18,8 @@ from parvis_contract import ConfigError, load_site
 
 from .capture.source import SenseName, Source, SourceError, parse_source
 from .delivery.connection import Broker
+from .update.commands import DEFAULT_ROOT
+from .update.commands import app as update
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,9 +29,6 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="A Parvis unit: sees and hears, forgets, and says what happened in short typed messages.",
 )
-
-#: The root metadata that a unit is given with its image.
-DEFAULT_ROOT = Path("/etc/parvis/root.json")
 
 #: Options, law, model, site plan: something that a person has to change before it can start.
 CANNOT_START = 2
@@ -128,6 +127,9 @@ class PaceChoice(StrEnum):
 
     REAL = "real"
     FAST = "fast"
+
+
+app.add_typer(update, name="update")
 
 
 @app.callback()

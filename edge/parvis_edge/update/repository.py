@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import time
@@ -109,6 +110,10 @@ class Repository:
         except OSError as error:
             raise disk_trouble(error) from None
         self._client = client
+
+    def names(self) -> list[str]:
+        """What the repository's own list holds, as far as it was refreshed."""
+        return sorted(json.loads((self._folder / "targets.json").read_bytes())["signed"]["targets"])
 
     def find(self, name: str) -> Listed:
         """What is listed under a name; :meth:`refresh` is done first where it has not been.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import deque
@@ -16,6 +17,7 @@ from parvis_contract import CommandRefusal, ModelRef
 
 from parvis_edge.backoff import Backoff
 from parvis_edge.bundle import Bundle, BundleError
+from parvis_edge.whole_file import replace_file
 
 from .errors import UpdateError
 from .fetcher import Fetcher
@@ -34,6 +36,11 @@ _LOOK_S = 1.0
 _FIRST_S, _MOST_S = 30.0, 3_600.0
 #: Vitals are kept so often, for so long: the hour before an exchange is what the time after it is compared with.
 _SAMPLE_S, _SAMPLES = 60.0, 60
+
+
+#: The name under which the hub releases the root file system of a card, and where such a card says which version it runs.
+ROOT = "root"
+ROOT_VERSION = Path("/usr/lib/parvis/version")
 
 
 class Host(Protocol):
@@ -108,6 +115,9 @@ class ModelUpdater(threading.Thread):
             sha256: Of its archive in the repository.
         """
         with self._changed:
+            if model.name == ROOT:
+                self._ask_for_root(model.version, sha256)
+                return
             wanted = Held(version=model.version, sha256=sha256)
             if model.name not in self._host.names():
                 self._refuse(model.name, wanted, CommandRefusal.NOT_PERMITTED, "no sense of this unit runs such a model")
@@ -122,6 +132,19 @@ class ModelUpdater(threading.Thread):
             self._backoff.reset()
             self._next_s = float("-inf")
             self._changed.notify_all()
+
+    def _ask_for_root(self, version: str, sha256: str) -> None:
+        """Leaves the release to the service that writes the spare root file system, where the unit stands on such a card."""
+        if not ROOT_VERSION.exists():
+            self._refused = CommandRefusal.NOT_SUPPORTED
+            _log.warning("a release of the root file system: this unit does not stand on a card with two of them")
+            return
+        try:
+            replace_file(self._shelf.folder / "wanted-root.json", json.dumps({"version": version, "sha256": sha256}).encode())
+            self._refused = None
+        except OSError as error:
+            self._refused = CommandRefusal.DISK_FULL
+            _log.warning("a release cannot be remembered; it is not taken", detail=str(error))
 
     def stop(self) -> None:
         """Ends the thread; what is under way goes on at the next start."""
