@@ -40,6 +40,7 @@ bench: $(READY) ## Measure speed and memory against the bare parts
 
 bench-hub: $(READY) ## Score the hub on simulated cities, and measure its speed for 10 to 10,000 units
 	$(BIN)/python -m tests.hub.city
+	$(BIN)/python -m tests.hub.second_city
 	$(BIN)/python -m tests.bench hub
 
 bench-peer: $(READY) ## Measure a camera's sense beside another project's pipeline (fetches it into .cache, once)
