@@ -83,6 +83,7 @@ def detail_view(detail: IncidentDetail, site: Site, cards: Cards, outcomes: Mapp
         "models": [_model_view(model, incident, cards) for model in models],
         "messages": [{"unit": unit, "count": count} for unit, count in sorted(Counter(message.unit for message in said).items())],
         "timeline": timeline(said),
+        "moves": [{**asdict(move), "at": format_time(move.at)} for move in detail.moves],
         "outcomes": [asdict(outcomes.get(unit, Outcome(unit, 0, 0))) for unit in incident.units],
         "decisions": [{**asdict(decision), "at": format_time(decision.at)} for decision in detail.decisions],
         "plates": [{"id": str(plate.id), "time": format_time(plate.time)} for plate in detail.plates],

@@ -88,6 +88,7 @@ class RowsExpired(Closed):
     # Left out where there were none, as in a log from before there were alerts: the digest is of what is written.
     alerts: Annotated[int, Field(ge=0, exclude_if=lambda count: count == 0)] = 0
     consents: Annotated[int, Field(ge=0, exclude_if=lambda count: count == 0)] = 0
+    moves: Annotated[int, Field(ge=0, exclude_if=lambda count: count == 0)] = 0
 
 
 class LogPruned(Closed):

@@ -29,6 +29,7 @@ from .alerts import AlertStore
 from .bulk import among
 from .commands import ALLOWLIST, Command, CommandStore
 from .consents import ConsentStore
+from .lineage import read as read_moves
 from .notices import Notice, Notices, Subscription
 from .outcomes import Outcome, outcomes
 from .past import Past, read_past
@@ -124,6 +125,7 @@ class Desk:
             said = among(connection, events.c.event, names, *events.c)
             shown = among(connection, plates.c.event, names, *plates.c)
             decided = among(connection, decisions.c.event, names, *decisions.c)
+            moved = read_moves(connection, row.id)
         messages = sorted(
             (parse_message(row.message) for row in said), key=lambda message: (message.time, message.data.sequence, message.id)
         )
@@ -132,6 +134,7 @@ class Desk:
             events=tuple(messages),
             plates=tuple(parse_message(row.message) for row in sorted(shown, key=lambda row: (row.time_us, row.id))),
             decisions=tuple(_decision(row) for row in sorted(decided, key=lambda row: row.row)),
+            moves=tuple(moved),
         )
 
     def past(self, since: datetime, until: datetime) -> Past:

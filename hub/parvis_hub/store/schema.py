@@ -125,6 +125,19 @@ members = Table(
     Column("expires_us", BigInteger, nullable=False, index=True),
 )
 
+#: What went from one incident to another, and when that was found.
+moves = Table(
+    "moves",
+    metadata,
+    Column("row", _RowId, primary_key=True, autoincrement=True),
+    Column("source", String(36), nullable=False, index=True),
+    Column("target", String(36), nullable=False, index=True),
+    Column("whole", Boolean, nullable=False),
+    Column("reports", Integer, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False, index=True),
+)
+
 #: What people decided, never changed. `event` is the incident's first: the decision stays with it through merges and splits.
 decisions = Table(
     "decisions",

@@ -21,8 +21,9 @@ from .alerts import note as note_alert
 from .bulk import among, execute_all, insert_all
 from .consents import ConsentStore
 from .database import Database
+from .lineage import note as note_moves
 from .records import Arrived, Batch, Restart, Seen
-from .schema import alerts, consents, counters, decisions, events, flows, gaps, incidents, members, plates, sightings, units
+from .schema import alerts, consents, counters, decisions, events, flows, gaps, incidents, members, moves, plates, sightings, units
 from .tallies import count_expiring, count_heard, drop_before, open_month
 from .views import Decision
 
@@ -220,19 +221,28 @@ class Store:
                 changed.append(row | {"revision": old.revision + 1, "published": old.published})
         insert_all(connection, incidents, fresh)
         execute_all(connection, _UPDATE_INCIDENT, [{f"new_{name}": value for name, value in row.items()} for row in changed])
-        self._add_members(connection, [row["id"] for row in changed], belonging, expires_us)
+        held, moved = self._add_members(connection, [row["id"] for row in changed], belonging, expires_us)
+        gone = [row["id"] for row in changed if row["superseded_by"] is not None]
+        note_moves(connection, moved, held, gone=gone, fresh=[row["id"] for row in fresh], now_us=self._now_us(), expires_us=expires_us)
         for row in (*fresh, *changed):
             if row["verdict"] != Verdict.UNCONFIRMED.value:
                 note_alert(connection, row, self._now_us())
         return [row["id"] for row in (*fresh, *changed)]
 
-    def _add_members(self, connection: Connection, known: Sequence[str], belonging: Mapping[str, str], expires_us: int) -> None:
-        """Notes which incident each event is part of, as far as that is not known already."""
+    def _add_members(
+        self, connection: Connection, known: Sequence[str], belonging: Mapping[str, str], expires_us: int
+    ) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """Notes which incident each event is part of, as far as that is not known already.
+
+        Returns:
+            Which incident the events of those that are known were part of; and which the events that are of another now are part of.
+        """
         held = {row.event: row.incident for row in among(connection, members.c.incident, known, members.c.event, members.c.incident)}
         moved = {event: incident for event, incident in belonging.items() if held.get(event) != incident}
         execute_all(connection, _DELETE_MEMBER, [{"moved": event} for event in moved])
         rows = [{"event": event, "incident": incident, "expires_us": expires_us} for event, incident in moved.items()]
         insert_all(connection, members, rows)
+        return held, moved
 
     def _add_units(self, connection: Connection, seen: Mapping[str, Seen]) -> None:
         known = {row.name for row in among(connection, units.c.name, list(seen), units.c.name)}
@@ -352,6 +362,7 @@ class Store:
                 (sightings, None),
                 (plates, None),
                 (incidents, incidents.c.state == "open"),
+                (moves, None),
                 (alerts, None),
                 (consents, None),
                 # Which events an incident had, and what was decided about it, is known for as long as it is.

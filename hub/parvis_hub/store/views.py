@@ -23,6 +23,7 @@ from parvis_contract import (
 from parvis_hub.governance import DecisionReason
 
 from .commands import Command
+from .lineage import Move
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,14 @@ class IncidentDetail:
         events: Every message of its events, in order of time; shorter than the incident's history once messages have expired.
         plates: The evidence plates of its events.
         decisions: What was decided, oldest first.
+        moves: What came from other incidents and went to others, oldest first.
     """
 
     row: IncidentRow
     events: tuple[Envelope[Any], ...]
     plates: tuple[Envelope[EvidencePlate], ...]
     decisions: tuple[Decision, ...]
+    moves: tuple[Move, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

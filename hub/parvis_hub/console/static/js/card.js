@@ -14,7 +14,7 @@ import { confidenceWords, coordinates, criterionWords, healthName, says, typeNam
 let actions = {};
 let drawn = "";
 
-/** @param {object} on `close`, `showMap`, `decide(id, verdict)`. */
+/** @param {object} on `close`, `showMap`, `choose(id)`, `decide(id, verdict)`. */
 export function startCard(on) {
   actions = on;
 }
@@ -190,7 +190,8 @@ function reportedBy(incident, detail) {
       return h("li", {}, known && unitSign(health(unit), 14), h("span", { class: "strong", text: name }), known && h("span", { class: "quiet", text: healthName(unit) }),
         messages.has(name) && h("span", { class: "quiet", text: tn("card.messages", messages.get(name)) }));
     })),
-    detail?.timeline.length > 0 && h("ol", { class: "timeline", "aria-label": t("timeline.title") }, detail.timeline.map(said)));
+    detail?.timeline.length > 0 && h("ol", { class: "timeline", "aria-label": t("timeline.title") }, [...detail.timeline, ...detail.moves.map((move) => ({ ...move, time: move.at }))]
+      .sort((a, b) => Date.parse(a.time) - Date.parse(b.time)).map((entry) => (entry.what ? moved(entry) : said(entry)))));
 }
 
 /** Under so many decisions, a share says nothing. */
@@ -207,6 +208,14 @@ function said({ time, until, unit, phase, count }) {
   return h("li", {}, h("time", { datetime: time, text: moment(first, now()) }), " ",
     h("span", { class: "strong", text: unit }), " ",
     h("span", { text: count > 1 ? t("timeline.updates", { count: number(count), time: moment(new Date(until), now()) }) : t(`timeline.${phase}`) }));
+}
+
+/** What became part of this incident, came to it or went from it, when the hub found that. */
+function moved({ time, what, other, reports }) {
+  const words = tn(`timeline.${what}`, reports);
+  const name = `…${other.slice(-8)}`;
+  return h("li", { "data-moved": what }, h("time", { datetime: time, text: moment(new Date(time), now()) }), " ", h("span", { text: words }), " ",
+    state.live.has(other) ? h("button", { type: "button", class: "link", text: name, "aria-label": t("timeline.show", { name }), on: { click: () => actions.choose(other) } }) : h("code", { text: name }));
 }
 
 function decision(incident, detail) {

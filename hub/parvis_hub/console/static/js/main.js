@@ -239,7 +239,7 @@ async function start() {
     const unit = state.units.get(name);
     showOnMap(unit.position, unit.range_m);
   });
-  startCard({ close, decide, showMap: (id) => {
+  startCard({ close, decide, choose, showMap: (id) => {
     const { position } = state.incidents.get(id).incident;
     showOnMap(position, position.uncertainty_m);
   } });
