@@ -162,6 +162,8 @@ class Fetcher(FetcherInterface):
             # A body that ends before its announced length reads as an end; the length is what was promised.
             if response.length:
                 raise DownloadError(f"{url}: the connection ended {response.length} bytes early")
+            # Without this the connection would still wait for more of this answer, and the next request would need another.
+            response.close()
             whole = True
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise DownloadError(f"{url}: {error or type(error).__name__}") from None

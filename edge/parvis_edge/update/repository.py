@@ -22,12 +22,12 @@ from tuf.ngclient import Updater, UpdaterConfig
 from parvis_edge.backoff import Backoff
 
 from .errors import UpdateError
-from .fetcher import Fetcher
+from .fetcher import CHUNK_BYTES, Fetcher
 from .trusted_time import TrustedTime
 
 _log = structlog.get_logger()
 
-#: A download that brings nothing so often in a row is left for later; what has come is kept.
+#: A download that brings next to nothing so often in a row is left for later; what has come is kept.
 _TRIES = 4
 #: Left free on the disk beside whatever is fetched: room for the outbox.
 RESERVE_BYTES = 64 * 1024 * 1024
@@ -188,7 +188,8 @@ class Repository:
                         raise UpdateError(None, f"the repository lacks a file: {error}", again=True) from None
                     part.unlink()
                 except DownloadError as error:
-                    came = part.exists() and part.stat().st_size > have
+                    # A server that drips brings something each time: less than this does not count.
+                    came = part.exists() and part.stat().st_size - have >= CHUNK_BYTES
                     tries = 0 if came else tries + 1
                     if came:
                         backoff.reset()
