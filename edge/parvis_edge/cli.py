@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -30,6 +31,11 @@ app = typer.Typer(
     help="A Parvis unit: sees and hears, forgets, and says what happened in short typed messages.",
 )
 
+DEFAULT_IDENTITY = Path("/var/lib/parvis/identity")
+IdentityDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder of `parvis-edge enrol`: site, unit, broker and TLS come from there where no option says.", metavar="DIR"),
+]
 #: Options, law, model, site plan: something that a person has to change before it can start.
 CANNOT_START = 2
 
@@ -60,6 +66,22 @@ Sound from another program (a WAV file, or raw 16 kHz, 16 bits, mono):
 
 Exits with 0 at a recording's end or when stopped (Ctrl-C, SIGTERM), with 1 if a source could not be read or a sense broke down,
 with 2 if something that was asked for cannot be done.
+"""
+
+_ENROL_HELP = """Get this unit its certificate, with the claim that its hub made for it.
+
+The unit makes its own key, which never leaves it, and is given a certificate for it, the addresses of hub and broker, and the site plan.
+Each step is shown with its result. The code counts once; should the answer be lost, or the power go, the same command goes on where it was.
+
+\b
+With the file that `parvis-hub fleet claim --write` wrote:
+  parvis-edge enrol --claim u017-claim.json
+And then, whoever the claim was for:
+  parvis-edge watch --identity /var/lib/parvis/identity \\
+      --video rtsp://camera.local/stream --audio mic
+
+`watch` renews the certificate by itself when two thirds of its time are over. Exits with 0 if the unit is enrolled, with 1 if a step
+failed, with 2 if the claim cannot be read.
 """
 
 _CALIBRATE_HELP = """Calibrate a camera on the ground that it sees, and a microphone on a level that is known.
@@ -150,8 +172,9 @@ def _told(*kinds: type[Exception]) -> Iterator[None]:
 @app.command(no_args_is_help=True, help=_WATCH_HELP)
 def watch(
     *,
-    site: Annotated[Path, typer.Option(help="The site plan, a YAML file.", metavar="SITE.yaml")],
-    unit: Annotated[str, typer.Option(help="Which unit of the site plan this is.")],
+    site: Annotated[Path | None, typer.Option(help="The site plan, a YAML file.", metavar="SITE.yaml")] = None,
+    unit: Annotated[str | None, typer.Option(help="Which unit of the site plan this is.")] = None,
+    identity: IdentityDir = None,
     video: Annotated[
         str | None, typer.Option(help="Pictures: a film, a still picture, rtsp://…, /dev/video0 or its number.", metavar="FILE|URL|DEVICE")
     ] = None,
@@ -169,7 +192,7 @@ def watch(
         PaceChoice | None,
         typer.Option(help="Play recordings at their own speed, or as fast as they can be judged. Published: real; printed: fast."),
     ] = None,
-    broker: Annotated[str, typer.Option(help="Where to publish.", metavar="HOST:PORT")] = "127.0.0.1:1883",
+    broker: Annotated[str | None, typer.Option(help="Where to publish; 127.0.0.1:1883 if nothing says.", metavar="HOST:PORT")] = None,
     tls_ca: Annotated[Path | None, typer.Option(help="Who signed the broker's certificate; turns TLS on.", metavar="PEM")] = None,
     tls_cert: Annotated[
         Path | None, typer.Option(help="This unit's certificate; its common name is the unit's name.", metavar="PEM")
@@ -202,24 +225,28 @@ def watch(
     # Heavy parts (the model runtime, ffmpeg's libraries) come after the options have been understood.
     from .bundle import BundleError
     from .delivery.outbox import OutboxError
+    from .enrolment.identity import IdentityError
     from .plan import Updates
     from .supervisor import Supervisor
     from .unit import CannotStart, Watch, private_standard_output, run
 
-    with _told(CannotStart, ConfigError, SourceError, BundleError, OutboxError, typer.BadParameter):
+    with _told(CannotStart, ConfigError, SourceError, BundleError, IdentityError, OutboxError, typer.BadParameter):
+        who = _who(identity, site, unit, broker, tls_ca, tls_cert, tls_key)
+        if who.hub is not None and update_repository is None and update_root.exists():
+            update_repository, tls_ca = f"{who.hub}/fleet/v1/repository", who.broker.ca
         sources: dict[SenseName, Source] = {}
         if video is not None:
             sources["camera"] = parse_source(video, "camera")
         if audio is not None:
             sources["microphone"] = parse_source(audio, "microphone")
         asked = Watch(
-            site=load_site(site),
-            unit=unit,
+            site=load_site(who.site),
+            unit=who.unit,
             sources=sources,
             start_s=None if start is None else parse_start(start),
             standard_output=stdout,
             real_pace=not stdout if pace is None else pace is PaceChoice.REAL,
-            broker=parse_broker(broker, tls_ca, tls_cert, tls_key),
+            broker=who.broker,
             data_dir=data_dir or default_data_dir(),
             telemetry_s=telemetry_s,
             drain_s=drain_s,
@@ -228,8 +255,33 @@ def watch(
             updates=None if update_repository is None else Updates(update_repository, update_root, tls_ca),
         )
         descriptor = private_standard_output() if stdout else 1
+        if identity is not None:
+            from .enrolment.identity import Identity
+            from .enrolment.renewal import Renewal
+
+            Renewal(Identity(identity)).start()
         code = run(asked, descriptor=descriptor, supervisor=Supervisor(os.environ))
     raise typer.Exit(code)
+
+
+@app.command(no_args_is_help=True, help=_ENROL_HELP)
+def enrol(
+    *,
+    claim: Annotated[Path, typer.Option(help="The claim.", metavar="FILE")],
+    identity: Annotated[Path, typer.Option(help="Where key and certificate are to be.", metavar="DIR")] = DEFAULT_IDENTITY,
+    again: Annotated[bool, typer.Option("--again", help="Enrol anew, though there is a certificate that is in force.")] = False,
+    wait_s: Annotated[float, typer.Option(help="While the hub cannot be reached, ask again for so many seconds.", min=0.0)] = 0.0,
+) -> None:
+    """Enrols, and exits with 0, 1 or 2 as :data:`_ENROL_HELP` says."""
+    from .enrolment.enrol import NotEnrolled, read_claim, walk
+    from .enrolment.identity import Identity, IdentityError
+
+    with _told(IdentityError):
+        read = read_claim(claim)
+    try:
+        walk(read, Identity(identity), typer.echo, again=again, wait_s=wait_s)
+    except NotEnrolled:
+        raise typer.Exit(1) from None
 
 
 @app.command(no_args_is_help=True, help=_CALIBRATE_HELP)
@@ -324,6 +376,51 @@ def doctor(
     else:
         typer.echo("\n".join(closing_lines(findings, notes)))
     raise typer.Exit(1 if first_failure(findings) else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Who:
+    """Which unit this is.
+
+    Attributes:
+        site: The site plan's file.
+        unit: Its name.
+        broker: Where to publish.
+        hub: URL of the hub's fleet listener; None for a unit that has not enrolled.
+    """
+
+    site: Path
+    unit: str
+    broker: Broker
+    hub: str | None = None
+
+
+def _who(  # noqa: PLR0917 - the options, in their order
+    identity: Path | None,
+    site: Path | None,
+    unit: str | None,
+    broker: str | None,
+    ca: Path | None,
+    certificate: Path | None,
+    key: Path | None,
+) -> _Who:
+    """From the options, and from the identity what they do not say.
+
+    Raises:
+        typer.BadParameter: Neither says which unit this is.
+        IdentityError: The identity cannot be used.
+    """
+    if identity is None:
+        if site is None or unit is None:
+            raise typer.BadParameter("give --site and --unit, or --identity (the folder of `parvis-edge enrol`)")
+        return _Who(site, unit, parse_broker(broker or "127.0.0.1:1883", ca, certificate, key))
+    from .enrolment.identity import Identity
+
+    known = Identity(identity)
+    hub = known.hub()
+    own = known.pem if certificate is None and key is None else None
+    address = parse_broker(broker or hub.broker, ca or known.ca, certificate or own, key or own)
+    return _Who(site or known.site_plan, unit or hub.unit, address, hub.hub)
 
 
 def parse_start(text: str) -> float:

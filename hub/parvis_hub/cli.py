@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from parvis_contract import ConfigError, Refused, dump_message
 
-from . import allowlist, audit, enrolment, keys, publishing, tokens, upkeep, users
+from . import allowlist, audit, enrolment, keys, membership, publishing, tokens, upkeep, users
 from .command_line import SitePlan, fail, load_plan
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -18,6 +18,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pret
 app.add_typer(allowlist.app, name="allowlist")
 app.add_typer(audit.app, name="audit")
 app.add_typer(enrolment.app, name="consent")
+app.add_typer(membership.app, name="fleet")
 app.add_typer(keys.app, name="keys")
 app.add_typer(publishing.app, name="papers")
 app.add_typer(upkeep.app, name="store")
@@ -67,6 +68,16 @@ def run(
             metavar="KEYFILE",
         ),
     ] = None,
+    fleet_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the site's authority (`parvis-hub fleet init`): units may enrol.", metavar="DIR")
+    ] = None,
+    fleet_listen: Annotated[
+        str, typer.Option(help="Where units enrol and renew, if there is a --fleet-dir.", metavar="HOST:PORT")
+    ] = "0.0.0.0:8884",
+    repository: Annotated[
+        Path | None,
+        typer.Option(help="Folder of signed releases (`parvis-models publish`), which units fetch from there too.", metavar="DIR"),
+    ] = None,
     home_assistant: Annotated[
         str | None,
         typer.Option(
@@ -80,9 +91,10 @@ def run(
     from sqlalchemy.exc import SQLAlchemyError
 
     from .consent.keyring import keys_folder
+    from .fleet import AuthorityError
     from .intake import BrokerAddress, TlsFiles
     from .log import log_to_stderr
-    from .service import Hub, NobodyMaySignIn, Options
+    from .service import FleetOptions, Hub, NobodyMaySignIn, Options
     from .store import StoreError, default_url
 
     log_to_stderr()
@@ -105,9 +117,10 @@ def run(
             keys=keys_folder(data_dir),
             signing_key=SigningKey.load(signing_key) if signing_key else None,
             openid=openid,
+            fleet=None if fleet_dir is None else FleetOptions(fleet_dir, _address("--fleet-listen", fleet_listen), repository),
         )
         hub = Hub(plan, options)
-    except (OSError, IndexError, NobodyMaySignIn, StoreError, SQLAlchemyError, ConfigError, KeyFileError) as error:
+    except (OSError, IndexError, AuthorityError, NobodyMaySignIn, StoreError, SQLAlchemyError, ConfigError, KeyFileError) as error:
         fail(f"{error or 'the password file is empty'}")
     hub.run()
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,14 +40,33 @@ GATHER_S = 0.05
 TIDY_S = 60.0
 #: While the store cannot be used, nothing is acknowledged and it is tried again after this long.
 RETRY_S = 1.0
+#: Units that the fleet listener serves at the same moment; one more is told to come again.
+_MOST_UNITS_AT_ONCE = 256
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 log = structlog.get_logger("parvis.hub")
 T = TypeVar("T")
+#: A server, and where it listens.
+_Served = tuple[uvicorn.Server, socket.socket]
 
 
 class NobodyMaySignIn(RuntimeError):
     """The console can be reached from other machines, and has no users; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetOptions:
+    """How units enrol.
+
+    Attributes:
+        folder: Of the authority and of the broker's files.
+        listen: Host and port; port 0 for any that is free.
+        repository: Folder of signed releases; None for none.
+    """
+
+    folder: Path
+    listen: tuple[str, int]
+    repository: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +83,7 @@ class Options:
         keys: Folder of the participants' keys.
         signing_key: With which the lists of tags are signed that follow the register; None if they are issued by hand.
         openid: File that says at which provider of OpenID Connect people sign in besides; None for none.
+        fleet: How units enrol; None if they cannot.
         zoo: Folder of the models' cards, which the console shows; None for the one beside the installed packages.
     """
 
@@ -75,6 +96,7 @@ class Options:
     keys: Path | None = None
     signing_key: SigningKey | None = None
     openid: Path | None = None
+    fleet: FleetOptions | None = None
     zoo: Path | None = None
 
 
@@ -105,21 +127,20 @@ class Hub:
         self._stopping = threading.Event()
         self._failed: BaseException | None = None
         self._sessions = Sessions(self._database, self._now_us)
-        self._server, self._sockets = self._console()
+        served = {"console": self._console(), "fleet": self._fleet()}
+        self._servers = {name: each for name, each in served.items() if each is not None}
 
     def run(self) -> None:
         """Runs until :meth:`stop`, SIGTERM or SIGINT; for the main thread. Raises whatever ended it, if something did."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
-        server = self._server
-        works = {"decide": self._decide, "routes": self._keep_routes}
+        works: dict[str, Callable[[], None]] = {"decide": self._decide, "routes": self._keep_routes}
+        works |= {name: partial(server.run, [listening]) for name, (server, listening) in self._servers.items()}
         threads = [threading.Thread(target=self._guarded, args=(work,), name=name) for name, work in works.items()]
-        if server is not None:
-            threads.append(threading.Thread(target=self._guarded, args=(lambda: server.run(self._sockets),), name="console"))
         for thread in threads:
             thread.start()
         self._stopping.wait()
-        if server is not None:
+        for server, _ in self._servers.values():
             server.should_exit = True
         for thread in threads:
             thread.join()
@@ -219,9 +240,9 @@ class Hub:
 
     # --- the console ----------------------------------------------------------------------------------------------------------
 
-    def _console(self) -> tuple[uvicorn.Server | None, list[socket.socket]]:
+    def _console(self) -> _Served | None:
         if self._options.listen is None:
-            return None, []
+            return None
         # A hub without console, and a replay, need no web server.
         from .accounts.openid import Provider, SigningIn, load_openid
         from .console import Access, create_app, load_cards, zoo_folder
@@ -247,9 +268,51 @@ class Hub:
         )
         believed: dict[str, Any] = {"proxy_headers": bool(proxies), "forwarded_allow_ips": list(proxies)}
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2, **believed)
-        listening = socket.create_server(self._options.listen, family=socket.AF_INET6 if ":" in self._options.listen[0] else socket.AF_INET)
-        log.info("console", address=f"http://{self._options.listen[0]}:{listening.getsockname()[1]}")
-        return uvicorn.Server(config), [listening]
+        listening = _listening(self._options.listen)
+        log.info("console", address=f"http://{host}:{listening.getsockname()[1]}")
+        return uvicorn.Server(config), listening
+
+    # --- the fleet ------------------------------------------------------------------------------------------------------------
+
+    def _fleet(self) -> _Served | None:
+        options = self._options.fleet
+        if options is None:
+            return None
+        from .fleet import Fleet, FleetFolder
+        from .fleet.listener import create_listener
+
+        folder = FleetFolder(options.folder)
+        authority = folder.authority()
+        fleet = Fleet(self._database, authority, self._now_us)
+        folder.tell_broker(fleet, authority, self._site)
+        app = create_listener(
+            fleet,
+            authority,
+            self._site,
+            folder.addresses(),
+            changed=lambda: folder.tell_broker(fleet, authority, self._site),
+            plans=options.folder / "plans",
+            repository=options.repository,
+        )
+        own = options.folder / "hub.pem"
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=2,
+            limit_concurrency=_MOST_UNITS_AT_ONCE,
+            ssl_certfile=own,
+            ssl_keyfile=own,
+        )
+        # Read now: a file that is missing is said before anything runs.
+        config.load()
+        listening = _listening(options.listen)
+        log.info("fleet", address=f"https://{options.listen[0]}:{listening.getsockname()[1]}", authority_sha256=authority.sha256)
+        return uvicorn.Server(config), listening
+
+
+def _listening(address: tuple[str, int]) -> socket.socket:
+    return socket.create_server(address, family=socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
 
 
 def _look_for_garbage_less_often() -> None:

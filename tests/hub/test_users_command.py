@@ -63,8 +63,7 @@ def test_where_a_request_is_from_is_believed_of_a_named_proxy_alone(tmp_path: Pa
     options = Options(BrokerAddress("127.0.0.1", 1), default_url(tmp_path / "data"), ("127.0.0.1", 0), proxies=proxies)
     hub = Hub(site, options)
     hub._sessions._now_us = lambda: 1_800_000_000_000_000
-    server, [listening] = hub._server, hub._sockets
-    assert server is not None
+    server, listening = hub._servers["console"]
     serving = threading.Thread(target=server.run, args=([listening],), daemon=True)
     serving.start()
     with httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", headers={"x-parvis-console": "1"}, timeout=60) as client:

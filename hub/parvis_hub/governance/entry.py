@@ -46,6 +46,9 @@ class What(StrEnum):
     SIGN_INS_REFUSED = "sign_ins_refused"
     USER_CHANGED = "user_changed"
     TOKEN_CHANGED = "token_changed"  # noqa: S105 - the name of an entry
+    CLAIM_MADE = "claim_made"
+    CERTIFICATE_ISSUED = "certificate_issued"
+    CERTIFICATES_REVOKED = "certificates_revoked"
 
 
 class HubStarted(Closed):
@@ -239,6 +242,44 @@ class TokenChanged(Closed):
     may: tuple[May, ...]
 
 
+class ClaimMade(Closed):
+    """A unit may claim a certificate, once.
+
+    Attributes:
+        unit: Which.
+        until_us: When that ends, microseconds since 1970 in UTC.
+    """
+
+    unit: Name
+    until_us: int
+
+
+class CertificateIssued(Closed):
+    """Somebody was given a certificate with which the broker lets them in.
+
+    Attributes:
+        name: Its common name.
+        kind: Whose it is: ``unit``, ``hub``, ``broker``, ``control-room``, ``maintainer``.
+        until_us: When it ends, microseconds since 1970 in UTC.
+    """
+
+    name: Name
+    kind: Name
+    until_us: int
+
+
+class CertificatesRevoked(Closed):
+    """All certificates of a name count no more.
+
+    Attributes:
+        name: Whose.
+        count: How many were in force.
+    """
+
+    name: Name
+    count: _Count
+
+
 About = (
     HubStarted
     | VerdictGiven
@@ -256,6 +297,9 @@ About = (
     | SignInsRefused
     | UserChanged
     | TokenChanged
+    | ClaimMade
+    | CertificateIssued
+    | CertificatesRevoked
 )
 
 KINDS: dict[What, type[About]] = {
@@ -275,6 +319,9 @@ KINDS: dict[What, type[About]] = {
     What.SIGN_INS_REFUSED: SignInsRefused,
     What.USER_CHANGED: UserChanged,
     What.TOKEN_CHANGED: TokenChanged,
+    What.CLAIM_MADE: ClaimMade,
+    What.CERTIFICATE_ISSUED: CertificateIssued,
+    What.CERTIFICATES_REVOKED: CertificatesRevoked,
 }
 _WHATS = {kind: what for what, kind in KINDS.items()}
 

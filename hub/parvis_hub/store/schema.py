@@ -240,3 +240,28 @@ tokens = Table(
     Column("digest", String(64), nullable=False, unique=True),
     Column("may", String(256), nullable=False),
 )
+
+#: Which unit may claim a certificate: one claim each. Of its code there is the SHA-256 alone.
+claims = Table(
+    "claims",
+    metadata,
+    Column("unit", String(32), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("used_us", BigInteger),
+    Column("key", String(64)),
+)
+
+#: Every certificate that the hub's authority has signed; `key` is the SHA-256 of its public key.
+certificates = Table(
+    "certificates",
+    metadata,
+    Column("serial", String(48), primary_key=True),
+    Column("name", String(64), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("key", String(64), nullable=False, index=True),
+    Column("until_us", BigInteger, nullable=False),
+    Column("revoked_us", BigInteger),
+    Column("pem", Text, nullable=False),
+)
