@@ -152,12 +152,15 @@ class ModelUpdater(threading.Thread):
             self._stop = True
             self._changed.notify_all()
 
-    def run(self) -> None:
-        """Until it is stopped."""
+    def begin(self) -> None:
+        """Goes on with what was on trial before a restart: its trial begins anew, with nothing to compare its event rate with."""
         for name in self._shelf.names():
             if self._shelf.state(name).trial is not None and name in self._host.names():
-                # Put in before a restart: its trial begins anew, with nothing to compare its event rate with.
                 self._trial = _Trial(name, Vitals(), self._host.vitals(name))
+
+    def run(self) -> None:
+        """Until it is stopped."""
+        self.begin()
         while not self._stop:
             try:
                 self.look()
