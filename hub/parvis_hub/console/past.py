@@ -19,33 +19,32 @@ from parvis_hub.store import Decision, Past
 
 from .views import View
 
-#: So often it is looked whether an incident has closed.
-STEP_US = 5_000_000
+#: So fine is what is told: a burst of messages is one change of an incident, as it is for whoever watches.
+STEP_US = 2_000_000
 #: What has closed is shown so much longer: time enough to see it where an hour goes by in a minute.
 LINGER_US = 300_000_000
 Step = tuple[int, int, "Envelope[Any] | tuple[str, Decision] | None"]
 
 
-def past_view(site: Site, past: Past, since_us: int, until_us: int) -> View:
-    """The changes from one moment to another.
+def past_changes(site: Site, past: Past, since_us: int, until_us: int) -> Iterator[list[View]]:
+    """The changes from one moment to another, step by step.
 
     Args:
         site: The site plan as it is now.
-        past: What had come; see :func:`parvis_hub.store.read_past`.
+        past: What had come; see :meth:`parvis_hub.store.Desk.past`.
         since_us: From when on, microseconds since 1970.
         until_us: Until when.
 
-    Returns:
-        ``since``, ``until``, and ``changes`` in order of time: each with ``at`` and either an ``incident`` as it is from then on, or
-        an ``id`` that is ``gone``. What was there at the beginning comes first.
+    Yields:
+        Changes in order of time, often none: each with ``at`` and either an ``incident`` as it is from then on, or an ``id`` that is
+        ``gone``. What was there at the beginning comes first.
     """
     then = _Then(site, since_us)
-    changes = [change for step in _steps(past, since_us, until_us) for change in then.take(step)]
-    return {"since": _time(since_us), "until": _time(until_us), "changes": changes}
+    return map(then.take, _steps(past, since_us, until_us))
 
 
 def _steps(past: Past, since_us: int, until_us: int) -> Iterator[Step]:
-    """What came, what was decided and the ticks of a clock, in order of time."""
+    """What came, what was decided and the ticks of a clock, at which it is looked what became of it, in order of time."""
     said = ((received_us, 0, message) for received_us, message in past.said)
     decided = ((_us(decision), 1, (event, decision)) for event, decision in past.decided)
     ticks = ((at_us, 2, None) for at_us in range(since_us - LINGER_US, until_us, STEP_US))
@@ -73,12 +72,12 @@ class _Then:
         if isinstance(what, Envelope):
             self._correlator.add(what)
             self._clock.see(round(what.time.timestamp() * 1e6), at_us)
-        elif what is not None:
+            return []
+        if what is not None:
             event, decision = what
             self._number += 1
             self._decided[event] = self._number, decision
             self._untold |= {name: None for name, incident in self._shown.items() if any(str(each) == event for each in incident.events)}
-        if at_us < self._since_us - LINGER_US:
             return []
         self._look(at_us)
         if at_us < self._since_us:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from parvis_contract import Site, to_posix_s
+from parvis_contract import Site, format_time, to_posix_s
 from pydantic import AwareDatetime
 
 from parvis_hub.governance import May
@@ -16,10 +17,13 @@ from parvis_hub.store import Desk, TooMuch
 
 from .access import Who, may
 from .answers import answer, refusal
-from .past import past_view
+from .past import past_changes
+from .views import View
 
 #: One at a time: each takes the processor for a second or two, which the hub has other things to do with. Whoever waits longer asks again.
 _PATIENCE_S = 20.0
+#: An hour takes a second or two; one that takes longer than this is given up.
+_LONGEST_S = 10.0
 
 
 def replaying(desk: Desk, site: Site, now: Callable[[], datetime]) -> APIRouter:
@@ -45,11 +49,19 @@ def replaying(desk: Desk, site: Site, now: Callable[[], datetime]) -> APIRouter:
         if not turn.acquire(timeout=_PATIENCE_S):
             return refusal(503, "others look at the past; ask again")
         try:
-            past = desk.past(since, until)
-            return answer(past_view(site, past, *(round(to_posix_s(time) * 1e6) for time in (since, until))))
+            return answer({"since": format_time(since), "until": format_time(until), "changes": _changes(desk, site, since, until)})
         except TooMuch as error:
             return refusal(422, str(error))
         finally:
             turn.release()
 
     return router
+
+
+def _changes(desk: Desk, site: Site, since: datetime, until: datetime) -> list[View]:
+    begun_s, changes = time.monotonic(), []
+    for more in past_changes(site, desk.past(since, until), *(round(to_posix_s(at) * 1e6) for at in (since, until))):
+        changes += more
+        if time.monotonic() - begun_s > _LONGEST_S:
+            raise TooMuch("so much stood so close together that this takes too long; ask for a shorter time")
+    return changes

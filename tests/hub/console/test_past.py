@@ -170,3 +170,11 @@ def test_more_than_is_gone_through_at_once_is_refused(hour: Hour, monkeypatch: p
     answer = client.get("/api/replay", params={"since": BEGIN.isoformat(), "minutes": 60})
     assert (answer.status_code, answer.json()["error"]) == (422, "more than 3 messages came; ask for a shorter time")
     assert client.get("/api/replay", params={"since": BEGIN.isoformat(), "minutes": 2}).status_code == 200
+
+
+def test_what_takes_too_long_is_given_up(hour: Hour, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("parvis_hub.console.replaying._LONGEST_S", 0.0)
+    client = TestClient(hour.hub.app(), base_url="http://127.0.0.1")
+    for _ in range(2):
+        answer = client.get("/api/replay", params={"since": BEGIN.isoformat()})
+        assert (answer.status_code, "takes too long" in answer.json()["error"]) == (422, True)
