@@ -7,6 +7,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -23,9 +24,14 @@ from parvis_hub.accounts.openid import SigningIn, load_openid
 from parvis_hub.console.access import COOKIE, CSRF_HEADER, Access
 from parvis_hub.console.signing import PENDING
 from parvis_hub.governance import Role, entries
+from parvis_hub.intake import BrokerAddress
+from parvis_hub.service import Hub as Service
+from parvis_hub.service import NobodyMaySignIn, Options
+from parvis_hub.store import default_url
 
 from tests.hub.accounts.provider import CLIENT, SECRET, Claims, Provider
 from tests.hub.console.hub import Hub
+from tests.hub.street import write_site
 
 CONSOLE = "http://127.0.0.1/"
 OURS = {"x-parvis-console": "1", "origin": "http://127.0.0.1", "sec-fetch-site": "same-origin", "content-type": "application/json"}
@@ -570,3 +576,17 @@ def test_the_addresses_follow_from_the_consoles(tmp_path: Path) -> None:
     settings, secret = load_openid(file)
     assert settings.returning == "https://console.city.example/api/session/openid/return"
     assert (settings.roles_claim, settings.session_h, secret) == (("groups",), 12.0, None)
+
+
+def test_a_hub_that_others_can_reach_starts_with_a_provider_and_without_users(tmp_path: Path) -> None:
+    file = tmp_path / "openid.yaml"
+    file.write_text(yaml.safe_dump(GOOD), encoding="utf-8")
+    site = write_site(tmp_path / "site.yaml")
+    options = Options(BrokerAddress("127.0.0.1", 1), default_url(tmp_path), ("127.0.0.1", 0), names=("console.city.example",))
+    with pytest.raises(NobodyMaySignIn, match="--openid"):
+        Service(site, options)
+    # The provider is not there yet, which is no reason not to start.
+    Service(site, replace(options, openid=file))._database.close()
+    file.write_text(yaml.safe_dump(GOOD | {"issuer": "id.city.example"}), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"issuer is 'id\.city\.example'"):
+        Service(site, replace(options, openid=file))
