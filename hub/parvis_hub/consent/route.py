@@ -68,7 +68,8 @@ def seen_stretches(walks: Collection[Walk], walkways: Walkways) -> frozenset[int
             missed += not closed and any(
                 stretch in often for stretch, _, _ in _marks(before.spot, after.spot, way.junctions, walkways)[1:-1]
             )
-    return often if missed <= _MISSED_SHARE * (passes.total() + missed) else frozenset()
+    passed = missed + sum(passes[stretch] for stretch in often)
+    return often if missed <= _MISSED_SHARE * passed else frozenset()
 
 
 def route(tag: int, sightings: Sequence[Sighting], walkways: Walkways) -> Route:
