@@ -48,8 +48,9 @@ max_inflight_messages 1000
 max_keepalive 120
 
 # While the hub is away, all that units send is kept, on disk too: a limit here would lose events that the broker has acknowledged.
+# Not 0, which means the same: mosquitto 2.0.11 then ends the connection of whoever publishes what is refused, instead of saying so.
 # The sessions of control rooms that never come back are not kept for ever.
-max_queued_messages 0
+max_queued_messages 100000000
 persistent_client_expiration 14d
 persistence true
 persistence_location {data}/

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from parvis_hub import governance
+from parvis_hub.fleet import Authority, ClaimRefused, Kind
+from parvis_hub.fleet.authority import BACKDATED, UNIT_LASTS
+from parvis_hub.fleet.register import ANSWERED_AGAIN, MOST_ATTEMPTS, Refusal
+from sqlalchemy import text
+
+from tests.hub.fleet.town import Town, new_public_key
+
+
+@pytest.fixture
+def town(tmp_path: Path, store_url: str) -> Iterator[Town]:
+    town = Town.build(tmp_path, store_url)
+    yield town
+    town.database.close()
+
+
+def _refused(town: Town, unit: str, code: str, key: object = None) -> Refusal:
+    with pytest.raises(ClaimRefused) as caught:
+        town.fleet.claim(unit, code, key or new_public_key())  # type: ignore[arg-type]
+    return caught.value.reason
+
+
+def test_a_code_counts_once(town: Town) -> None:
+    code, key = town.claim("u017").code, new_public_key()
+    issued = town.fleet.claim("u017", code, key)
+    assert issued.public_key() == key
+    assert issued.subject.rfc4514_string() == "CN=u017"
+    assert _refused(town, "u017", code) is Refusal.USED
+    # The answer was lost, and the unit asks again.
+    assert town.fleet.claim("u017", code, key) == issued
+    town.clock.ahead += ANSWERED_AGAIN
+    assert _refused(town, "u017", code, key) is Refusal.USED
+
+
+def test_one_of_many_who_ask_at_the_same_moment_is_given_a_certificate(town: Town) -> None:
+    code, given = town.claim("u017").code, []
+
+    def ask() -> None:
+        try:
+            given.append(town.fleet.claim("u017", code, new_public_key()))
+        except ClaimRefused as refused:
+            assert refused.reason is Refusal.USED  # noqa: PT017 - the others' answer
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(given) == 1
+    assert [member.name for member in town.fleet.members() if member.kind is Kind.UNIT] == ["u017"]
+
+
+def test_a_code_may_be_typed_as_people_type(town: Town) -> None:
+    code = town.claim("u017").code
+    typed = code.lower().replace("-", " ").replace("0", "o").replace("1", "l")
+    assert town.fleet.claim("u017", typed, new_public_key())
+
+
+def test_a_code_is_the_units_alone_and_its_end_is_one(town: Town) -> None:
+    code = town.claim("u017", timedelta(hours=1)).code
+    assert _refused(town, "u018", code) is Refusal.NO_SUCH_CLAIM
+    town.clock.ahead = timedelta(hours=1)
+    assert _refused(town, "u017", code) is Refusal.EXPIRED
+
+
+def test_guessing_ends_a_claim_and_a_new_one_takes_its_place(town: Town) -> None:
+    code = town.claim("u017").code
+    for _ in range(MOST_ATTEMPTS):
+        assert _refused(town, "u017", "00000-00000-00000-00000") is Refusal.NO_SUCH_CLAIM
+    assert _refused(town, "u017", code) is Refusal.VOID
+    newer = town.claim("u017").code
+    assert _refused(town, "u017", code) is Refusal.NO_SUCH_CLAIM
+    assert town.fleet.claim("u017", newer, new_public_key())
+
+
+def test_the_store_holds_no_code(town: Town) -> None:
+    code = town.claim("u017").code
+    with town.database.read() as connection:
+        held = str(connection.execute(text("SELECT * FROM claims")).all())
+    assert code not in held
+    assert code.replace("-", "") not in held
+
+
+def test_a_certificate_is_renewed_until_it_ends_or_is_revoked(town: Town) -> None:
+    first = town.fleet.claim("u017", town.claim("u017").code, new_public_key())
+    assert first.not_valid_after_utc - first.not_valid_before_utc == UNIT_LASTS + BACKDATED
+    key = new_public_key()
+    second = town.fleet.renew(first, key)
+    assert (second.public_key(), second.subject) == (key, first.subject)
+    assert town.fleet.renew(first, key) == second, "the answer was lost, and the unit asks again"
+    town.clock.ahead = UNIT_LASTS
+    with pytest.raises(ClaimRefused) as ended:
+        town.fleet.renew(first, new_public_key())
+    assert ended.value.reason is Refusal.EXPIRED
+    town.clock.ahead = timedelta()
+    assert town.fleet.revoke("u017", "a-martin") == 2
+    with pytest.raises(ClaimRefused) as revoked:
+        town.fleet.renew(second, new_public_key())
+    assert revoked.value.reason is Refusal.REVOKED
+
+
+def test_a_certificate_of_another_authority_is_not_renewed(town: Town) -> None:
+    other = Authority.make("vieux-port", datetime.now(UTC))
+    ours = town.fleet.claim("u017", town.claim("u017").code, new_public_key())
+    forged = other.issue(new_public_key(), "u017", Kind.UNIT, datetime.now(UTC))
+    same_number = _with_number(other, ours)
+    for certificate in (forged, same_number):
+        with pytest.raises(ClaimRefused) as caught:
+            town.fleet.renew(certificate, new_public_key())
+        assert caught.value.reason is Refusal.NOT_OURS
+
+
+def _with_number(authority: Authority, like: x509.Certificate) -> x509.Certificate:
+    from cryptography.hazmat.primitives import hashes
+
+    builder = x509.CertificateBuilder().subject_name(like.subject).issuer_name(like.issuer).public_key(new_public_key())
+    builder = (
+        builder.serial_number(like.serial_number).not_valid_before(like.not_valid_before_utc).not_valid_after(like.not_valid_after_utc)
+    )
+    return builder.sign(authority.key, hashes.SHA256())
+
+
+def test_revoking_voids_a_claim_that_is_open(town: Town) -> None:
+    code = town.claim("u017").code
+    assert town.fleet.revoke("u017", "a-martin") == 0
+    assert _refused(town, "u017", code) is Refusal.NO_SUCH_CLAIM
+
+
+def test_all_of_it_is_in_the_accountability_log(town: Town) -> None:
+    town.fleet.claim("u017", town.claim("u017").code, new_public_key())
+    town.fleet.revoke("u017", "c-petit")
+    with town.database.read() as connection:
+        said = [(entry.by, str(entry.what)) for entry in governance.entries(connection)]
+    assert said[-3:] == [("a-martin", "claim_made"), ("hub", "certificate_issued"), ("c-petit", "certificates_revoked")]
+
+
+def test_no_certificate_outlives_the_authority(town: Town) -> None:
+    late = town.authority.certificate.not_valid_after_utc - timedelta(days=10)
+    issued = town.authority.issue(new_public_key(), "u017", Kind.UNIT, late)
+    assert issued.not_valid_after_utc == town.authority.certificate.not_valid_after_utc
