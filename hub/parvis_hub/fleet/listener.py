@@ -56,7 +56,7 @@ def create_listener(
         repository: Folder of signed releases; None for none.
     """
     plan = site.path.read_bytes()
-    app = FastAPI(title="Parvis fleet", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Parvis fleet", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_exception_handler(ClaimRefused, _refused)
     app.add_exception_handler(SQLAlchemyError, _away)
     app.include_router(_enrolling(fleet, site, addresses, plan, changed), prefix=PREFIX)
@@ -140,9 +140,7 @@ class _Bounded:
             length = dict(scope["headers"]).get(b"content-length", b"0")
             chunked = any(name == b"transfer-encoding" for name, _ in scope["headers"])
             if chunked or not length.isdigit() or int(length) > MOST_REQUEST_BYTES:
-                await _said(413, "bad_request", f"at most {MOST_REQUEST_BYTES} bytes, and their number")(
-                    scope, receive, send
-                )
+                await _said(413, "bad_request", f"at most {MOST_REQUEST_BYTES} bytes, and their number")(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
