@@ -216,6 +216,7 @@ class Repository:
                     file.write(chunk)
                     at += len(chunk)
                     if at > length:
+                        part.unlink()
                         raise UpdateError(CommandRefusal.BAD_SIGNATURE, f"{url}: longer than the {length} bytes that are listed")
             finally:
                 file.flush()
