@@ -27,6 +27,11 @@ def test_a_past_hour_is_played_and_gone_through_and_left(hub: Hub, open_page: Ca
     flags = page.locator(".flag-sign")
     expect(flags).to_have_count(1)
 
+    # What is listed is narrowed, which is no matter in the past, and is so again afterwards.
+    page.locator("#narrow summary").click()
+    only = page.locator("[data-narrow='type']")
+    only.select_option("sound.impulse")
+
     page.locator("#list").focus()
     page.keyboard.press("r")
     since = page.get_by_label("One hour from")
@@ -38,6 +43,7 @@ def test_a_past_hour_is_played_and_gone_through_and_left(hub: Hub, open_page: Ca
     expect(clock).to_have_text(re.compile(hour.clock(0)))
     expect(page.locator("#silence")).to_contain_text("Nothing was open at this moment.")
     expect(flags).to_have_count(0)
+    expect(only).to_have_value("")
     expect(page.locator("#units-past")).to_be_visible()
     expect(page.locator(".replay-marks span")).to_have_count(2)
 
@@ -84,6 +90,8 @@ def test_a_past_hour_is_played_and_gone_through_and_left(hub: Hub, open_page: Ca
     expect(card).to_be_hidden()
     page.keyboard.press("Escape")
     expect(bar).to_be_hidden()
+    expect(only).to_have_value("sound.impulse")
+    page.get_by_role("button", name="No filters").click()
     expect(row(page, new)).to_be_visible()
     expect(page.locator("#unit-list .unit")).to_have_count(4)
 

@@ -9,11 +9,12 @@ const HOURS = ["1", "8", "24"];
 
 /** Makes the form; it stays closed until somebody opens it. */
 export function startNarrow() {
-  onLanguage(draw);
-  draw();
+  onLanguage(drawNarrow);
+  drawNarrow();
 }
 
-function draw() {
+/** Draws the form as what is listed is narrowed now. */
+export function drawNarrow() {
   const choice = (name, options) => h("label", {}, h("span", { text: t(`narrow.${name}`) }),
     h("select", { "data-narrow": name, on: { change: (event) => set(name, event.target.value) } },
       h("option", { value: "", text: t("narrow.any") }), options.map(([value, words]) => h("option", { value, text: words, selected: state.narrow[name] === value }))));
@@ -25,7 +26,7 @@ function draw() {
     document.body.dataset.map !== "none" && choice("place", [["map", t("narrow.on_map")]]),
     h("button", { type: "button", class: "link", text: t("narrow.clear"), on: { click: () => {
       state.narrow = { ...ANYTHING };
-      draw();
+      drawNarrow();
       changed();
     } } }));
 }

@@ -6,6 +6,7 @@ import { clock, fromField, moment, number, toField } from "./format.js";
 import { onLanguage, t, tn } from "./i18n.js";
 import { icon } from "./icons.js";
 import { keysOn } from "./keys.js";
+import { drawNarrow } from "./narrow.js";
 import { ANYTHING, changed, hubNow, state } from "./state.js";
 
 const MINUTES = 60;
@@ -48,6 +49,7 @@ export function leaveReplay() {
   if (state.past !== null) {
     state.past = null;
     Object.assign(state, before);
+    drawNarrow();
     closeCard();
   }
   changed();
@@ -99,6 +101,7 @@ async function choose(event) {
   if (state.past === null) {
     before = { filter: state.filter, narrow: state.narrow };
     Object.assign(state, { filter: "all", narrow: { ...ANYTHING } });
+    drawNarrow();
     closeCard();
   }
   document.body.setAttribute("data-past", "");
