@@ -142,7 +142,7 @@ class SigningIn:
     @staticmethod
     def _recent(held: str, now_s: float) -> bool:
         begun, _, random = held.partition(".")
-        return len(random) >= 43 and len(begun) <= 12 and begun.isascii() and begun.isdigit() and 0.0 <= now_s - int(begun) <= LONGEST_S
+        return len(random) == 43 and len(begun) <= 12 and begun.isascii() and begun.isdigit() and 0.0 <= now_s - int(begun) <= LONGEST_S
 
 
 def _of(held: str, what: str) -> str:
