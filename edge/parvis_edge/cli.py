@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,11 +55,9 @@ One photograph:
 A recording that began at a known time:
   parvis-edge watch --site site.yaml --unit u017 --stdout \\
       --audio night.wav --start 2026-06-21T23:00:00+02:00
-A camera and a microphone on the street, published over TLS:
-  parvis-edge watch --site site.yaml --unit u017 \\
-      --video rtsp://camera.local/stream --audio mic \\
-      --broker hub.local:8883 \\
-      --tls-ca ca.pem --tls-cert u017.pem --tls-key u017.key
+A camera and a microphone on the street, published over TLS, by a unit that has enrolled (`parvis-edge enrol --help`):
+  parvis-edge watch --identity /var/lib/parvis/identity \\
+      --video rtsp://camera.local/stream --audio mic
 Sound from another program (a WAV file, or raw 16 kHz, 16 bits, mono):
   arecord -f S16_LE -r 16000 -t raw |
       parvis-edge watch --site site.yaml --unit u017 --audio -
@@ -131,10 +129,8 @@ cannot judge, and what a calibration would add.
 
 \b
 Everything that the unit will be run with:
-  parvis-edge doctor --site site.yaml --unit u017 \\
-      --video rtsp://camera.local/stream --audio mic \\
-      --broker hub.local:8883 \\
-      --tls-ca ca.pem --tls-cert u017.pem --tls-key u017.key
+  parvis-edge doctor --identity /var/lib/parvis/identity \\
+      --video rtsp://camera.local/stream --audio mic
 The way to the broker alone:
   parvis-edge doctor --site site.yaml --unit u017 --broker hub.local:1883
 For a program:
@@ -228,7 +224,7 @@ def watch(
     from .enrolment.identity import IdentityError
     from .plan import Updates
     from .supervisor import Supervisor
-    from .unit import CannotStart, Watch, private_standard_output, run
+    from .unit import RESTART, CannotStart, Watch, private_standard_output, run, start_on_trial
 
     with _told(CannotStart, ConfigError, SourceError, BundleError, IdentityError, OutboxError, typer.BadParameter):
         who = _who(identity, site, unit, broker, tls_ca, tls_cert, tls_key)
@@ -253,14 +249,25 @@ def watch(
             metrics=None if metrics is None else parse_metrics(metrics),
             baselines=baselines,
             updates=None if update_repository is None else Updates(update_repository, update_root, tls_ca),
+            fetch_plan=None if identity is None else _plans_from(identity),
         )
+        asked = start_on_trial(asked)
         descriptor = private_standard_output() if stdout else 1
         if identity is not None:
             from .enrolment.identity import Identity
             from .enrolment.renewal import Renewal
 
             Renewal(Identity(identity)).start()
-        code = run(asked, descriptor=descriptor, supervisor=Supervisor(os.environ))
+        try:
+            code = run(asked, descriptor=descriptor, supervisor=Supervisor(os.environ))
+        except (CannotStart, ConfigError, SourceError) as error:
+            if asked.plans is None or asked.plans.state.trial is None:
+                raise
+            asked.plans.give_back(str(error))
+            code = RESTART
+        if code == RESTART:
+            # The same process, so that whoever started it sees none of this; but nothing of the plan before is left in it.
+            os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - itself
     raise typer.Exit(code)
 
 
@@ -345,11 +352,12 @@ def calibrate(
 @app.command(no_args_is_help=True, help=_DOCTOR_HELP)
 def doctor(
     *,
-    site: Annotated[Path, typer.Option(help="The site plan, a YAML file.", metavar="SITE.yaml")],
-    unit: Annotated[str, typer.Option(help="Which unit of the site plan this is.")],
+    site: Annotated[Path | None, typer.Option(help="The site plan, a YAML file.", metavar="SITE.yaml")] = None,
+    unit: Annotated[str | None, typer.Option(help="Which unit of the site plan this is.")] = None,
+    identity: IdentityDir = None,
     video: Annotated[str | None, typer.Option(help="Pictures, as for watch.", metavar="FILE|URL|DEVICE")] = None,
     audio: Annotated[str | None, typer.Option(help="Sound, as for watch.", metavar="FILE|DEVICE")] = None,
-    broker: Annotated[str, typer.Option(help="Where it publishes.", metavar="HOST:PORT")] = "127.0.0.1:1883",
+    broker: Annotated[str | None, typer.Option(help="Where it publishes; 127.0.0.1:1883 if nothing says.", metavar="HOST:PORT")] = None,
     tls_ca: Annotated[Path | None, typer.Option(help="Who signed the broker's certificate.", metavar="PEM")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="This unit's certificate.", metavar="PEM")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its private key.", metavar="PEM")] = None,
@@ -362,17 +370,15 @@ def doctor(
 
     from .doctor.finding import as_data, closing_lines, first_failure
     from .doctor.walk import CannotExamine, Examination, examine
+    from .enrolment.identity import IdentityError
 
-    with _told(CannotExamine, ConfigError, typer.BadParameter):
-        plan = load_site(site)
-        # Files that are not there are a finding, at their step.
-        bare = parse_broker(broker if ":" in broker else f"{broker}:{8883 if tls_ca else 1883}", None, None, None)
-        asked = Examination(
-            plan, unit, video, audio, Broker(bare.host, bare.port, tls_ca, tls_cert, tls_key), data_dir or default_data_dir()
-        )
+    with _told(CannotExamine, ConfigError, IdentityError, typer.BadParameter):
+        who = _who(identity, site, unit, broker, tls_ca, tls_cert, tls_key, readable=False)
+        plan = load_site(who.site)
+        asked = Examination(plan, who.unit, video, audio, who.broker, data_dir or default_data_dir())
         findings, notes = examine(asked, (lambda _: None) if as_json else (lambda finding: typer.echo(finding.line())))
     if as_json:
-        typer.echo(json.dumps(as_data(plan.site, unit, findings, notes), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(as_data(plan.site, who.unit, findings, notes), indent=2, ensure_ascii=False))
     else:
         typer.echo("\n".join(closing_lines(findings, notes)))
     raise typer.Exit(1 if first_failure(findings) else 0)
@@ -395,6 +401,13 @@ class _Who:
     hub: str | None = None
 
 
+def _plans_from(identity: Path) -> Callable[[str], bytes]:
+    from .enrolment.asking import site_plan
+    from .enrolment.identity import Identity
+
+    return lambda sha256: site_plan(Identity(identity), sha256)
+
+
 def _who(  # noqa: PLR0917 - the options, in their order
     identity: Path | None,
     site: Path | None,
@@ -403,8 +416,10 @@ def _who(  # noqa: PLR0917 - the options, in their order
     ca: Path | None,
     certificate: Path | None,
     key: Path | None,
+    *,
+    readable: bool = True,
 ) -> _Who:
-    """From the options, and from the identity what they do not say.
+    """From the options, and from the identity what they do not say; where not ``readable``, the files of TLS may be missing.
 
     Raises:
         typer.BadParameter: Neither says which unit this is.
@@ -413,13 +428,13 @@ def _who(  # noqa: PLR0917 - the options, in their order
     if identity is None:
         if site is None or unit is None:
             raise typer.BadParameter("give --site and --unit, or --identity (the folder of `parvis-edge enrol`)")
-        return _Who(site, unit, parse_broker(broker or "127.0.0.1:1883", ca, certificate, key))
+        return _Who(site, unit, parse_broker(broker or "127.0.0.1", ca, certificate, key, readable=readable))
     from .enrolment.identity import Identity
 
     known = Identity(identity)
     hub = known.hub()
     own = known.pem if certificate is None and key is None else None
-    address = parse_broker(broker or hub.broker, ca or known.ca, certificate or own, key or own)
+    address = parse_broker(broker or hub.broker, ca or known.ca, certificate or own, key or own, readable=readable)
     return _Who(site or known.site_plan, unit or hub.unit, address, hub.hub)
 
 
@@ -440,8 +455,8 @@ def parse_start(text: str) -> float:
     return time.timestamp()
 
 
-def parse_broker(text: str, ca: Path | None, certificate: Path | None, key: Path | None) -> Broker:
-    """Reads ``--broker`` and the TLS options.
+def parse_broker(text: str, ca: Path | None, certificate: Path | None, key: Path | None, *, readable: bool = True) -> Broker:
+    """Reads ``--broker`` and the TLS options; where not ``readable``, the files of TLS may be missing or half of a pair.
 
     Raises:
         typer.BadParameter: It is no address, a file is not there, or half of a pair is missing.
@@ -451,6 +466,8 @@ def parse_broker(text: str, ca: Path | None, certificate: Path | None, key: Path
         host, port = text, "8883" if ca else "1883"
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
         raise typer.BadParameter(f"--broker {text}: write HOST:PORT, such as 127.0.0.1:1883")
+    if not readable:
+        return Broker(host.strip("[]"), int(port), ca, certificate, key)
     if (certificate is None) is not (key is None):
         raise typer.BadParameter("--tls-cert and --tls-key go together: give both")
     if certificate is not None and ca is None:

@@ -13,6 +13,7 @@ from parvis_contract import Site
 
 from .baseline_folder import BaselineFolder
 from .capture.source import SenseName, Source
+from .commands.plan_files import PlanFiles
 from .delivery.connection import Broker
 from .hosting import Models
 from .law import Permission, permission, today
@@ -57,6 +58,8 @@ class Watch:
         broker: Where to publish.
         data_dir: Where the outbox is.
         telemetry_s: How often telemetry is sent.
+        fetch_plan: Gives the site plan with a digest, from the hub; None where there is none to ask.
+        plans: The site plan that is good and the one on trial; None takes that of `site` as the good one.
         updates: Where models are taken from; None: nowhere, and those run that the program was shipped with.
         baselines: Where what is usual is kept; None takes the folder beside the outbox, or none where everything is recorded.
         metrics: Host and port at which Prometheus may ask how it is; None for nowhere.
@@ -76,6 +79,8 @@ class Watch:
     metrics: tuple[str, int] | None = None
     baselines: Path | None = None
     updates: Updates | None = None
+    fetch_plan: Callable[[str], bytes] | None = None
+    plans: PlanFiles | None = None
 
     @property
     def recorded(self) -> bool:

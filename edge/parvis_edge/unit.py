@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,16 +16,21 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from parvis_contract import ModelRef, Position, StatusReason, StreamState, command_topic
+from parvis_contract import ConfigError, ModelRef, Position, Site, StatusReason, StreamState, UnitState, command_topic
 
 from .capture.container import READ_TIMEOUT_S
 from .capture.exposure import set_exposure
 from .capture.feed import Pace, camera_feed, microphone_feed
 from .capture.source import Kind, SenseName
 from .capture.timeline import WallClock
+from .commands.allowlist import Allowlist
+from .commands.config import Configuration
+from .commands.duty import Duty
 from .commands.files import CommandFiles
 from .commands.judge import Authority
-from .commands.orders import Orders
+from .commands.orders import ALLOWLIST, CONFIG, RELEASE, Orders
+from .commands.plan_files import PlanFiles
+from .commands.releases import Release
 from .delivery.clock import GIVEN, PRETENDED, UNKEPT, read_clock
 from .delivery.deliverer import Deliverer
 from .delivery.health import temperature_c
@@ -61,6 +66,8 @@ _COOLER_C = 3.0
 _CLOCK_S = 5.0
 #: How long a person who stops a unit is made to wait for the broker.
 STOP_DRAIN_S = 5.0
+#: What :func:`run` gives where the unit is to be started again, on another site plan.
+RESTART = 3
 
 
 def run(
@@ -75,7 +82,7 @@ def run(
         supervisor: Who started it, and is told that it lives; None if nobody minds.
 
     Returns:
-        0; 1 if a source could not be played, a sense broke down, or standard output was closed.
+        0; 1 if a source could not be played, a sense broke down, or standard output was closed; :data:`RESTART` to be started again.
 
     Raises:
         CannotStart: Before anything was opened.
@@ -84,15 +91,30 @@ def run(
     """
     permissions = check(watch)
     _make_blind(watch)
-    orders = _orders(watch, permissions)
+    commanded = _commanded(watch, permissions)
     with ExitStack() as stack:
         shelf = _model_shelf(watch, stack)
         models = Models(None if shelf is None else shelf.load)
-        senses = makers or default_makers(orders.allowed_tags, watch.shelf, models)
-        running = _Running(watch, permissions, senses, orders, descriptor=descriptor, supervisor=supervisor or Supervisor({}))
+        senses = makers or default_makers(commanded.allowlist.allowed_tags, watch.shelf, models)
+        running = _Running(watch, permissions, senses, commanded, descriptor=descriptor, supervisor=supervisor or Supervisor({}))
         if shelf is not None:
             running.keep_up_to_date(shelf, models)
         return running.run()
+
+
+def start_on_trial(watch: Watch) -> Watch:
+    """The same with the site plan that this start uses, and its trial, if there is one.
+
+    Raises:
+        CannotStart: The state on disk cannot be kept.
+        ConfigError: The good plan cannot be used.
+    """
+    plans = PlanFiles(watch.site.path, watch.unit, watch.commands)
+    try:
+        site = plans.start(lambda site: check(replace(watch, site=site)), (CannotStart, ConfigError))
+    except OSError as error:
+        raise CannotStart(f"{watch.commands}: {error.strerror}; give a --data-dir that can be written in") from None
+    return replace(watch, site=site, plans=plans)
 
 
 def _model_shelf(watch: Watch, stack: ExitStack) -> ModelShelf | None:
@@ -124,16 +146,27 @@ def _make_blind(watch: Watch) -> None:
         set_exposure(Path(camera.address), tags.exposure_us)
 
 
-def _orders(watch: Watch, permissions: Mapping[SenseName, Permission]) -> Orders:
-    """What the hub has asked of this unit so far."""
-    site = watch.site
-    camera = permissions.get("camera")
-    return Orders(
-        Authority.of(site.site, watch.unit, site.hub_keys),
-        CommandFiles(watch.commands),
+@dataclass(frozen=True, slots=True)
+class _Commanded:
+    """What the hub has asked of this unit so far, and whose duty each is."""
+
+    orders: Orders
+    allowlist: Allowlist
+    configuration: Configuration
+    release: Release
+
+
+def _commanded(watch: Watch, permissions: Mapping[SenseName, Permission]) -> _Commanded:
+    site, camera = watch.site, permissions.get("camera")
+    authority = Authority.of(site.site, watch.unit, site.hub_keys)
+    allowlist = Allowlist(
         reads_tags=site.tags is not None and camera is not None and "tag.sighting" in camera.allowed,
         always=frozenset(site.tags.allow if site.tags is not None and site.law.name == "lab" else ()),
     )
+    plans = watch.plans or PlanFiles(site.path, watch.unit, watch.commands)
+    configuration, release = Configuration(plans, authority, watch.fetch_plan), Release()
+    duties: dict[str, Duty] = {ALLOWLIST: allowlist, CONFIG: configuration, RELEASE: release}
+    return _Commanded(Orders(authority, CommandFiles(watch.commands), duties), allowlist, configuration, release)
 
 
 @dataclass(slots=True)
@@ -154,7 +187,7 @@ class _Running:
         watch: Watch,
         permissions: Mapping[SenseName, Permission],
         makers: Mapping[SenseName, SenseMaker],
-        orders: Orders,
+        commanded: _Commanded,
         *,
         descriptor: int,
         supervisor: Supervisor,
@@ -162,7 +195,8 @@ class _Running:
         self._watch = watch
         self._supervisor = supervisor
         self._hanging: list[str] = []
-        self._orders = orders
+        self._commanded = commanded
+        self._again = False
         self._begun_s = time.monotonic()
         self._stop = threading.Event()
         self._failed = self._hot = False
@@ -180,7 +214,7 @@ class _Running:
             Speaker(watch.site.site, watch.unit, self._position(), program, watch.site.count_floor, self._recording()), models
         )
         self._reporter = Reporter(
-            watch.site.site, watch.unit, program.version, list(models.values()), commands=orders.status, show=supervisor.status
+            watch.site.site, watch.unit, program.version, list(models.values()), commands=commanded.orders.status, show=supervisor.status
         )
         self._outbox: Outbox | None = None
         self._kept: Kept | None = None
@@ -209,6 +243,30 @@ class _Running:
         except OSError as error:
             raise CannotStart(f"{updates.root}: {error.strerror}; give the root metadata of the repository") from None
         self._updater = ModelUpdater(shelf, repository, ModelHost(self._perceivers, models, self._uses))
+        self._commanded.release.serve(self._updater)
+
+    # --- as a trial of a site plan needs it -----------------------------------------------------------------------------------
+
+    def state(self) -> UnitState | None:
+        """How it is, as it was last told."""
+        status = self._reporter.status
+        return None if status is None else status.state
+
+    def check(self, site: Site) -> None:
+        """Whether it could start on a plan.
+
+        Raises:
+            ValueError: It could not.
+        """
+        try:
+            check(replace(self._watch, site=site))
+        except CannotStart as error:
+            raise ValueError(str(error)) from None
+
+    def restart(self) -> None:
+        """Ends in order, to be started again."""
+        self._again = True
+        self._stop.set()
 
     def _uses(self, model: ModelRef) -> None:
         self._messenger.models[model.name] = model
@@ -241,7 +299,7 @@ class _Running:
         self._kept = Kept(self._outbox)
         self._kept.retry()
         announcer = self._reporter.announcer(self._outbox, self._kept, lambda: self._clock, watch.telemetry_s)
-        inbox = (command_topic(watch.site.site, watch.unit), self._orders.take)
+        inbox = (command_topic(watch.site.site, watch.unit), self._commanded.orders.take)
         self._deliverer = Deliverer(self._outbox, watch.broker, f"parvis-{watch.site.site}-{watch.unit}", announcer, inbox)
         return self._kept
 
@@ -299,27 +357,13 @@ class _Running:
         """Until the recordings are over or a signal comes."""
         end_metrics = self._metrics()
         with _signals(self._stop):
-            if self._deliverer:
-                self._deliverer.start()
-            for perceiver in self._perceivers:
-                _log.info("watching", sense=perceiver.sense_name, source=str(self._watch.sources[perceiver.sense_name]))  # type: ignore[index]
-                perceiver.start()
-                perceiver.feed.start()
-            if self._updater:
-                self._updater.start()
-            self._supervisor.ready()
+            self._begin()
             while not self._stop.is_set() and any(perceiver.is_alive() for perceiver in self._perceivers):
                 self._look()
                 self._reporter.look(self._wrong())
                 self._live()
                 self._wait()
-            self._supervisor.stopping()
-            if self._stop.is_set():
-                _log.info("stopping")
-            if self._updater:
-                self._updater.stop()
-            for perceiver in self._perceivers:
-                perceiver.feed.stop()
+            self._end_watching()
             for perceiver in self._perceivers:
                 perceiver.join()
             failed = self._failed or any(perceiver.failed or perceiver.feed.failure for perceiver in self._perceivers)
@@ -328,7 +372,35 @@ class _Running:
                 # A thread in the middle of a read would be in the way of the program's end.
                 perceiver.feed.join(READ_TIMEOUT_S + 1.0)
             end_metrics()
+        if self._again:
+            return RESTART
         return 1 if failed else 0
+
+    def _begin(self) -> None:
+        if self._deliverer:
+            self._deliverer.start()
+        for perceiver in self._perceivers:
+            _log.info("watching", sense=perceiver.sense_name, source=str(self._watch.sources[perceiver.sense_name]))  # type: ignore[index]
+            perceiver.start()
+            perceiver.feed.start()
+        if self._updater:
+            self._updater.start()
+        if self._deliverer:
+            # Without a broker no command comes, and none is acknowledged.
+            self._commanded.configuration.serve(self)
+        self._supervisor.ready()
+
+    def _end_watching(self) -> None:
+        if not self._again:
+            # Who is told so waits for the program's end, which does not come where it starts again.
+            self._supervisor.stopping()
+        self._commanded.configuration.stop()
+        if self._stop.is_set():
+            _log.info("stopping")
+        if self._updater:
+            self._updater.stop()
+        for perceiver in self._perceivers:
+            perceiver.feed.stop()
 
     def _wait(self) -> None:
         """Until it is time to look again, or a sense is over."""

@@ -1,73 +1,71 @@
-"""The commands that a unit has obeyed: taken from the broker, kept on disk, in force until they expire, acknowledged in its status."""
+"""The commands that a unit has obeyed: taken from the broker, kept on disk, handed to whose duty they are, acknowledged in its status."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
-from parvis_contract import AllowlistCommand, CommandRefusal, CommandStatus, Envelope, Refused, format_time, parse_message
+from parvis_contract import CommandRefusal, CommandStatus, Refused, parse_message
 
+from .duty import Duty
 from .files import CommandFiles
-from .judge import Authority, NotObeyed, authentic, check_time, judge
+from .judge import Authority, NotObeyed, authentic, judge
 
 _log = structlog.get_logger()
 
-ALLOWLIST = "command.allowlist"
+ALLOWLIST, CONFIG, RELEASE = "command.allowlist", "command.config", "command.release"
 
 
 class Orders:
     """What the hub has asked of one unit. Any thread may use it.
 
+    A command is judged, put on disk, and only then begun: whatever moment the power goes, what the status acknowledges is kept, and what is
+    kept goes on at the next start.
+
     Args:
         authority: Whom the unit obeys.
         files: Where the last command of each type is kept.
-        reads_tags: True if the unit may report tags: its camera runs, and the site plan and the legal profile allow it.
-        always: Tags that may be read whatever list has come: those of the site plan, under the profile `lab`.
+        duties: Who does what each type says; a type that is not among them is refused.
         now_s: POSIX seconds.
     """
 
     def __init__(
-        self,
-        authority: Authority,
-        files: CommandFiles,
-        *,
-        reads_tags: bool,
-        always: frozenset[int] = frozenset(),
-        now_s: Callable[[], float] = time.time,
+        self, authority: Authority, files: CommandFiles, duties: Mapping[str, Duty], *, now_s: Callable[[], float] = time.time
     ) -> None:
         self._authority = authority
         self._files = files
-        self._reads_tags = reads_tags
-        self._always = always
+        self._duties = duties
         self._now_s = now_s
         self._lock = threading.Lock()
         self._last: dict[str, int] = {}
+        self._raw: dict[str, bytes] = {}
         self._refused: CommandRefusal | None = None
-        self._raw: bytes | None = None
-        self._list: Envelope[AllowlistCommand] | None = None
-        self._numbers: frozenset[int] = frozenset()
-        self._in_force = False
-        self._begin()
+        for name, duty in duties.items():
+            self._resume(name, duty)
 
-    def _begin(self) -> None:
-        """Goes on with the list that is on disk, after checking it as if it had just come."""
-        path = self._files.path(ALLOWLIST)
+    def _resume(self, name: str, duty: Duty) -> None:
+        """Goes on with the command that is on disk, after checking it as if it had just come."""
         try:
-            raw = self._files.read(ALLOWLIST)
+            raw = self._files.read(name)
             if raw is None:
                 return
             # Whatever else is wrong with it: what is not newer has been here.
-            self._last[ALLOWLIST] = parse_message(raw).data.counter
-            self._put(raw, authentic(raw, self._authority))
+            self._last[name] = parse_message(raw).data.counter
+            message = authentic(raw, self._authority)
+            if message.name != name:
+                raise NotObeyed(CommandRefusal.MALFORMED, f"it is a {message.name}")
+            self._raw[name] = raw
+            duty.resume(message)
         except (OSError, Refused, AttributeError, NotObeyed) as error:
-            _log.error("the allowlist on disk cannot be used; none is in force until the hub sends one", file=str(path), detail=str(error))
+            path = str(self._files.path(name))
+            _log.error("a command on disk cannot be used; it is not in force until the hub sends one", file=path, detail=str(error))
 
     def take(self, raw: bytes) -> None:
         """A command has come: obeys it, or says in the log and the status why not. Never raises."""
         with self._lock:
-            if raw == self._raw:
+            if raw in self._raw.values():
                 # The hub says it again until it hears that it has arrived.
                 self._refused = None
                 return
@@ -79,44 +77,28 @@ class Orders:
 
     def _obey(self, raw: bytes) -> None:
         message = judge(raw, self._authority, self._now_s(), self._last)
-        if message.name != ALLOWLIST:
+        duty = self._duties.get(message.name)
+        if duty is None:
             raise NotObeyed(CommandRefusal.NOT_SUPPORTED, f"{message.name}: this version of the program does not do that")
-        if not self._reads_tags:
-            raise NotObeyed(CommandRefusal.NOT_PERMITTED, "this unit reads no tags: no camera, no `tags` in the plan, or not its profile's")
+        duty.permit(message)
         try:
-            self._files.write(ALLOWLIST, raw)
+            self._files.write(message.name, raw)
         except OSError as error:
             raise NotObeyed(CommandRefusal.DISK_FULL, f"it cannot be kept, so it is not obeyed: {error}") from None
         self._last[message.name] = message.data.counter
-        self._put(raw, message)
+        self._raw[message.name] = raw
         self._refused = None
-        until = format_time(message.data.expires)
-        _log.info("the hub's allowlist is in force", counter=message.data.counter, tags=len(self._numbers), until=until)
-
-    def _put(self, raw: bytes, message: Envelope[AllowlistCommand]) -> None:
-        spans = (range(span.first, span.last + 1) for span in message.data.allow)
-        self._raw, self._list = raw, message
-        self._numbers = frozenset(number for span in spans for number in span)
-        self._in_force = True
-
-    def allowed_tags(self) -> frozenset[int]:
-        """The numbers that may be read at this moment; none of an expired list."""
-        with self._lock:
-            if self._list is None or not self._reads_tags:
-                return self._always
-            try:
-                check_time(self._list, self._now_s())
-            except NotObeyed as ended:
-                if self._in_force:
-                    self._in_force = False
-                    _log.warning("the allowlist is not in force; no tag of it is read", reason=ended.reason, detail=str(ended))
-                return self._always
-            self._in_force = True
-            return self._always | self._numbers
+        duty.begin(message)
 
     def status(self) -> CommandStatus | None:
-        """What has been obeyed, and why the last was refused; None before any has come."""
+        """What has been obeyed, and why the last was refused; None before any has come.
+
+        A command that was kept and then could not be done is not acknowledged: its counter is left out, and the refusal says why.
+        """
         with self._lock:
             if not self._last and self._refused is None:
                 return None
-            return CommandStatus(allowlist=self._last.get(ALLOWLIST), refused=self._refused)
+            outcomes = {name: self._duties[name].outcome() for name in self._last if name in self._raw}
+            taken = {name: counter for name, counter in self._last.items() if name not in outcomes or outcomes[name].acknowledged}
+            refused = self._refused or next((outcome.refused for outcome in outcomes.values() if outcome.refused), None)
+            return CommandStatus(config=taken.get(CONFIG), allowlist=taken.get(ALLOWLIST), release=taken.get(RELEASE), refused=refused)

@@ -146,6 +146,14 @@ class ModelUpdater(threading.Thread):
             self._refused = CommandRefusal.DISK_FULL
             _log.warning("a release cannot be remembered; it is not taken", detail=str(error))
 
+    def resume(self, model: ModelRef, sha256: str) -> None:
+        """At the start: this was ordered last. Takes it if it is not known; what was refused is not tried again, and stays refused."""
+        state, wanted = self._shelf.state(model.name), Held(version=model.version, sha256=sha256)
+        if state.ended is not None and state.ended.model == wanted and state.wanted is None and state.trial is None:
+            self._refused = state.ended.refusal
+        elif wanted not in {state.wanted, state.held(state.trial)}:
+            self.take(model, sha256)
+
     def stop(self) -> None:
         """Ends the thread; what is under way goes on at the next start."""
         with self._changed:

@@ -6,7 +6,17 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from parvis_contract import AllowlistCommand, ConfigCommand, Signature, TagRange, hub_source, make_message, to_datetime
+from parvis_contract import (
+    AllowlistCommand,
+    ConfigCommand,
+    ModelRef,
+    ReleaseCommand,
+    Signature,
+    TagRange,
+    hub_source,
+    make_message,
+    to_datetime,
+)
 from parvis_contract.signing import SigningKey
 
 KEY, STRANGER = SigningKey.make(), SigningKey.make()
@@ -30,10 +40,17 @@ def allowlist(
     return key.sign(make_message("command.allowlist", source=hub_source(site), time=to_datetime(issued_s), data=data))
 
 
-def configuration(counter: int = 7) -> bytes:
-    """A signed command of another type."""
-    data = ConfigCommand(unit="u001", counter=counter, expires=to_datetime(NOW_S + 60), signature=NO_SIGNATURE, site_plan_sha256="ab" * 32)
+def configuration(counter: int = 7, sha256: str = "ab" * 32) -> bytes:
+    """A signed command to take a site plan."""
+    data = ConfigCommand(unit="u001", counter=counter, expires=to_datetime(NOW_S + 60), signature=NO_SIGNATURE, site_plan_sha256=sha256)
     return KEY.sign(make_message("command.config", source=hub_source("quay"), time=to_datetime(NOW_S), data=data))
+
+
+def release(counter: int = 7, version: str = "1.1.0", sha256: str = "cd" * 32) -> bytes:
+    """A signed command to take a model."""
+    model = ModelRef(name="nanodet-g-416", version=version)
+    data = ReleaseCommand(unit="u001", counter=counter, expires=to_datetime(NOW_S + 60), signature=NO_SIGNATURE, model=model, sha256=sha256)
+    return KEY.sign(make_message("command.release", source=hub_source("quay"), time=to_datetime(NOW_S), data=data))
 
 
 def changed(raw: bytes, *path: str, to: Any) -> bytes:

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from parvis_contract import CommandRefusal as Why
 from parvis_contract import CommandStatus
 from parvis_contract.signing import key_digest
+from parvis_edge.commands.allowlist import Allowlist
 from parvis_edge.commands.files import CommandFiles
 from parvis_edge.commands.judge import Authority
-from parvis_edge.commands.orders import Orders
+from parvis_edge.commands.orders import ALLOWLIST, Orders
 
 from .orders import KEY, NOW_S, STRANGER, allowlist, changed, configuration
 
 GOOD = allowlist(7, 1, 2, 17)
 
 
-def orders(folder: Path, *, now_s: float = NOW_S, reads_tags: bool = True, keys: tuple[str, ...] = (KEY.public_key,)) -> Orders:
-    return Orders(Authority.of("quay", "u001", keys), CommandFiles(folder), reads_tags=reads_tags, now_s=lambda: now_s)
+class Unit:
+    """The orders of a unit whose one duty is the list of tags."""
+
+    def __init__(
+        self, folder: Path, now_s: Callable[[], float], *, reads_tags: bool = True, keys: tuple[str, ...] = (KEY.public_key,)
+    ) -> None:
+        self._list = Allowlist(reads_tags=reads_tags, now_s=now_s)
+        self._orders = Orders(Authority.of("quay", "u001", keys), CommandFiles(folder), {ALLOWLIST: self._list}, now_s=now_s)
+        self.take, self.status, self.allowed_tags = self._orders.take, self._orders.status, self._list.allowed_tags
+
+
+def orders(folder: Path, *, now_s: float = NOW_S, reads_tags: bool = True, keys: tuple[str, ...] = (KEY.public_key,)) -> Unit:
+    return Unit(folder, lambda: now_s, reads_tags=reads_tags, keys=keys)
 
 
 def status(counter: int | None, refused: Why | None = None) -> CommandStatus:
@@ -91,7 +104,7 @@ def test_an_empty_list_withdraws_everybody(tmp_path: Path) -> None:
 
 def test_an_expired_list_is_none_also_after_a_restart_and_its_counter_still_counts(tmp_path: Path) -> None:
     time_s = [NOW_S]
-    unit = Orders(Authority.of("quay", "u001", [KEY.public_key]), CommandFiles(tmp_path), reads_tags=True, now_s=lambda: time_s[0])
+    unit = Unit(tmp_path, lambda: time_s[0])
     unit.take(GOOD)
     time_s[0] = NOW_S + 3598
     assert unit.allowed_tags() == {1, 2, 17}
