@@ -33,6 +33,8 @@ _HALF_WIDTH_M = 4.0
 _DETOUR_M, _DETOUR_M_S = 15.0, 0.65
 #: Leaving one sighting out costs as much as an observation 3.2 sigma off, or a detour of 75 m.
 _LEAVE_OUT = 5.0
+#: Before the last few sightings, the newest on so long a piece of a street stands for all on it.
+_LOOK_BACK, _PIECE_M = 12, 10.0
 _SIGMAS = 4.0
 #: A place less sure than this lies on the next street as well: three sigma reach across half a block. A unit without calibration tells its
 #: own place and its range, which is of this kind.
@@ -135,20 +137,27 @@ def _when(sighting: Sighting) -> tuple[float, str]:
 
 
 def _best_walk(seen: Seen, walkways: Walkways, fastest_m_s: float) -> list[Matched]:
-    """Viterbi, where the previous sighting may be any earlier one: a second tag of that number can be seen for long, and in turns."""
+    """Viterbi, where the previous sighting may be one of long ago: a second tag of that number can be seen for long, and in turns."""
     scores: list[list[float]] = []
-    # By sighting, the highest score up to it: how far back it is worth to look.
-    highest_yet: list[float] = []
+    # By sighting, the most that any up to it is ahead of who has left all of them out: how far back it is worth to look.
+    ahead: list[float] = []
+    # The newest on each piece of a street, the newest last: however long ago the walker was there.
+    newest: dict[tuple[int, int], int] = {}
     previous: list[list[tuple[int, int] | None]] = []
     for index, (sighting, spots) in enumerate(seen):
         scores.append([])
         previous.append([])
+        earlier = list(dict.fromkeys([*range(index - 1, max(index - _LOOK_BACK, 0) - 1, -1), *reversed(newest.values())]))
         for spot, distance_m in spots:
             off = max(distance_m - _HALF_WIDTH_M / 2.0, 0.0) / max(sighting.sigma_m, 0.5)
-            best, came = _best_before(seen, scores, highest_yet, spot, walkways, fastest_m_s=fastest_m_s)
+            best, came = _best_before(seen, scores, ahead, earlier, spot, walkways, fastest_m_s=fastest_m_s)
             scores[index].append(best - 0.5 * off**2)
             previous[index].append(came)
-        highest_yet.append(max([*scores[index], *highest_yet[-1:]]))
+        for spot, _ in spots:
+            piece = spot.stretch, int(spot.along_m / _PIECE_M)
+            newest.pop(piece, None)
+            newest[piece] = index
+        ahead.append(max([max(scores[index]) + _LEAVE_OUT * index, *ahead[-1:]]))
     at: tuple[int, int] | None = None
     highest = float("-inf")
     for index, row in enumerate(scores):
@@ -164,16 +173,16 @@ def _best_walk(seen: Seen, walkways: Walkways, fastest_m_s: float) -> list[Match
     return walk[::-1]
 
 
-def _best_before(
-    seen: Seen, scores: list[list[float]], highest_yet: list[float], spot: Spot, walkways: Walkways, *, fastest_m_s: float
+def _best_before(  # noqa: PLR0917
+    seen: Seen, scores: list[list[float]], ahead: list[float], earlier: list[int], spot: Spot, walkways: Walkways, *, fastest_m_s: float
 ) -> tuple[float, tuple[int, int] | None]:
     """The best score with which one comes to a spot, and from which sighting and spot; None: the walk begins here."""
-    index = len(highest_yet)
+    index = len(ahead)
     best, came = -_LEAVE_OUT * index, None
-    for back in range(index - 1, -1, -1):
-        left_out = _LEAVE_OUT * (index - back - 1)
-        if highest_yet[back] - left_out <= best:
+    for back in earlier:
+        if ahead[back] - _LEAVE_OUT * (index - 1) <= best:
             break
+        left_out = _LEAVE_OUT * (index - back - 1)
         for k, (spot_before, _) in enumerate(seen[back][1]):
             if scores[back][k] - left_out <= best:
                 continue

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
+from typing import TypeVar
 
-from parvis_contract import RefusedSighting, Route, RouteSegment, to_datetime
+from parvis_contract import MAX_LARGE_BYTES, RefusedSighting, Route, RouteSegment, to_datetime
 
 from .matching import BRISK_M_S, Matched, Sighting, Walk, match, pace_m_s, slack_m
 from .walkways import Spot, Walkways, Way
@@ -20,6 +21,10 @@ _MISSED_SHARE = 1.0 / 30.0
 _SPUR_M = 4.0
 #: A sighting accounts for the time to the next one, but for no longer than this: a dozen steps.
 _ACCOUNTS_FOR_S = 10.0
+#: Of the contract: the longest lists that a route may have, and what its message has around them.
+_MOST_SEGMENTS, _MOST_REFUSED, _AROUND_BYTES = 800, 1_000, 1_024
+
+Item = TypeVar("Item", RouteSegment, RefusedSighting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,8 @@ def told(tag: int, walk: Walk, walkways: Walkways, seen: frozenset[int]) -> Rout
 
     Returns:
         Walkways in order of travel. One that nobody saw is in it only if every way that could be walked in the time takes it. A way
-        through stretches that are seen, and on which the tag was not, counts only where there is no other.
+        through stretches that are seen, and on which the tag was not, counts only where there is no other. Of more than fit in one
+        message, the newest.
     """
     pieces = _without_spurs(_joined(_pieces(walk.spots, walkways, seen)), walkways)
     segments: list[RouteSegment] = []
@@ -115,12 +121,21 @@ def told(tag: int, walk: Walk, walkways: Walkways, seen: frozenset[int]) -> Rout
             segments[-1] = last.model_copy(update={"left": max(left, last.left)})
         else:
             segments.append(RouteSegment(walkway=name, entered=entered, left=left, observed=piece.observed))
-    return Route(
-        tag=tag,
-        coverage=_coverage(walk),
-        segments=tuple(segments),
-        refused=tuple(RefusedSighting(id=sighting.id, reason=reason) for sighting, reason in walk.refused),
-    )
+    refused = [RefusedSighting(id=sighting.id, reason=reason) for sighting, reason in walk.refused]
+    kept, left_bytes = _newest(segments, _MOST_SEGMENTS, MAX_LARGE_BYTES - _AROUND_BYTES)
+    return Route(tag=tag, coverage=_coverage(walk), segments=kept, refused=_newest(refused, _MOST_REFUSED, left_bytes)[0])
+
+
+def _newest(items: Sequence[Item], most: int, within_bytes: int) -> tuple[tuple[Item, ...], int]:
+    """The last of them that fit, and how many bytes they leave."""
+    kept: list[Item] = []
+    for item in reversed(items):
+        left_bytes = within_bytes - len(item.model_dump_json()) - 1
+        if left_bytes < 0 or len(kept) == most:
+            break
+        kept.append(item)
+        within_bytes = left_bytes
+    return tuple(reversed(kept)), within_bytes
 
 
 def _coverage(walk: Walk) -> float:

@@ -11,7 +11,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from parvis_contract import ConfigError, LocalMap, Point, Route, SightingRefusal, derived_id, to_posix_s
+from parvis_contract import (
+    ConfigError,
+    LocalMap,
+    Point,
+    Route,
+    SightingRefusal,
+    derived_id,
+    dump_message,
+    hub_source,
+    make_message,
+    to_datetime,
+    to_posix_s,
+)
 from parvis_hub.consent.matching import Sighting, match
 from parvis_hub.consent.route import route, seen_stretches, told
 from parvis_hub.consent.walkways import Spot, Walkways, load_walkways
@@ -124,6 +136,18 @@ def test_a_lost_tag_that_lies_in_view_does_not_cut_the_walk_in_two() -> None:
     answer = route(5, [*before, *lies, *after], LADDER)
     assert {each.id for each in answer.refused} == {each.id for each in lies}
     assert [name for name, _ in taken(answer)] == ["south-1", "middle", "north-1"]
+
+
+def test_of_a_route_of_days_the_newest_that_fits_in_a_message_is_told() -> None:
+    # Round the block for a day, and another tag of that number in view all the while.
+    round_ = [(10.0, 0.0), (80.0, 30.0), (40.0, 60.0), (0.0, 30.0)]
+    own = [seen(START_S + 60.0 * k, *round_[k % 4]) for k in range(1_500)]
+    lies = [seen(START_S + 60.0 * k + 2.0, 350.0, 0.0, mark="lies") for k in range(1_050)]
+    answer = route(5, [*own, *lies], LADDER)
+    message = make_message("route", source=hub_source("square"), time=answer.segments[-1].left, data=answer)
+    assert len(dump_message(message)) > 120_000
+    assert answer.segments[-1].left == to_datetime(own[-1].time_s)
+    assert answer.refused[-1].id == lies[-1].id
 
 
 @settings(max_examples=20, deadline=None)
