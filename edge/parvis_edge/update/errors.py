@@ -10,7 +10,8 @@ class UpdateError(Exception):
 
     Attributes:
         refusal: The same for a status message; None where it is only late: the network is away.
-        again: True if it may succeed later by itself: the network is away, the clock is not set, the disk is full.
+        again: True if it may succeed later by itself: the network is away, the clock is not set, the disk is full, or somebody in between
+            gives what nobody signed, who must not be able to end a release.
     """
 
     def __init__(self, refusal: CommandRefusal | None, detail: str, *, again: bool = False) -> None:

@@ -104,7 +104,7 @@ class Repository:
                 again=True,
             ) from None
         except RepositoryError as error:
-            raise UpdateError(CommandRefusal.BAD_SIGNATURE, f"the repository is not to be trusted: {error}") from None
+            raise UpdateError(CommandRefusal.BAD_SIGNATURE, f"the repository is not to be trusted: {error}", again=True) from None
         except DownloadError as error:
             raise UpdateError(None, f"the repository cannot be read: {error}", again=True) from None
         except OSError as error:
@@ -156,7 +156,7 @@ class Repository:
         try:
             found = self._client.get_targetinfo(name)
         except RepositoryError as error:
-            raise UpdateError(CommandRefusal.BAD_SIGNATURE, f"the repository is not to be trusted: {error}") from None
+            raise UpdateError(CommandRefusal.BAD_SIGNATURE, f"the repository is not to be trusted: {error}", again=True) from None
         except DownloadError as error:
             raise UpdateError(None, f"the repository cannot be read: {error}", again=True) from None
         if found is None or "sha256" not in found.hashes:
@@ -202,7 +202,7 @@ class Repository:
                 return
             part.unlink()
             if rotten:
-                raise UpdateError(CommandRefusal.BAD_SIGNATURE, f"{url}: is not the file that is listed")
+                raise UpdateError(CommandRefusal.BAD_SIGNATURE, f"{url}: is not the file that is listed", again=True)
             # What an earlier run left may have been damaged by a power cut: it is fetched once more, whole.
             rotten = True
 
@@ -217,7 +217,9 @@ class Repository:
                     at += len(chunk)
                     if at > length:
                         part.unlink()
-                        raise UpdateError(CommandRefusal.BAD_SIGNATURE, f"{url}: longer than the {length} bytes that are listed")
+                        raise UpdateError(
+                            CommandRefusal.BAD_SIGNATURE, f"{url}: longer than the {length} bytes that are listed", again=True
+                        )
             finally:
                 file.flush()
                 os.fsync(file.fileno())

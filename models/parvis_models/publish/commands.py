@@ -44,7 +44,9 @@ KEYS = Annotated[list[Path], typer.Option("--key", help="A key that signs now; r
 PASSWORD = Annotated[
     Path | None, typer.Option(help="File with the password of the offline keys; without it you are asked.", show_default=False)
 ]
-ONLINE = Annotated[Path | None, typer.Option(help="Folder with snapshot.pem and timestamp.pem: tells units at once.", show_default=False)]
+ONLINE = Annotated[
+    list[Path] | None, typer.Option(help="Folder with snapshot.pem and timestamp.pem: tells units at once.", show_default=False)
+]
 
 
 @app.command()
@@ -142,7 +144,7 @@ def sign(*, repository: REPOSITORY, key: KEYS, online: ONLINE = None, password_f
 def refresh(
     *,
     repository: REPOSITORY,
-    online: Annotated[Path, typer.Option(help="Folder with snapshot.pem and timestamp.pem.", show_default=False)],
+    online: Annotated[list[Path], typer.Option(help="Folder with snapshot.pem and timestamp.pem; old and new.", show_default=False)],
 ) -> None:
     """Tell units what is newest, with the online keys. For a timer, twice a day: a timestamp is valid for four days."""
     with _explained() as console:
@@ -164,9 +166,10 @@ def rotate(
     """Exchange keys, or (without --in and --out) make root valid for another year. Root's holders sign.
 
     Lost or stolen: a root key, `rotate REPO root --out root-2.pub --in root-4.pub --key root-1.pem --key root-3.pem --key root-4.pem`.
-    A targets key: the same with `targets`; the list is signed anew in the same step, so give enough targets keys too. An online key: the
-    same with `snapshot` or `timestamp`, and `--online` with the new keys. Units follow by themselves, however long they were away, as long
-    as every N.root.json stays where it is.
+    A targets key: the same with `targets`; the list is signed anew in the same step, so give targets keys too, enough of the old and of the
+    new (those that stay are both). An online key: the same with `snapshot` or `timestamp`; then `refresh --online OLD --online NEW`, or NEW
+    alone where the old one is lost. A new root is published by the refresh that makes everything fit it. Units follow by themselves,
+    however long they were away, as long as every N.root.json stays where it is.
     """
     with _explained() as console:
         if role not in ROLES:
@@ -219,19 +222,20 @@ def _show(console: Console, standings: list[offer.Standing], waiting: list[tuple
         table.add_row(each.role, str(each.version), f"{each.expires:%Y-%m-%d %H:%M}", days, f"{each.threshold} of {len(each.keys)}", keys)
     console.print(table)
     for role, version, lacks in waiting:
-        console.print(f"{role} version {version} waits for {lacks} more: parvis-models publish sign")
+        console.print(f"{role} version {version} waits for {f'{lacks} more: parvis-models publish sign' if lacks else 'a refresh'}")
     for name, digest in listed.items():
         console.print(f"{name}  {digest}", soft_wrap=True)
 
 
-def _after(console: Console, folder: RepositoryFolder, online: Path | None, *, done: bool) -> None:
+def _after(console: Console, folder: RepositoryFolder, online: list[Path] | None, *, done: bool) -> None:
     """Tells units, where that can be done; says what is left to do."""
-    if not done:
-        for role, version, lacks in offer.waiting(folder):
+    waiting = [each for each in offer.waiting(folder) if each[2]]
+    if not done and waiting:
+        for role, version, lacks in waiting:
             console.print(
                 f"{role} version {version} lacks {lacks} more: parvis-models publish sign {folder.folder} --key …", soft_wrap=True
             )
-    elif online is None:
+    elif not online:
         console.print(f"signed; units see it after: parvis-models publish refresh {folder.folder} --online …", soft_wrap=True)
     else:
         offer.refresh(folder, online)

@@ -57,7 +57,7 @@ def init(
     with folder.locked():
         begin(folder, publics, thresholds | {"snapshot": 1, "timestamp": 1}, signers)
         online = {signer.public_key.keyid: signer for signer in signers}
-        folder.refresh(online[publics["snapshot"][0].keyid], online[publics["timestamp"][0].keyid])
+        folder.refresh([online[publics["snapshot"][0].keyid]], [online[publics["timestamp"][0].keyid]])
     tell(f"begun {folder.folder}; give {folder.metadata / '1.root.json'} to every unit as /etc/parvis/root.json")
 
 
@@ -114,31 +114,39 @@ def sign(folder: RepositoryFolder, signers: Sequence[Signer], tell: Tell) -> Non
         PublishError: Nothing waits, or none of the keys may sign it.
     """
     with folder.locked():
-        root, targets = folder.pending(Root), folder.pending(Targets)
-        if root is None and targets is None:
+        waiting: list[Metadata[Any]] = [each for each in (folder.pending(Targets), folder.pending(Root)) if each is not None]
+        if not waiting:
             raise PublishError("nothing waits for a signature; `parvis-models publish status` says so too")
-        waiting: list[Metadata[Any]] = [each for each in (root, targets) if each is not None]
+        able = {signer.public_key.keyid for signer in signers}
         for each in waiting:
-            coming = root.signed if root is not None and each is targets else None
-            done = folder.offer(each, signers, coming)
-            tell(f"{each.signed.type} version {each.signed.version}: {'published' if done else 'signed, and waits for more signatures'}")
+            if len(waiting) > 1 and not able & set(_may_sign(folder, each.signed.type)):
+                continue
+            done = folder.offer(each, signers)
+            tell(f"{each.signed.type} version {each.signed.version}: {'published' if done else 'signed, and waits'}")
 
 
-def refresh(folder: RepositoryFolder, online: Path) -> None:
-    """Signs snapshot and timestamp anew, with the keys in a folder.
+def _may_sign(folder: RepositoryFolder, role: str) -> list[str]:
+    """By the root of today and the one to come."""
+    coming = folder.pending(Root)
+    return [keyid for root in (folder.root(), coming) if root is not None for keyid in root.signed.roles[role].keyids]
+
+
+def refresh(folder: RepositoryFolder, online: Sequence[Path]) -> None:
+    """Signs snapshot and timestamp anew, with the keys in these folders.
 
     Raises:
         PublishError: A key is missing, or what is newest is not rightly signed.
     """
-    snapshot, timestamp = (read_signer(online / f"{role}.pem", lambda _: b"") for role in ("snapshot", "timestamp"))
+    signers = [[read_signer(each / f"{role}.pem", lambda _: b"") for each in online] for role in ("snapshot", "timestamp")]
     with folder.locked():
-        folder.refresh(snapshot, timestamp)
+        folder.refresh(*signers)
 
 
 def rotate(folder: RepositoryFolder, role: Role, out: Sequence[Key], into: Sequence[Key], signers: Sequence[Signer]) -> bool:
     """Takes keys out of a role and others in; without any, only makes root valid for longer.
 
-    A new root needs as many signatures of the old root's keys as of its own. New targets' keys sign the list anew in the same step.
+    A new root needs as many signatures of the old root's keys as of its own, and is published when everything that units see satisfies it:
+    the list is signed anew in the same step, by enough of the old keys and of the new.
 
     Returns:
         Whether the new root is published.
@@ -162,9 +170,11 @@ def rotate(folder: RepositoryFolder, role: Role, out: Sequence[Key], into: Seque
             raise PublishError(f"{left} keys of {role} would be left, and {threshold} have to sign: bring as many in as you take out")
         folder.dated(root.signed)
         if role == "targets":
-            # Before root: it has to be there when root no longer takes the old one.
-            folder.offer(_next_targets(folder), signers, root.signed)
-        return folder.offer(root, signers, before.signed)
+            targets = _next_targets(folder)
+            done = folder.offer(root, signers)
+            folder.offer(targets, signers)
+            return done
+        return folder.offer(root, signers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,15 +227,11 @@ def status(folder: RepositoryFolder, now: datetime | None = None) -> list[Standi
 
 
 def waiting(folder: RepositoryFolder) -> list[tuple[str, int, int]]:
-    """What waits for signatures: role, version, and how many it lacks."""
+    """What waits: role, version, and how many signatures it lacks; a root that lacks none waits for a refresh."""
     root, pending_root, pending_targets = folder.root().signed, folder.pending(Root), folder.pending(Targets)
-    found = []
-    if pending_root is not None:
-        lacks = max(missing(root, pending_root), missing(pending_root.signed, pending_root))
-        found.append(("root", pending_root.signed.version, lacks))
-    if pending_targets is not None:
-        found.append(("targets", pending_targets.signed.version, missing(pending_root.signed if pending_root else root, pending_targets)))
-    return found
+    roots = [root, *([pending_root.signed] if pending_root else [])]
+    waiting: list[Metadata[Any]] = [each for each in (pending_root, pending_targets) if each is not None]
+    return [(each.signed.type, each.signed.version, max(missing(one, each) for one in roots)) for each in waiting]
 
 
 def _list(targets: Targets, target: TargetFile, tell: Tell) -> None:

@@ -149,62 +149,105 @@ class RepositoryFolder:
                 _write_public(path, source)
         return TargetFile(length, {"sha256": digest}, name)
 
-    def offer(self, metadata: Metadata[S], signers: Sequence[Signer], also: Root | None = None) -> bool:
+    def offer(self, metadata: Metadata[Root] | Metadata[Targets], signers: Sequence[Signer]) -> bool:
         """Adds signatures, and publishes it if they are enough; else keeps it for others to sign.
+
+        What is published satisfies the root of today and the one that is to come, if one is: so that units never see a list that the root
+        beside it does not allow.
 
         Args:
             metadata: New root or targets.
-            signers: Whoever signs now; those who may not are refused.
-            also: Must be satisfied too: a new root by the one before it; new targets by the root that comes with them.
+            signers: Whoever signs now; those who may not are left out.
 
         Returns:
             Whether it was published.
 
         Raises:
-            PublishError: One of the keys has no say in it.
+            PublishError: None of the keys has a say in it.
         """
         role = metadata.signed.type
-        roots = [also or self.root().signed]
-        if isinstance(metadata.signed, Root):
-            roots.append(metadata.signed)
+        coming = metadata if isinstance(metadata.signed, Root) else self.pending(Root)
+        roots = [self.root().signed, *([coming.signed] if coming is not None and isinstance(coming.signed, Root) else [])]
         allowed = {keyid for root in roots for keyid in root.roles[role].keyids}
-        for signer in signers:
-            if signer.public_key.keyid in allowed:
-                metadata.sign(signer, append=True)
-        if not any(signer.public_key.keyid in allowed for signer in signers):
+        able = [signer for signer in signers if signer.public_key.keyid in allowed]
+        if not able:
             raise PublishError(f"none of the keys may sign {role}; `parvis-models publish status` says which may")
-        if any(not _satisfied(root, metadata) for root in roots):
-            replace_file(self._pending(role), metadata.to_bytes())
+        for signer in able:
+            metadata.sign(signer, append=True)
+        replace_file(self._pending(role), metadata.to_bytes())
+        if role == "root":
+            return self.settle()
+        if not all(_satisfied(root, metadata) for root in roots):
             return False
         self._publish(f"{metadata.signed.version}.{role}.json", metadata)
-        self._pending(role).unlink(missing_ok=True)
+        self._pending(role).unlink()
         return True
 
-    def refresh(self, snapshot: Signer, timestamp: Signer) -> None:
-        """Tells units of what is newest: a new snapshot where that has changed or the old one ages, and a new timestamp.
+    def settle(self) -> bool:
+        """Publishes a root that waits, if it is signed by enough of both roots' keys and everything that units see now satisfies it."""
+        coming = self._complete()
+        if coming is None or not all(_satisfied(coming.signed, each) for each in self._seen()):
+            return False
+        self._publish_root(coming)
+        return True
+
+    def _complete(self) -> Metadata[Root] | None:
+        """The root that waits, if it has its signatures."""
+        coming = self.pending(Root)
+        if coming is None or not all(_satisfied(root, coming) for root in (self.root().signed, coming.signed)):
+            return None
+        return coming
+
+    def _publish_root(self, root: Metadata[Root]) -> None:
+        self._publish(f"{root.signed.version}.root.json", root)
+        self._pending("root").unlink()
+
+    def _seen(self) -> list[Metadata[Any]]:
+        """What units are led to."""
+        stamp = self.timestamp()
+        if stamp is None:
+            return []
+        snapshot = _read(self.metadata / f"{stamp.signed.snapshot_meta.version}.snapshot.json", Snapshot)
+        version = snapshot.signed.meta["targets.json"].version
+        return [stamp, snapshot, _read(self.metadata / f"{version}.targets.json", Targets)]
+
+    def refresh(self, snapshots: Sequence[Signer], timestamps: Sequence[Signer]) -> None:
+        """Tells units of what is newest: a new snapshot where that has changed or the old one ages, a new timestamp, and a root that waits.
+
+        Args:
+            snapshots: Keys that sign the snapshot; while such a key is exchanged, the old one and the new one.
+            timestamps: The same for the timestamp.
 
         Raises:
-            PublishError: What is newest is not rightly signed, or a key may not sign this.
+            PublishError: What is newest is not rightly signed, or the keys may not sign this.
         """
+        coming = self._complete()
+        if coming is not None and not all(
+            _able(self.root().signed, *pair) for pair in (("snapshot", snapshots), ("timestamp", timestamps))
+        ):
+            # The old key is lost: units see nothing that they may trust until the lines below are done, and try again.
+            self._publish_root(coming)
         root, targets = self.root().signed, self.targets()
         listed = {"targets.json": MetaFile(targets.signed.version)}
         old = self.snapshot()
+        both = [root, *([coming.signed] if coming is not None else [])]
         ages = old is None or old.signed.expires - self._now() < VALID["snapshot"] / 2
-        if old is None or ages or old.signed.meta != listed or not _satisfied(root, old):
+        if old is None or ages or old.signed.meta != listed or not all(_satisfied(each, old) for each in both):
             version = 1 if old is None else old.signed.version + 1
-            made = self._signed(root, Metadata(self.fresh(Snapshot(version=version, meta=listed))), snapshot)
-            self._publish(f"{version}.snapshot.json", made)
-            old = made
+            old = self._signed(root, Metadata(self.fresh(Snapshot(version=version, meta=listed))), snapshots)
+            self._publish(f"{version}.snapshot.json", old)
         before = self.timestamp()
         version = 1 if before is None else before.signed.version + 1
         stamp = Timestamp(version=version, snapshot_meta=MetaFile(old.signed.version))
-        self._publish("timestamp.json", self._signed(root, Metadata(self.fresh(stamp)), timestamp))
+        self._publish("timestamp.json", self._signed(root, Metadata(self.fresh(stamp)), timestamps))
+        self.settle()
 
     @staticmethod
-    def _signed(root: Root, metadata: Metadata[S], signer: Signer) -> Metadata[S]:
-        metadata.sign(signer)
+    def _signed(root: Root, metadata: Metadata[S], signers: Sequence[Signer]) -> Metadata[S]:
+        for signer in signers:
+            metadata.sign(signer, append=True)
         if not _satisfied(root, metadata):
-            raise PublishError(f"this key may not sign {metadata.signed.type}; `parvis-models publish status` says which may")
+            raise PublishError(f"these keys may not sign {metadata.signed.type}; `parvis-models publish status` says which may")
         return metadata
 
     def _publish(self, name: str, metadata: Metadata[Any]) -> None:
@@ -241,6 +284,11 @@ def begin(folder: RepositoryFolder, keys: dict[Role, list[Key]], thresholds: dic
     # Root last: without it there is no repository, and `init` may be run again.
     for metadata in reversed(made):
         _write_public(folder.metadata / f"1.{metadata.signed.type}.json", io.BytesIO(metadata.to_bytes()))
+
+
+def _able(root: Root, role: Role, signers: Sequence[Signer]) -> bool:
+    """Whether these are enough to sign for a role."""
+    return len({signer.public_key.keyid for signer in signers} & set(root.roles[role].keyids)) >= root.roles[role].threshold
 
 
 def missing(root: Root, metadata: Metadata[Any]) -> int:

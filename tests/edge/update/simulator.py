@@ -134,7 +134,7 @@ class Simulator:
 
     def refresh(self) -> None:
         """As the timer does."""
-        self.folder.refresh(self.holders.snapshot, self.holders.timestamp)
+        self.folder.refresh([self.holders.snapshot], [self.holders.timestamp])
 
     def add(self, *bundles: Path, files: Sequence[tuple[str, Path]] = ()) -> None:
         """Two holders list them, and units see it."""
