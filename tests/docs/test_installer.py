@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
+import shlex
 import socket
 import subprocess
 import sys
 import time
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any, get_args
@@ -25,6 +25,7 @@ from parvis_contract.channels import CHANNELS
 from parvis_contract.site import Microphone
 from pydantic import BaseModel
 
+from tests.broker import free_port
 from tests.docs.pages import ROOT, Block, blocks, commands
 
 PAGE = ROOT / "docs" / "installer.md"
@@ -103,15 +104,33 @@ def test_the_defaults_of_the_page_are_those_of_the_models() -> None:
 
 
 class _Site:
-    """The page's broker on a free port, with the page's certificates, configuration and access list."""
+    """The page's hub, broker and unit, made by the page's commands, with free ports of this machine in place of the page's."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, plan: Path, port: int, hub_port: int) -> None:
         self.folder, self.port = folder, port
+        self.fleet, self.claim, self.identity = folder / "fleet", folder / "claim.json", folder / "identity"
+        self.here = {
+            "site.yaml": str(plan),
+            "hub.local:8883": f"localhost:{port}",
+            "https://hub.local:8884": f"https://localhost:{hub_port}",
+            "0.0.0.0:8884": f"127.0.0.1:{hub_port}",
+            "u017-claim.json": str(self.claim),
+            "identity": str(self.identity),
+            "deploy/mosquitto/keep.sh": str(ROOT / "deploy" / "mosquitto" / "keep.sh"),
+        }
+        for name in ("ca.pem", "hub.pem", "broker"):
+            self.here[f"/var/lib/parvis/fleet/{name}"] = str(self.fleet / name)
+        self.here |= {"/var/lib/parvis/fleet": str(self.fleet), "/var/lib/parvis/hub": str(folder / "hub")}
+
+    def call(self, beginning: str) -> list[str]:
+        """A command of the page."""
+        return _call(beginning, self.here)
 
     def client(self, name: str) -> tuple[paho.Client, Queue[ReasonCode], Queue[paho.MQTTMessage]]:
-        """A client with the certificate of that name: itself, what publishes got, what came."""
+        """A client with the hub's certificate or the unit's: itself, what publishes got, what came."""
+        own = str(self.fleet / "hub.pem" if name == "hub" else self.identity / "unit.pem")
         client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=paho.MQTTv5)
-        client.tls_set(str(self.folder / "ca.pem"), str(self.folder / f"{name}.pem"), str(self.folder / f"{name}.key"))
+        client.tls_set(str(self.fleet / "ca.pem"), own, own)
         got: Queue[ReasonCode] = Queue()
         came: Queue[paho.MQTTMessage] = Queue()
         client.on_publish = lambda _client, _data, _mid, reason, _properties: got.put(reason)
@@ -121,36 +140,48 @@ class _Site:
         return client, got, came
 
 
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _until(ready: Callable[[], bool], log: Path) -> None:
+    until_s = time.monotonic() + 60
+    while not ready():
+        assert time.monotonic() < until_s, log.read_text()
+        time.sleep(0.05)
+
+
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, mosquitto: Path) -> Iterator[_Site]:
-    """Follows the page: certificates, access list, configuration, broker."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is missing: apt install openssl")
-    folder = tmp_path_factory.mktemp("broker")
-    folder.chmod(0o755)
-    subprocess.run(["sh", "-e", "-c", _block("openssl req").text], cwd=folder, check=True, capture_output=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (folder / "acl").write_text(_block("user hub").text, encoding="utf-8")
-    settings = (
-        _block("listener 8883").text.replace("listener 8883", f"listener {port} 127.0.0.1").replace("/etc/mosquitto/parvis", str(folder))
-    )
-    user = "user root\n" if os.geteuid() == 0 else ""
-    (folder / "parvis.conf").write_text(user + settings, encoding="utf-8")
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([mosquitto, "-c", folder / "parvis.conf"], stdout=log, stderr=log)
-    try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert process.poll() is None, (folder / "log").read_text()
-            time.sleep(0.05)
-        yield _Site(folder, port)
-    finally:
-        process.terminate()
-        process.wait(10)
+def site(tmp_path_factory: pytest.TempPathFactory, plan: Path, mosquitto: Path) -> Iterator[_Site]:
+    """Follows the page: authority, broker in its keeper, hub, claim, enrolment."""
+    folder = tmp_path_factory.mktemp("site")
+    site = _Site(folder, plan, free_port(), free_port())
+    begun = subprocess.run([*site.call("parvis-hub fleet init"), "--broker-data", str(folder)], capture_output=True, text=True, check=False)
+    assert begun.returncode == 0, begun.stderr
+    if os.geteuid() == 0:
+        # Root would become a user who may not look into a test's folder.
+        with (site.fleet / "broker" / "mosquitto.conf").open("a") as settings:
+            settings.write("user root\n")
+    keeper = [site.here.get(word, word) for word in shlex.split(_block("sh deploy/mosquitto/keep.sh").text)]
+    with (folder / "broker.log").open("wb") as broker_log, (folder / "hub.log").open("wb") as hub_log:
+        broker = subprocess.Popen([*keeper, str(mosquitto)], stdout=broker_log, stderr=broker_log)
+        hub = subprocess.Popen([*site.call("parvis-hub run"), "--listen", "127.0.0.1:0"], stdout=hub_log, stderr=hub_log)
+        try:
+            _until(lambda: _answers(site.port), folder / "broker.log")
+            _until(lambda: '"connected"' in (folder / "hub.log").read_text(), folder / "hub.log")
+            claimed = subprocess.run(site.call("parvis-hub fleet claim"), capture_output=True, text=True, check=False)
+            assert claimed.returncode == 0, claimed.stderr
+            enrolled = subprocess.run(site.call("parvis-edge enrol --claim u017-claim.json"), capture_output=True, text=True, check=False)
+            assert enrolled.returncode == 0, enrolled.stdout
+            shown = [block for block in blocks(PAGE) if block.text.startswith("claim        ok")]
+            assert [line.split()[:2] for line in enrolled.stdout.splitlines()] == [line.split()[:2] for line in shown[0].text.splitlines()]
+            yield site
+        finally:
+            hub.terminate()
+            broker.terminate()
+            assert hub.wait(30) == 0, (folder / "hub.log").read_text()
+            broker.wait(30)
 
 
 def test_the_broker_keeps_a_unit_in_its_own_branch(site: _Site) -> None:
@@ -169,9 +200,13 @@ def test_the_broker_keeps_a_unit_in_its_own_branch(site: _Site) -> None:
         for topic in others:
             unit.publish(topic, b"x", qos=1)
             assert got.get(timeout=10).is_failure, topic
-        assert sorted(came.get(timeout=10).topic for _ in own) == sorted(own)
+        heard: list[str] = []
         with pytest.raises(Empty):
-            came.get(timeout=0.5)
+            while True:
+                # The hub says what it makes of them.
+                message = came.get(timeout=10 if len(heard) < len(own) else 0.5)
+                heard += [message.topic] if message.payload == b"x" else []
+        assert sorted(heard) == sorted(own)
     finally:
         for client in (hub, unit):
             client.disconnect()
@@ -180,7 +215,7 @@ def test_the_broker_keeps_a_unit_in_its_own_branch(site: _Site) -> None:
 
 def test_without_a_certificate_nobody_gets_in(site: _Site) -> None:
     stranger = paho.Client(CallbackAPIVersion.VERSION2, client_id="u017", protocol=paho.MQTTv5)
-    stranger.tls_set(str(site.folder / "ca.pem"))
+    stranger.tls_set(str(site.fleet / "ca.pem"))
     refused: Queue[bool] = Queue()
     stranger.on_connect = lambda _client, _data, _flags, reason, _properties: refused.put(reason.is_failure)
     stranger.on_disconnect = lambda _client, _data, _flags, _reason, _properties: refused.put(True)
@@ -214,32 +249,33 @@ def _call(beginning: str, changes: dict[str, str]) -> list[str]:
     return [sys.executable, "-c", f"from {module}.cli import app; app()", *words[1:]]
 
 
-def test_unit_and_hub_meet_at_the_page_s_broker(site: _Site, plan: Path, tmp_path: Path) -> None:
-    here = {name: str(site.folder / name) for name in ("ca.pem", "hub.pem", "hub.key", "u017.pem", "u017.key")}
-    here |= {"site.yaml": str(plan), "hub.local:8883": f"localhost:{site.port}", "/var/lib/parvis/hub": str(tmp_path / "hub")}
+def test_unit_and_hub_meet_at_the_page_s_broker_until_the_unit_is_revoked(site: _Site, tmp_path: Path) -> None:
     sound = str(_wave(tmp_path / "noise.wav"))
     room, _, came = site.client("hub")
     room.subscribe("parvis/v1/vieux-port/+/status", qos=1)
-    with (tmp_path / "log").open("wb") as log:
-        hub = subprocess.Popen([*_call("parvis-hub run", here), "--listen", "127.0.0.1:0"], stdout=log, stderr=log)
-        try:
-            unit = _call("parvis-edge watch --site site.yaml --unit u017 --video rtsp", here | {"mic": sound})
-            at = unit.index("--video")
-            unit = [*unit[:at], *unit[at + 2 :], "--data-dir", str(tmp_path / "unit")]
-            done = subprocess.run(unit, capture_output=True, text=True, timeout=120, check=False)
-            assert done.returncode == 0, done.stderr
-            states = []
-            while "stopped" not in states:
-                states.append(parse_message(came.get(timeout=20).payload).data.state)
-            until_s = time.monotonic() + 30
-            while "connected" not in (tmp_path / "log").read_text() and time.monotonic() < until_s:
-                time.sleep(0.1)
-            assert "connected" in (tmp_path / "log").read_text()
-        finally:
-            hub.terminate()
-            assert hub.wait(30) == 0, (tmp_path / "log").read_text()
-            room.disconnect()
-            room.loop_stop()
+    unit = _call("parvis-edge watch --identity identity", site.here | {"mic": sound})
+    at = unit.index("--video")
+    unit = [*unit[:at], *unit[at + 2 :], "--data-dir", str(tmp_path / "unit"), "--drain-s", "5"]
+    try:
+        done = subprocess.run(unit, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        states = []
+        while "stopped" not in states:
+            states.append(parse_message(came.get(timeout=20).payload).data.state)
+        revoked = subprocess.run(site.call("parvis-hub fleet revoke"), capture_output=True, text=True, check=False)
+        assert (revoked.returncode, revoked.stdout) == (0, "u017: 1 certificates revoked; the broker has been told\n")
+        _until(lambda: site.port > 0 and _answers(site.port), site.folder / "broker.log")
+        time.sleep(1.0)
+        _until(lambda: _answers(site.port), site.folder / "broker.log")
+        while not came.empty():
+            came.get()
+        late = subprocess.run(unit, capture_output=True, text=True, timeout=120, check=False)
+        assert "no broker; events are kept" in late.stderr
+        with pytest.raises(Empty):
+            came.get(timeout=0.5)
+    finally:
+        room.disconnect()
+        room.loop_stop()
 
 
 def test_the_recording_of_the_page_is_judged_and_its_messages_are_of_the_contract(plan: Path, tmp_path: Path) -> None:
