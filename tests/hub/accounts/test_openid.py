@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -334,19 +335,25 @@ def with_secret_in_list(provider: Provider) -> Callable[[Claims], str]:
     return lambda claims: jwt.encode({"alg": "HS256", "kid": "shared"}, claims, shared, algorithms=["HS256"])
 
 
+@cache
+def another_key() -> RSAKey:
+    """Nobody's; to make one takes a while."""
+    return RSAKey.generate_key(2048)
+
+
 def with_other_key(provider: Provider) -> Callable[[Claims], str]:
-    other = RSAKey.generate_key(2048)
+    other = another_key()
     return lambda claims: jwt.encode({"alg": "RS256", "kid": provider.keys[0].kid}, claims, other)
 
 
 def with_key_for_secrets(provider: Provider) -> Callable[[Claims], str]:
-    other = RSAKey.generate_key(2048)
+    other = another_key()
     provider.keys.append(RSAKey.import_key(other.as_dict(private=False), {"use": "enc", "kid": "enc"}))
     return lambda claims: jwt.encode({"alg": "RS256", "kid": "enc"}, claims, other)
 
 
 def with_key_of_its_own(_: Provider) -> Callable[[Claims], str]:
-    own = RSAKey.generate_key(2048)
+    own = another_key()
     return lambda claims: jwt.encode({"alg": "RS256", "jwk": own.as_dict(private=False)}, claims, own)
 
 
