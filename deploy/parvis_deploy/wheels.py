@@ -1,0 +1,90 @@
+"""The Python packages of a card: what the unit needs of ``requirements.lock``, for the card's processor, and our own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from importlib.metadata import requires
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+#: Debian 12 has glibc 2.36: every wheel for an older one runs there.
+_PLATFORMS = [f"manylinux_2_{minor}_aarch64" for minor in range(36, 16, -1)] + ["manylinux2014_aarch64"]
+OURS = ("parvis-contract", "parvis-edge")
+
+
+def needed(roots: Iterable[str]) -> set[str]:
+    """The names of all packages that these need on a card; the packages themselves must be installed here."""
+    card: dict[str, str] = {
+        "python_version": "3.11",
+        "os_name": "posix",
+        "platform_machine": "aarch64",
+        "sys_platform": "linux",
+        "extra": "",
+    }
+    names: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name in names:
+            continue
+        names.add(name)
+        for text in requires(name) or ():
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate(card):
+                waiting.append(requirement.name)
+    return names
+
+
+def lock_of(names: set[str], lock: str) -> str:
+    """The part of a lock file that pins these packages, with its hashes."""
+    blocks = re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE)
+    return "".join(block for block in blocks if (found := re.match(r"[A-Za-z0-9._-]+", block)) and canonicalize_name(found[0]) in names)
+
+
+def install(repository: Path, work: Path, into: Path) -> None:
+    """Fetches the wheels (hashes checked), builds our own, and lays all of them out in a folder.
+
+    Args:
+        repository: The checkout.
+        work: Where wheels are kept from one build to the next.
+        into: The folder that Python will look into.
+    """
+    wheels, own = work / "wheels", work / "own"
+    wheels.mkdir(parents=True, exist_ok=True)
+    lock = work / "card.lock"
+    lock.write_text(lock_of(needed(OURS) - set(OURS), (repository / "requirements.lock").read_text()))
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    card = [
+        "--only-binary=:all:",
+        "--no-deps",
+        "--implementation=cp",
+        "--python-version=3.11",
+        *(f"--platform={each}" for each in _PLATFORMS),
+    ]
+    subprocess.run([*pip, "download", "--require-hashes", f"--dest={wheels}", *card, "--requirement", lock], check=True)
+    for old in own.glob("*.whl"):
+        old.unlink()
+    for room in ("contract", "edge"):
+        subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", f"--wheel-dir={own}", repository / room], check=True)
+    ours = [str(each) for each in sorted(own.glob("*.whl"))]
+    subprocess.run(
+        [
+            *pip,
+            "install",
+            f"--target={into}",
+            "--no-compile",
+            "--no-index",
+            f"--find-links={wheels}",
+            *card,
+            "--require-hashes",
+            "-r",
+            lock,
+        ],
+        check=True,
+    )
+    subprocess.run([*pip, "install", f"--target={into}", "--no-compile", "--no-index", *card, *ours], check=True)
