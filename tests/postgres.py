@@ -6,7 +6,7 @@ import os
 import pwd
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -25,10 +25,14 @@ class Postgres:
     Attributes:
         programs: Folder of the server's programs.
         folder: Of its socket.
+        run: Runs one of the programs as the server's user.
+        settings: With which it starts.
     """
 
     programs: Path
     folder: Path
+    run: Callable[..., None]
+    settings: str
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def database(self) -> str:
@@ -36,6 +40,16 @@ class Postgres:
         name = f"test_{next(self._numbers)}"
         self.sql("postgres", f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
         return f"postgresql+psycopg://postgres@/{name}?host={quote(str(self.folder), safe='')}"
+
+    def start(self) -> None:
+        """Starts the server; returns when it answers."""
+        # Its output goes to a file: a pipe would be kept open by the server.
+        control = (self.programs / "pg_ctl", "-D", self.folder / "data", "-l", self.folder / "log")
+        self.run(*control, "-w", "-t", "60", "-o", self.settings, "start")
+
+    def stop(self) -> None:
+        """Ends the server at once; whoever is connected is cut off."""
+        self.run(self.programs / "pg_ctl", "-D", self.folder / "data", "-m", "immediate", "-w", "stop")
 
     def sql(self, database: str, statement: str) -> str:
         """What psql prints for a statement."""
@@ -77,12 +91,11 @@ def _cluster(programs: Path, folder: Path) -> Iterator[Postgres]:
 
     run(programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
     settings = " ".join(f"-c {each}" for each in (*_SETTINGS, f"unix_socket_directories={folder}"))
-    # Its output goes to a file: a pipe would be kept open by the server.
-    run(programs / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-t", "60", "-o", settings, "start")
+    running = Postgres(programs, folder, run, settings)
+    running.start()
     try:
-        running = Postgres(programs, folder)
         running.sql("postgres", f"CREATE DATABASE {_TEMPLATE}")
         running.sql(_TEMPLATE, "CREATE EXTENSION postgis")
         yield running
     finally:
-        run(programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+        running.stop()

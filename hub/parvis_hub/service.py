@@ -42,6 +42,8 @@ TIDY_S = 60.0
 RETRY_S = 1.0
 #: Units that the fleet listener serves at the same moment; one more is told to come again.
 _MOST_UNITS_AT_ONCE = 256
+#: A wall clock that is behind by more than this was set back; time services shift it by less without anybody's noticing.
+BEHIND_US = 1_000_000
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 log = structlog.get_logger("parvis.hub")
@@ -112,9 +114,11 @@ class Hub:
             ConfigError: A file that the site plan names cannot be used.
             NobodyMaySignIn: The console can be reached from other machines, and there is no user.
         """
-        self._site, self._options, self._now_us = site, options, SteadyClock().now_us
+        self._site, self._options, self._clock = site, options, SteadyClock()
+        self._now_us = self._clock.now_us
         self._database = Database(options.store, site.site)
         self._store = Store(self._database, site, self._now_us, Keyring(options.keys) if options.keys else None)
+        self._clock.go_on_from(max((seen.last_seen_us or 0 for seen in self._store.restart().units.values()), default=0))
         self._say_head(self._store.started())
         self._changes = Notices()
         self._desk = Desk(self._store, site, self._changes)
@@ -184,6 +188,7 @@ class Hub:
         tidy_at_s = 0.0
         try:
             while not self._stopping.is_set():
+                self._look_at_clock()
                 next_s = time.monotonic() + GATHER_S
                 self._turn(intake, self._broker.take(BATCH, TICK_S))
                 if self._broker.waiting < BATCH:
@@ -216,6 +221,17 @@ class Hub:
         commanded = self._patiently(lambda: self._commands.turn(batch.units))
         self._changes.tell(*(Notice("unit", name) for name in commanded or ()))
 
+    def _look_at_clock(self) -> None:
+        behind_us, known = self._clock.behind_us(), "clock" in self._changes.troubles
+        if behind_us > BEHIND_US and not known:
+            log.warning(
+                "the machine's clock was set back; the hub goes on by its own", back_s=behind_us / 1e6, advice="see to its time service"
+            )
+            self._changes.suffer("clock", self._now_us())
+        elif behind_us <= BEHIND_US and known:
+            log.info("the machine's clock is right again")
+            self._changes.suffer("clock", None)
+
     def _keep_routes(self) -> None:
         """Beside deciding, which must not wait until a long walk has been put on the map."""
         while not self._stopping.wait(LOOK_S):
@@ -229,12 +245,20 @@ class Hub:
 
     def _patiently(self, work: Callable[[], T]) -> T | None:
         """Does what needs the store, again and again while it cannot be used; None if the hub is to stop meanwhile."""
+        since_us = None
         while True:
             try:
-                return work()
+                done = work()
             except (SQLAlchemyError, OSError) as error:
-                reason = str(getattr(error, "orig", None) or error)
+                since_us = since_us or self._now_us()
+                self._changes.suffer("store", since_us)
+                reason = str(getattr(error, "orig", None) or error).strip()
                 log.error("the store cannot be used; nothing is acknowledged until it can", reason=reason, again_in_s=RETRY_S)  # noqa: TRY400
+            else:
+                if since_us is not None:
+                    self._changes.suffer("store", None)
+                    log.info("the store can be used again", after_s=(self._now_us() - since_us) / 1e6)
+                return done
             if self._stopping.wait(RETRY_S):
                 return None
 

@@ -16,6 +16,11 @@ def refusal(status: int, why: str) -> JSONResponse:
     return JSONResponse({"error": why}, status_code=status)
 
 
+def no_store(_request: Request, _error: Exception) -> JSONResponse:
+    """What is answered while the store cannot be used; the log says why."""
+    return refusal(503, "the hub cannot use its store; ask again in a moment")
+
+
 def answer(view: View) -> Response:
     """A view as JSON."""
     return Response(dump(view), media_type="application/json")

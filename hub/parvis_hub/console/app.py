@@ -11,12 +11,14 @@ from pathlib import Path
 from fastapi import FastAPI, Response
 from fastapi.staticfiles import StaticFiles
 from parvis_contract import Site
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Scope
 
 from parvis_hub.papers.controller import load_controller
 from parvis_hub.store import Desk
 
 from .access import Access, NotAdmitted, not_admitted
+from .answers import no_store
 from .basemap import basemap
 from .cards import Cards
 from .guard import LOOPBACK, Guard
@@ -94,6 +96,7 @@ def create_app(
     app = FastAPI(title="Parvis console", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json", lifespan=lifespan)
     app.state.access = access
     app.add_exception_handler(NotAdmitted, not_admitted)
+    app.add_exception_handler(SQLAlchemyError, no_store)
     app.add_middleware(Guard, hosts=tuple(hosts))
     app.mount("/static", _Files(directory=STATIC), name="static")
     app.include_router(page())

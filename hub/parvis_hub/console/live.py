@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from functools import partial
 
 from anyio import to_thread
-from parvis_contract import Site, format_time
+from parvis_contract import Site, format_time, to_datetime
+from sqlalchemy.exc import SQLAlchemyError
 from sse_starlette import ServerSentEvent
 
 from parvis_hub.store import Desk, Notice
@@ -61,12 +62,19 @@ class Live:
         woken = asyncio.Event()
         subscription = self._desk.subscribe(lambda: _wake(loop, woken))
         try:
-            await self._add(await to_thread.run_sync(self._read, []))
+            missed = False
             while True:
+                try:
+                    told = await to_thread.run_sync(self._read, subscription.take())
+                except SQLAlchemyError:
+                    # The hub says so itself. What was to be told is read again when it can be.
+                    missed = True
+                else:
+                    await self._add([("resync", {}), *told] if missed else told)
+                    missed = False
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(woken.wait(), self.heartbeat_s)
                 woken.clear()
-                await self._add(await to_thread.run_sync(self._read, subscription.take()))
         finally:
             subscription.close()
 
@@ -134,13 +142,18 @@ class Live:
                 at = change.number
                 yield ServerSentEvent(change.data, event=change.event, id=self._id(change.number))
             if not changes:
-                yield ServerSentEvent(dump({"time": format_time(datetime.now(UTC))}), event="heartbeat")
+                yield ServerSentEvent(self._well(), event="heartbeat")
 
     def _beyond(self, at: int) -> bool:
         return self._last > at
 
     def _hello(self, at: int) -> ServerSentEvent:
-        return ServerSentEvent(dump({"time": format_time(datetime.now(UTC))}), event="hello", id=self._id(at))
+        return ServerSentEvent(self._well(), event="hello", id=self._id(at))
+
+    def _well(self) -> str:
+        """The time, and what the hub suffers from since when."""
+        troubles = {name: format_time(to_datetime(since_us / 1e6)) for name, since_us in self._desk.changes.troubles.items()}
+        return dump({"time": format_time(datetime.now(UTC)), "troubles": troubles})
 
     def _id(self, number: int) -> str:
         return f"{self._epoch}-{number}"

@@ -62,6 +62,8 @@ def health(desk: Desk) -> APIRouter:
     @router.get("/healthz")
     def read_health() -> Response:
         desk.counters()
+        if "store" in desk.changes.troubles:
+            return refusal(503, "what arrives cannot be kept; the log says why")
         return answer({"status": "ok"})
 
     @router.get("/metrics")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+#: A clock that is found behind by more than this was not set back, but had been wrong before and is right now.
+BELIEVED_BACK_US = 86_400_000_000
+
 
 class SteadyClock:
     """The wall clock, but where it is set back this one goes on: a clock that is an hour slow would refuse what is true as too early."""
@@ -20,6 +23,16 @@ class SteadyClock:
         now_ns = max(wall_ns, self._at_ns[0] + monotonic_ns - self._at_ns[1])
         self._at_ns = now_ns, monotonic_ns
         return now_ns // 1000
+
+    def go_on_from(self, time_us: int) -> None:
+        """Takes note of a time that an earlier run of the hub has seen: the wall may have been set back between the two."""
+        now_us = self.now_us()
+        if now_us < time_us <= now_us + BELIEVED_BACK_US:
+            self._at_ns = time_us * 1000, self._at_ns[1]
+
+    def behind_us(self) -> int:
+        """By how much the wall is behind this clock."""
+        return max(0, self.now_us() - self._wall_ns() // 1000)
 
 
 class EventClock:

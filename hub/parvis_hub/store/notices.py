@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+#: The store can be neither read nor written, or not written; the machine's clock is behind what it was.
+Trouble = Literal["store", "clock"]
 #: A reader that is this far behind is told to read everything again.
 MAX_WAITING = 1_000
 
@@ -66,11 +68,22 @@ class Subscription:
 
 
 class Notices:
-    """Those who want to know."""
+    """Those who want to know.
+
+    Attributes:
+        troubles: What the hub itself suffers from now, and since when, microseconds since 1970.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._subscriptions: set[Subscription] = set()
+        self.troubles: Mapping[Trouble, int] = {}
+
+    def suffer(self, trouble: Trouble, since_us: int | None) -> None:
+        """Notes that the hub suffers from something since a time; None that it does no more."""
+        with self._lock:
+            others = {name: at_us for name, at_us in self.troubles.items() if name != trouble}
+            self.troubles = others if since_us is None else others | {trouble: since_us}
 
     def subscribe(self, wake: Callable[[], None] | None = None) -> Subscription:
         """Starts a reader's queue.

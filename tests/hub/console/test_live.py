@@ -13,6 +13,7 @@ from parvis_contract import ObjectUnattended, UnitState, new_id
 from parvis_hub.console import live as live_module
 from parvis_hub.console.live import Live
 from parvis_hub.store import Notice
+from sqlalchemy import text
 
 from tests.hub.console.hub import Hub, before_camera
 
@@ -139,5 +140,28 @@ def test_an_incident_that_is_no_longer_kept_is_told_as_gone(hub: Hub) -> None:
         assert [(event, data) for event, data, _ in await told(stream, 1)] == [("incident", {"id": unknown, "gone": True})]
         hub.notices.tell(Notice("resync"))
         assert [event for event, *_ in await told(stream, 1)] == ["resync"]
+
+    follow(hub, story)
+
+
+def test_a_store_that_was_away_is_said_and_everything_is_read_again_after_it(hub: Hub) -> None:
+    def rename(old: str, new: str) -> None:
+        with hub.store.database.write() as connection:
+            connection.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
+
+    async def story(live: Live) -> None:
+        reader = live.follow(live.position())
+        ((_, well, _),) = await told(reader, 1)
+        assert well["troubles"] == {}
+        hub.desk.changes.suffer("store", 1_780_000_000_000_000)
+        await asyncio.to_thread(rename, "units", "away")
+        await asyncio.sleep(0.3)
+        while True:
+            ((event, data, _),) = await told(reader, 1, heartbeats=True)
+            if event == "heartbeat" and data["troubles"]:
+                break
+        assert data["troubles"] == {"store": "2026-05-28T20:26:40.000000Z"}
+        await asyncio.to_thread(rename, "away", "units")
+        assert [event for event, *_ in await told(reader, 1)] == ["resync"]
 
     follow(hub, story)

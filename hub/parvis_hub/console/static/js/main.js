@@ -43,13 +43,14 @@ function renderBar() {
   setText(connection, t(`connection.${state.connection}`));
   const banner = $("#banner");
   const lost = state.connection === "lost" && state.lostSince !== null;
-  banner.hidden = !lost;
-  const words = lost ? t("connection.lost_since", { time: moment(state.lostSince, hubNow()) }) : "";
+  const troubles = lost ? [["lost_since", state.lostSince]] : Object.entries(state.troubles);
+  banner.hidden = troubles.length === 0;
+  const words = troubles.map(([name, since]) => t(`connection.${name}`, { time: moment(new Date(since), hubNow()) })).join(" ");
   if (banner.dataset.words !== words) {
     banner.dataset.words = words;
-    fill(banner, lost && icon("warning", 18), lost && h("span", { text: words }));
+    fill(banner, words && icon("warning", 18), words && h("span", { text: words }));
   }
-  document.body.toggleAttribute("data-stale", lost);
+  document.body.toggleAttribute("data-stale", lost || "store" in state.troubles);
   const open = [...state.live.values()].filter((view) => view.incident.operator.verdict === "unconfirmed").length;
   document.title = `${open > 0 ? `(${open}) ` : ""}${state.site?.site ?? "Parvis"} · ${t("app.title")}`;
 }
@@ -278,8 +279,9 @@ async function start() {
   view("list", { focus: false });
   render();
   listen(at, { incident: incidentChanged, unit: unitChanged, resync, live, lost, signed_out: checkSession,
-    heartbeat: ({ time }) => {
+    heartbeat: ({ time, troubles }) => {
       state.clockOffset_ms = Date.parse(time) - Date.now();
+      state.troubles = troubles;
     } });
   setInterval(renderBar, 1_000);
   // How long ago things were; it is told in steps of five seconds.
