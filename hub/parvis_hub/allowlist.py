@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from parvis_contract import Site, format_time
+from parvis_contract import format_time
 
-from .command_line import DATA_DIR, DataDir, SitePlan, StoreUrl, fail, load_plan
+from .command_line import DATA_DIR, DataDir, SitePlan, StoreUrl, open_store
 
 if TYPE_CHECKING:
-    from .store import Command, Database
+    from .store import Command
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -63,16 +61,11 @@ def issue(
     from .consent.until import parse_until
     from .store import NotIssued, issue_allowlist
 
-    plan = load_plan(site)
     now = datetime.now(UTC)
-    units = unit or [name for name, about in plan.units.items() if "camera" in about.senses]
-    try:
-        signing = SigningKey.load(key)
-        numbers = _tags(tags, tags_file)
-        with _database(plan, store, data_dir) as database:
-            issued = issue_allowlist(database, plan, signing, units=units, tags=numbers, until=parse_until("--until", until, now), now=now)
-    except (KeyFileError, NotIssued, ValueError, OSError) as error:
-        fail(str(error))
+    with open_store(site, data_dir, store, KeyFileError, NotIssued) as (plan, database):
+        signing, numbers = SigningKey.load(key), _tags(tags, tags_file)
+        units = unit or [name for name, about in plan.units.items() if "camera" in about.senses]
+        issued = issue_allowlist(database, plan, signing, units=units, tags=numbers, until=parse_until("--until", until, now), now=now)
     for command in issued:
         sys.stdout.write(_said(command, now))
 
@@ -82,8 +75,7 @@ def show(*, site: SitePlan, data_dir: DataDir = DATA_DIR, store: StoreUrl = None
     """Say for each unit which tags it may read, until when, and whether it has acknowledged that."""
     from .store import CommandStore
 
-    plan = load_plan(site)
-    with _database(plan, store, data_dir) as database:
+    with open_store(site, data_dir, store) as (_, database):
         issued = [command for command in CommandStore(database).all() if command.kind == "command.allowlist"]
     for command in issued:
         sys.stdout.write(_said(command, datetime.now(UTC)))
@@ -113,23 +105,3 @@ def _tags(text: str | None, file: Path | None) -> frozenset[int]:
         lines = (line.partition("#")[0].strip(" ,\t") for line in file.read_text(encoding="utf-8").splitlines())
         text = ",".join(line for line in lines if line) or "none"
     return frozenset() if text == "none" or text is None else parse_tags(text)
-
-
-@contextmanager
-def _database(plan: Site, store: str | None, data_dir: Path) -> Iterator[Database]:
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from .store import Database, StoreError, default_url
-
-    try:
-        if store is None:
-            data_dir.mkdir(parents=True, exist_ok=True)
-        database = Database(store or default_url(data_dir.absolute()), plan.site)
-    except (StoreError, OSError) as error:
-        fail(str(error))
-    try:
-        yield database
-    except SQLAlchemyError as error:
-        fail(f"the store cannot be used: {getattr(error, 'orig', None) or error}")
-    finally:
-        database.close()

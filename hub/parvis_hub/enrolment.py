@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from parvis_contract import ConfigError, Site, format_time, load_site
+from parvis_contract import Site, format_time
 
-from .command_line import DATA_DIR, By, SitePlan, StoreUrl, fail
+from .command_line import DATA_DIR, By, SitePlan, StoreUrl, fail, open_store
 from .consent.consents import Purpose
 from .consent.until import parse_until
 from .governance import ExportFormat, RenewalReason
@@ -204,29 +204,10 @@ def _time(option: str, text: str) -> datetime:
 
 @contextmanager
 def _store(site: Path, store: str | None, data_dir: Path) -> Iterator[tuple[Site, Store]]:
-    """The site plan and the hub's store; what goes wrong with them, or in the block, is said and ends the command."""
     from parvis_contract.signing import KeyFileError
-    from pydantic import ValidationError
-    from sqlalchemy.exc import SQLAlchemyError
 
     from .consent.keyring import Keyring, keys_folder
-    from .store import Database, NotIssued, Store, StoreError, UnknownParticipant, default_url
+    from .store import NotIssued, Store, UnknownParticipant
 
-    try:
-        plan = load_site(site)
-        if store is None:
-            data_dir.mkdir(parents=True, exist_ok=True)
-        database = Database(store or default_url(data_dir.absolute()), plan.site)
-        try:
-            yield plan, Store(database, plan, keys=Keyring(keys_folder(data_dir)))
-        finally:
-            database.close()
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        fail(f"--{first['loc'][0] if first['loc'] else 'by'}: {first['msg']}; a name has small letters, digits and hyphens")
-    except SQLAlchemyError as error:
-        fail(f"the store cannot be used: {getattr(error, 'orig', None) or error}")
-    except UnknownParticipant as error:
-        fail(str(error.args[0]))
-    except (ConfigError, KeyFileError, NotIssued, OSError, StoreError, ValueError) as error:
-        fail(str(error))
+    with open_store(site, data_dir, store, KeyFileError, NotIssued, UnknownParticipant) as (plan, database):
+        yield plan, Store(database, plan, keys=Keyring(keys_folder(data_dir)))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from parvis_contract import Site, format_time
 
-from .command_line import DATA_DIR, By, DataDir, SitePlan, StoreUrl, fail, load_plan
+from .command_line import DATA_DIR, By, DataDir, SitePlan, StoreUrl, fail, load_plan, open_store
 
 if TYPE_CHECKING:
     from .fleet import Authority, Fleet, FleetFolder
@@ -62,14 +62,14 @@ def init(
 
     Whoever has DIR/ca.key can make itself any unit: DIR is for the hub's user alone, and for a backup that is kept locked away.
     """
-    from .fleet import Addresses, FleetFolder, Kind
+    from .fleet import Addresses, AuthorityError, FleetFolder, Kind
 
     hub_host, _ = _host_and_port("--hub", hub.removeprefix("https://").rstrip("/"), hub.startswith("https://"))
     broker_host, port = _host_and_port("--broker", broker)
     plan, folder = load_plan(site), FleetFolder(fleet_dir)
     try:
         folder.make(plan, Addresses(hub=hub.rstrip("/"), broker=broker), datetime.now(UTC))
-    except _errors() as error:
+    except (AuthorityError, OSError) as error:
         fail(str(error))
     with _opened(site, fleet_dir, data_dir, store) as room:
         own = fleet_dir / "hub.pem"
@@ -252,33 +252,14 @@ class _Room:
         self.folder.tell_broker(self.fleet, self.authority, self.plan)
 
 
-def _errors() -> tuple[type[Exception], ...]:
-    from pydantic import ValidationError
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from .fleet import AuthorityError
-    from .store import StoreError
-
-    return (AuthorityError, OSError, SQLAlchemyError, StoreError, ValidationError, ValueError)
-
-
 @contextmanager
 def _opened(site: Path, fleet_dir: Path, data_dir: Path, store: str | None) -> Iterator[_Room]:
-    from .fleet import Fleet, FleetFolder
-    from .store import Database, default_url
+    from .fleet import AuthorityError, Fleet, FleetFolder
 
-    plan, folder = load_plan(site), FleetFolder(fleet_dir)
-    try:
+    folder = FleetFolder(fleet_dir)
+    with open_store(site, data_dir, store, AuthorityError) as (plan, database):
         authority = folder.authority()
-        if store is None:
-            data_dir.mkdir(parents=True, exist_ok=True)
-        database = Database(store or default_url(data_dir.absolute()), plan.site)
-        try:
-            yield _Room(plan, folder, authority, Fleet(database, authority, lambda: time.time_ns() // 1000))
-        finally:
-            database.close()
-    except _errors() as error:
-        fail(str(error))
+        yield _Room(plan, folder, authority, Fleet(database, authority, lambda: time.time_ns() // 1000))
 
 
 def _host_and_port(option: str, text: str, well_formed: bool = True) -> tuple[str, int]:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .command_line import DATA_DIR, By, DataDir, SitePlan, StoreUrl
+from .command_line import DATA_DIR, By, DataDir, SitePlan, StoreUrl, open_store
 from .governance.roles import May
-from .users import opened
 
 if TYPE_CHECKING:
     from .accounts import Tokens
@@ -67,7 +66,7 @@ def remove(*, name: TokenName, site: SitePlan, by: By = "hub", data_dir: DataDir
 
 @contextmanager
 def _tokens_of(site: Path, data_dir: Path, store: str | None) -> Iterator[Tokens]:
-    from .accounts import Tokens
+    from .accounts import BadAccount, Tokens
 
-    with opened(site, data_dir, store) as database:
+    with open_store(site, data_dir, store, BadAccount) as (_, database):
         yield Tokens(database, lambda: time.time_ns() // 1000)

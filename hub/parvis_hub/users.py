@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from parvis_contract import ConfigError, load_site
 
-from .command_line import DATA_DIR, By, DataDir, SitePlan, StoreUrl, fail
+from .command_line import DATA_DIR, By, DataDir, SitePlan, StoreUrl, open_store
 from .governance.roles import ROLES, Role
 
 if TYPE_CHECKING:
     from .accounts import Users
-    from .store import Database
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -108,31 +106,7 @@ def _password() -> str:
 
 @contextmanager
 def _users_of(site: Path, data_dir: Path, store: str | None) -> Iterator[Users]:
-    from .accounts import Users
+    from .accounts import BadAccount, Users
 
-    with opened(site, data_dir, store) as database:
+    with open_store(site, data_dir, store, BadAccount) as (_, database):
         yield Users(database, lambda: time.time_ns() // 1000)
-
-
-@contextmanager
-def opened(site: Path, data_dir: Path, store: str | None) -> Iterator[Database]:
-    """The store of a site, made where there is none; what goes wrong is said, and ends the program with 2."""
-    from pydantic import ValidationError
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from .accounts import BadAccount
-    from .store import Database, StoreError, default_url
-
-    try:
-        plan = load_site(site)
-        if store is None:
-            data_dir.mkdir(parents=True, exist_ok=True)
-        database = Database(store or default_url(data_dir.absolute()), plan.site)
-        try:
-            yield database
-        finally:
-            database.close()
-    except ValidationError:
-        fail("--by: a name has small letters, digits and hyphens")
-    except (BadAccount, ConfigError, OSError, StoreError, SQLAlchemyError) as error:
-        fail(str(error))
