@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from parvis_contract.card import Card
@@ -14,14 +14,13 @@ from rich.status import Status
 from rich.table import Table
 
 from . import zoo
-from .build import build as build_model
-from .evaluate import LEAST_RATIO, MOST_LOSS, Measured
-from .evaluate import evaluate as evaluate_model
 from .fetch import FetchError
-from .golden import write_golden
-from .photographs import DataError
 from .publish.commands import app as publish
 from .sources import MODELS_FOLDER, Sources, SourcesError, read_sources
+
+if TYPE_CHECKING:
+    # What builds and measures takes a second to import; each command brings what it needs.
+    from .evaluate import Measured
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -56,6 +55,8 @@ def build(name: NAME = None) -> None:
 
     The same sources give the same file, bit for bit. What `evaluate --write` wrote into the card of the same file is kept.
     """
+    from .build import build as build_model
+
     console = Console()
     with _explained(console):
         sources = read_sources()
@@ -74,6 +75,8 @@ def golden(name: NAME = None) -> None:
 
     `build` makes them too; this is for a bundle that was built without. Inputs are drawn or synthesised, the answers are the model's.
     """
+    from .golden import write_golden
+
     console = Console()
     with _explained(console):
         sources = read_sources()
@@ -98,6 +101,8 @@ def evaluate(
     sounds with a list for the tagger. Exits 1 where 8 bits cost more than a point of mean average precision, or are not at least
     1.8 times as fast.
     """
+    from .evaluate import evaluate as evaluate_model
+
     console = Console()
     good_enough = True
     with _explained(console):
@@ -131,6 +136,8 @@ def _tell(console: Console, status: Status, name: str, text: str) -> None:
 
 
 def _show(console: Console, card: Card, measured: Measured) -> None:
+    from .evaluate import LEAST_RATIO, MOST_LOSS
+
     table = Table(title=f"{card.name} {card.version}: {measured.accuracy.data}", title_justify="left")
     for column in ("class", "examples", "AP float", "AP int8", "threshold", "precision", "recall", "false alarms/h"):
         table.add_column(column, justify="left" if column == "class" else "right")
@@ -166,6 +173,8 @@ class _explained:  # noqa: N801 - reads as a statement
         return
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        from .photographs import DataError
+
         if isinstance(error, (SourcesError, FetchError, zoo.CardError, DataError, BundleError)):
             Console(stderr=True).print(f"[bold red]error:[/bold red] {error}", soft_wrap=True, markup=True)
             raise typer.Exit(1) from None

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from parvis_contract.card import Card, Licence, Quantisation, Source, SourceFile, Threshold
 from pydantic import ValidationError
 
-from .recipes import Recipe
 from .sources import MODELS_FOLDER, ModelSource, Package
+
+if TYPE_CHECKING:
+    # What builds and synthesises takes a second to import; who only reads cards should not wait for it.
+    from .recipes import Recipe
 
 ZOO = MODELS_FOLDER / "zoo"
 #: Float models, for measuring only; never shipped.
