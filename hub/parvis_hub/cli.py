@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from parvis_contract import ConfigError, Refused, dump_message
 
-from . import allowlist, audit, enrolment, keys, membership, publishing, tokens, upkeep, users
+from . import allowlist, audit, enrolment, keys, membership, publishing, rolling, tokens, upkeep, users
 from .command_line import SitePlan, fail, load_plan
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -22,6 +22,8 @@ app.add_typer(membership.app, name="fleet")
 app.add_typer(keys.app, name="keys")
 app.add_typer(publishing.app, name="papers")
 app.add_typer(upkeep.app, name="store")
+app.add_typer(rolling.configs, name="config")
+app.add_typer(rolling.rollouts, name="rollout")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(users.app, name="users")
 

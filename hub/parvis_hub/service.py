@@ -28,6 +28,8 @@ from .governance import Head
 from .intake import Broker, BrokerAddress, Delivery, Intake, SteadyClock
 from .publish import CommandSender, Publisher, RouteKeeper, Standing
 from .publish.routes import LOOK_S
+from .rollout import RolloutKeeper
+from .rollout.keeper import LOOK_S as ROLLOUT_LOOK_S
 from .store import CommandStore, Database, Desk, Notice, Notices, Store
 
 #: Messages of one transaction, at most: enough that writing to disk costs each of them little.
@@ -40,10 +42,10 @@ GATHER_S = 0.05
 TIDY_S = 60.0
 #: While the store cannot be used, nothing is acknowledged and it is tried again after this long.
 RETRY_S = 1.0
-#: Units that the fleet listener serves at the same moment; one more is told to come again.
-_MOST_UNITS_AT_ONCE = 256
 #: A wall clock that is behind by more than this was set back; time services shift it by less without anybody's noticing.
 BEHIND_US = 1_000_000
+#: Units that the fleet listener serves at the same moment; one more is told to come again.
+_MOST_UNITS_AT_ONCE = 256
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 log = structlog.get_logger("parvis.hub")
@@ -126,6 +128,7 @@ class Hub:
         self._publisher = Publisher(site.site, self._store, self._broker)
         self._commands = CommandSender(site.site, CommandStore(self._database), self._broker, self._now_us)
         self._routes = RouteKeeper(site, self._store, self._broker, options.signing_key, self._now_us)
+        self._rollouts = RolloutKeeper(site, self._database, options.signing_key, self._now_us)
         prefix = options.home_assistant
         self._standing = Standing(self._broker, discovery(site, prefix) if prefix else {})
         self._stopping = threading.Event()
@@ -138,7 +141,7 @@ class Hub:
         """Runs until :meth:`stop`, SIGTERM or SIGINT; for the main thread. Raises whatever ended it, if something did."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
-        works: dict[str, Callable[[], None]] = {"decide": self._decide, "routes": self._keep_routes}
+        works: dict[str, Callable[[], None]] = {"decide": self._decide, "routes": self._keep_routes, "rollouts": self._keep_rollouts}
         works |= {name: partial(server.run, [listening]) for name, (server, listening) in self._servers.items()}
         threads = [threading.Thread(target=self._guarded, args=(work,), name=name) for name, work in works.items()]
         for thread in threads:
@@ -236,6 +239,11 @@ class Hub:
         """Beside deciding, which must not wait until a long walk has been put on the map."""
         while not self._stopping.wait(LOOK_S):
             self._patiently(self._routes.turn)
+
+    def _keep_rollouts(self) -> None:
+        """Beside deciding: looking at a week's event rates takes a while."""
+        while not self._stopping.wait(ROLLOUT_LOOK_S):
+            self._patiently(self._rollouts.turn)
 
     def _tidy(self, intake: Intake) -> None:
         deleted = self._patiently(self._store.purge) or {}

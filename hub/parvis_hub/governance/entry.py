@@ -8,7 +8,7 @@ import uuid
 from enum import StrEnum
 from typing import Annotated, Any
 
-from parvis_contract import HUB, Closed, Name, Site, Verdict, format_time, to_datetime
+from parvis_contract import HUB, Closed, ModelRef, Name, Site, Verdict, format_time, to_datetime
 from parvis_contract.unit_messages import Tag
 from pydantic import Field, StringConstraints
 
@@ -46,6 +46,7 @@ class What(StrEnum):
     SIGN_INS_REFUSED = "sign_ins_refused"
     USER_CHANGED = "user_changed"
     TOKEN_CHANGED = "token_changed"  # noqa: S105 - the name of an entry
+    ROLLOUT_CHANGED = "rollout_changed"
     CLAIM_MADE = "claim_made"
     CERTIFICATE_ISSUED = "certificate_issued"
     CERTIFICATES_REVOKED = "certificates_revoked"
@@ -280,6 +281,37 @@ class CertificatesRevoked(Closed):
     count: _Count
 
 
+class RolloutAct(StrEnum):
+    """What was done with a rollout, or what it did by itself."""
+
+    STARTED = "started"
+    RING_BEGUN = "ring_begun"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    HALTED = "halted"
+    GOING_BACK = "going_back"
+    BACK = "back"
+    DONE = "done"
+
+
+class RolloutChanged(Closed):
+    """A model or a site plan is on its way to units, or was stopped, or goes back.
+
+    Attributes:
+        rollout: Which.
+        act: What happened.
+        sha256: Of what the units are to take from then on.
+        model: Where that is a model: which version of which.
+        ring: The last that was begun, from 0.
+    """
+
+    rollout: uuid.UUID
+    act: RolloutAct
+    sha256: Digest
+    model: Annotated[ModelRef | None, Field(exclude_if=lambda model: model is None)] = None
+    ring: _Count
+
+
 About = (
     HubStarted
     | VerdictGiven
@@ -297,6 +329,7 @@ About = (
     | SignInsRefused
     | UserChanged
     | TokenChanged
+    | RolloutChanged
     | ClaimMade
     | CertificateIssued
     | CertificatesRevoked
@@ -319,6 +352,7 @@ KINDS: dict[What, type[About]] = {
     What.SIGN_INS_REFUSED: SignInsRefused,
     What.USER_CHANGED: UserChanged,
     What.TOKEN_CHANGED: TokenChanged,
+    What.ROLLOUT_CHANGED: RolloutChanged,
     What.CLAIM_MADE: ClaimMade,
     What.CERTIFICATE_ISSUED: CertificateIssued,
     What.CERTIFICATES_REVOKED: CertificatesRevoked,

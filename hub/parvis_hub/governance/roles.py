@@ -18,6 +18,7 @@ class May(StrEnum):
     SEE_LOG = "see-log"
     READ_FEEDS = "read-feeds"
     READ_METRICS = "read-metrics"
+    MANAGE_FLEET = "manage-fleet"
 
 
 class Role(StrEnum):
@@ -34,7 +35,7 @@ class Role(StrEnum):
 ROLES: Mapping[Role, frozenset[May]] = {
     Role.OPERATOR: frozenset({May.SEE_INCIDENTS, May.DECIDE, May.SEE_PLATES, May.SEE_UNITS, May.READ_FEEDS}),
     Role.SUPERVISOR: frozenset(May),
-    Role.MAINTAINER: frozenset({May.SEE_INCIDENTS, May.SEE_UNITS, May.READ_FEEDS, May.READ_METRICS}),
+    Role.MAINTAINER: frozenset({May.SEE_INCIDENTS, May.SEE_UNITS, May.READ_FEEDS, May.READ_METRICS, May.MANAGE_FLEET}),
     Role.DATA_PROTECTION_OFFICER: frozenset(
         {May.SEE_INCIDENTS, May.SEE_PLATES, May.SEE_UNITS, May.SEE_ROUTES, May.MANAGE_CONSENT, May.SEE_LOG}
     ),

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from parvis_contract import (
     AllowlistCommand,
     CommandRefusal,
+    ConfigCommand,
+    ReleaseCommand,
     Signature,
     Site,
     UnitStatus,
@@ -18,7 +20,7 @@ from parvis_contract import (
     to_datetime,
 )
 from parvis_contract.signing import SigningKey
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from parvis_hub.consent.allowlist import ranges
 from parvis_hub.consent.consents import Consent, Status
@@ -69,6 +71,48 @@ class Command:
         return frozenset(number for span in data.allow for number in range(span.first, span.last + 1))
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command before it is signed.
+
+    Attributes:
+        unit: To whom.
+        command: Its model.
+        fields: Of the model, but for those that every command has.
+    """
+
+    unit: str
+    command: type[AllowlistCommand | ConfigCommand | ReleaseCommand]
+    fields: Mapping[str, object]
+
+
+_KINDS: Mapping[type, str] = {AllowlistCommand: ALLOWLIST, ConfigCommand: "command.config", ReleaseCommand: "command.release"}
+
+
+def issue(connection: Connection, site: Site, key: SigningKey, order: Order, *, until: datetime, now: datetime) -> Command:
+    """Signs a command, in place of the one of its type before; the hub that runs on this store sends it.
+
+    Args:
+        connection: In a transaction.
+        site: The site plan.
+        key: Whose signature the units know.
+        order: What is asked of whom.
+        until: When it ends; with its zone.
+        now: With its zone.
+    """
+    kind = _KINDS[order.command]
+    where = (commands.c.unit == order.unit) & (commands.c.kind == kind)
+    before = connection.execute(select(commands.c.counter).where(where)).scalar()
+    # By the clock, so that a store that was lost does not begin again below what units have seen.
+    counter = max(round(now.timestamp() * 1000), (before or 0) + 1)
+    data = order.command.model_validate({"unit": order.unit, "counter": counter, "expires": until, "signature": _UNSIGNED, **order.fields})
+    message = key.sign(make_message(kind, source=hub_source(site.site), time=now, data=data))
+    connection.execute(delete(commands).where(where))
+    row = {"unit": order.unit, "kind": kind, "counter": counter, "message": message.decode()}
+    connection.execute(insert(commands).values(**row, issued_us=_us(now), expires_us=_us(until)))
+    return Command(order.unit, kind, counter, until, message, None, None)
+
+
 def issue_allowlist(
     database: Database, site: Site, key: SigningKey, *, units: Sequence[str], tags: Iterable[int], until: datetime, now: datetime
 ) -> list[Command]:
@@ -99,21 +143,9 @@ def issue_allowlist(
         allow = ranges(tags)
     except ValueError as error:
         raise NotIssued(str(error)) from None
-    issued = []
     with database.write() as connection:
-        for unit in units:
-            where = (commands.c.unit == unit) & (commands.c.kind == ALLOWLIST)
-            before = connection.execute(select(commands.c.counter).where(where)).scalar()
-            # By the clock, so that a store that was lost does not begin again below what units have seen.
-            counter = max(round(now.timestamp() * 1000), (before or 0) + 1)
-            data = AllowlistCommand(unit=unit, counter=counter, expires=until, signature=_UNSIGNED, allow=allow)
-            message = key.sign(make_message(ALLOWLIST, source=hub_source(site.site), time=now, data=data))
-            connection.execute(delete(commands).where(where))
-            row = {"unit": unit, "kind": ALLOWLIST, "counter": counter, "message": message.decode()}
-            row |= {"issued_us": _us(now), "expires_us": _us(until)}
-            connection.execute(insert(commands).values(**row))
-            issued.append(Command(unit, ALLOWLIST, counter, until, message, None, None))
-    return issued
+        orders = [Order(unit, AllowlistCommand, {"allow": allow}) for unit in units]
+        return [issue(connection, site, key, order, until=until, now=now) for order in orders]
 
 
 def follow_register(database: Database, site: Site, key: SigningKey, register: Sequence[Consent], now: datetime) -> list[Command]:

@@ -265,3 +265,23 @@ certificates = Table(
     Column("revoked_us", BigInteger),
     Column("pem", Text, nullable=False),
 )
+
+#: Models and site plans on their way to units in rings; `state` is the whole of one, as `parvis_hub.rollout` has it.
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("started_us", BigInteger, nullable=False),
+    Column("phase", String(16), nullable=False),
+    Column("state", Text, nullable=False),
+)
+
+#: For how long a unit was there in an hour (since 1970): what its event rates are counted by. Kept for nine days.
+unit_hours = Table(
+    "unit_hours",
+    metadata,
+    Column("unit", String(32), primary_key=True),
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("seen_s", Float, nullable=False),
+)
