@@ -203,10 +203,10 @@ class ModelUpdater(threading.Thread):
         _log.info("an update begins", model=name, version=wanted.version)
         try:
             fresh = install(self._shelf, repository, model, wanted.sha256, self._prove)
+            self._refused = None
             state = self._shelf.state(name)
             if not fresh:
                 self._shelf.change(name, lambda now: now.kept(wanted, "it was in use already"))
-                self._refused = None
                 return
             bundle = self._shelf.load_slot(name, state.trial)
         except UpdateError as error:

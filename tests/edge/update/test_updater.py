@@ -199,12 +199,28 @@ def test_what_is_not_listed_so_is_refused(unit: Unit, bundles: dict[str, Path]) 
     assert unit.simulator.digest(bundles["1.1.0"]) != "0" * 64
 
 
-def test_what_is_late_is_tried_again_and_survives_a_restart(unit: Unit, bundles: dict[str, Path]) -> None:
+def test_what_is_late_is_tried_again(unit: Unit, bundles: dict[str, Path]) -> None:
     url, unit.simulator.url = unit.simulator.url, "http://127.0.0.1:9"
     unit.start()
     unit.release("1.1.0", bundles)
     unit.live(1)
     assert unit.updater.refused is None
+    # Nor can whoever gives what nobody signed end it.
+    unit.simulator.url = url
+    unit.simulator.faults.replaced["metadata/timestamp.json"] = b"{}"
+    unit.start()
+    unit.live(1)
+    assert unit.updater.refused is CommandRefusal.BAD_SIGNATURE
+    unit.simulator.faults.replaced.clear()
+    unit.live(2)
+    assert (unit.runs, unit.updater.refused) == ("1.1.0", None)
+
+
+def test_what_is_late_survives_a_restart(unit: Unit, bundles: dict[str, Path]) -> None:
+    url, unit.simulator.url = unit.simulator.url, "http://127.0.0.1:9"
+    unit.start()
+    unit.release("1.1.0", bundles)
+    unit.live(1)
     wanted = unit.shelf.state(NAME).wanted
     assert wanted is not None
     unit.simulator.url = url
