@@ -91,9 +91,7 @@ def identity_of(token: str, keys: KeySet, settings: OpenIdSettings, nonce: str, 
         raise NotAccepted(Refusal.NO_ROLE, f"none of {', '.join(settings.roles)} is in the claim {'.'.join(settings.roles_claim)}")
     name = _name(_at(claims, settings.name_claim))
     if name is None:
-        raise NotAccepted(
-            Refusal.NO_NAME, f"the claim {'.'.join(settings.name_claim)} gives no name: at most 32 letters, digits, hyphens"
-        )
+        raise NotAccepted(Refusal.NO_NAME, f"the claim {'.'.join(settings.name_claim)} gives no name: at most 32 letters, digits, hyphens")
     return Identity(name, role, hashlib.sha256(f"{settings.issuer}\n{claims['sub']}".encode()).hexdigest())
 
 
