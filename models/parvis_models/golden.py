@@ -8,10 +8,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 from parvis_contract.card import Card, Golden, ImageInput, LogMelInput
 from parvis_edge.bundle import Bundle, load_folder
 from parvis_edge.hearing.log_mel import LogMel, cut_patches
+from parvis_edge.update.golden import difference
 
 from . import calibration, zoo
 
@@ -20,10 +22,11 @@ FILE = "golden.npz"
 STRONGEST, OTHERS = 192, 64
 PICTURES, PATCHES = 2, 8
 
-#: How far an answer may be from what was kept: twice what separates the runtime's own two ways through the same model, operator by operator
-#: and fused into sums of whole numbers. Between processors, less differs: the order of the sums in what stays in float.
-SCORES = 0.05
-BOXES_PX = 10.0
+#: How far an answer may be from what was kept: twice what separates, on these samples, the runtime's own two ways through the same model,
+#: operator by operator and fused into sums of whole numbers; another processor rounds at the same places. At least this, of a score and
+#: of a box's side in pixels: a difference that no threshold would see.
+LEAST_SCORES = 0.05
+LEAST_BOXES_PX = 2.0
 
 
 def write_golden(folder: Path) -> Card:
@@ -39,16 +42,27 @@ def write_golden(folder: Path) -> Card:
     raw = make_golden(bundle)
     (folder / FILE).write_bytes(raw)
     scores = bundle.card.output.scores.name
-    tolerances = {each.name: SCORES if each.name == scores else BOXES_PX for each in bundle.session.get_outputs()}
+    tolerances = {
+        name: max(LEAST_SCORES if name == scores else LEAST_BOXES_PX, round(2.0 * apart, 2))
+        for name, apart in difference(Bundle(bundle.card, unfused(folder / bundle.card.model_file)), raw).items()
+    }
     made_of = "Pictures drawn by" if isinstance(bundle.card.input, ImageInput) else "Sounds synthesised by"
     note = (
-        f"{made_of} parvis_models/golden.py; no recording. Tolerances: twice what separates the runtime's own two ways through the model, "
-        "operator by operator and fused."
+        f"{made_of} parvis_models/golden.py; no recording. Tolerances: twice what separates the runtime's own two ways through the model "
+        "on them, operator by operator and fused; at least 0.05 of a score and 2 pixels of a box's side."
     )
     golden = Golden(file=FILE, sha256=hashlib.sha256(raw).hexdigest(), tolerances=tolerances, note=note)
     card = bundle.card.model_copy(update={"golden": golden})
     zoo.write_card(folder, card)
     return card
+
+
+def unfused(model: Path) -> onnxruntime.InferenceSession:
+    """A model as it stands, operator by operator."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
 def make_golden(bundle: Bundle) -> bytes:

@@ -74,7 +74,7 @@ def test_it_was_measured_and_is_good_enough_to_ship(bundle: Bundle) -> None:
 
 def test_it_is_small_and_carries_its_licences(bundle: Bundle) -> None:
     folder = zoo.folder_of(bundle.card.name, bundle.card.version)
-    assert sorted(path.name for path in folder.iterdir()) == ["LICENSE", "card.json", "model.onnx"]
+    assert sorted(path.name for path in folder.iterdir()) == ["LICENSE", "card.json", "golden.npz", "model.onnx"]
     assert bundle.card.size_bytes == (folder / "model.onnx").stat().st_size < 4_200_000
     text = (folder / "LICENSE").read_text(encoding="utf-8")
     assert "Apache License" in text

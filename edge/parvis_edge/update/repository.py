@@ -20,6 +20,7 @@ from tuf.api.metadata import TargetFile
 from tuf.ngclient import Updater, UpdaterConfig
 
 from parvis_edge.backoff import Backoff
+from parvis_edge.whole_file import sync_folder
 
 from .errors import UpdateError
 from .fetcher import CHUNK_BYTES, Fetcher
@@ -143,7 +144,7 @@ class Repository:
             self._check_room(part, listed.length)
             self._download(listed, part)
             part.replace(destination)
-            _sync_folder(destination.parent)
+            sync_folder(destination.parent)
         except OSError as error:
             raise disk_trouble(error) from None
         return listed
@@ -237,14 +238,6 @@ def _forget_others(part: Path) -> None:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def disk_trouble(error: OSError) -> UpdateError:

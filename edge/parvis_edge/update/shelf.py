@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import structlog
 from parvis_contract import CommandRefusal, ModelRef
 
 from parvis_edge.bundle import Bundle, BundleError, load_bundle, load_folder
+from parvis_edge.whole_file import sync_folder
 
 from .archive import unpack
 from .errors import UpdateError
@@ -123,9 +123,9 @@ class Shelf:
                 shutil.rmtree(old)
         try:
             unpack(archive, fresh, model)
-            _sync(fresh)
+            sync_folder(fresh)
             fresh.rename(slot)
-            _sync(slot.parent)
+            sync_folder(slot.parent)
         except Exception:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
@@ -166,11 +166,3 @@ class Shelf:
             if slot is not None and slot not in seen and state.held(slot) is not None:
                 seen.add(slot)
                 yield slot
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

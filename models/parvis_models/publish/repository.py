@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
 
 from parvis_edge.update.trusted_time import ISSUED
-from parvis_edge.whole_file import replace_file
+from parvis_edge.whole_file import replace_file, sync_folder
 from securesystemslib.signer import Key, Signer
 from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
@@ -332,12 +332,4 @@ def _write_public(path: Path, source: IO[bytes]) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)
