@@ -88,6 +88,9 @@ class Repository:
         self._client = None
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+            for left in self._folder.glob("tmp*"):
+                # The client writes into files of such names before it renames them; a kill leaves one.
+                left.unlink()
             trusted = TrustedTime(self._folder)
             trusted.learn(self._root)
             trusted.check(self._now())

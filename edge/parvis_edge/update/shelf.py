@@ -97,6 +97,18 @@ class Shelf:
                     state = self._given_back(name, state, f"it cannot be loaded: {error}")
         return self._shipped(name)
 
+    def load_before(self, name: str) -> Bundle:
+        """Loads what is good, whatever is on trial; where that is damaged, the shipped one.
+
+        Raises:
+            BundleError: Not even that can be loaded.
+        """
+        try:
+            return self.load_slot(name, self.state(name).current)
+        except BundleError as error:
+            _log.error("a slot's model cannot be used", model=name, detail=str(error))
+            return self._shipped(name)
+
     def load_slot(self, name: str, slot: Slot | None) -> Bundle:
         """Loads what a slot holds; None: the shipped one.
 

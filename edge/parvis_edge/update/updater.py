@@ -237,7 +237,7 @@ class ModelUpdater(threading.Thread):
         why = fault(trial.before, after)
         if why is not None:
             # Out first, so that the unit is well again even where the disk takes nothing.
-            self._host.exchange(self._shelf.load_slot(trial.model, state.current), on_trial=False)
+            self._host.exchange(self._shelf.load_before(trial.model), on_trial=False)
             self._trial = None
             self._refuse(trial.model, held, CommandRefusal.NOT_SUPPORTED, f"given back: {why}")
         elif is_over(after):

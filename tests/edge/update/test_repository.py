@@ -133,8 +133,10 @@ def test_what_was_trusted_before_an_attack_is_trusted_after_it(simulator: Simula
     no_json(simulator)
     refusal(simulator, tmp_path / "unit")
     assert (tmp_path / "unit" / "timestamp.json").read_bytes() == stamp
+    (tmp_path / "unit" / "tmpleft").write_bytes(b"{")
     simulator.faults.replaced.clear()
     assert simulator.client(tmp_path / "unit").find(NAME).sha256 == simulator.digest(bundles["1.1.0"])
+    assert not (tmp_path / "unit" / "tmpleft").exists()
 
 
 # --- time -----------------------------------------------------------------------------------------------------------------------

@@ -129,6 +129,19 @@ def test_a_model_that_does_badly_is_given_back(fault: dict[str, object], unit: U
     assert (unit.runs, unit.updater.refused) == ("1.1.0", None)
 
 
+def test_a_model_is_given_back_to_the_shipped_one_where_the_one_before_is_damaged(unit: Unit, bundles: dict[str, Path]) -> None:
+    unit.release("1.1.0", bundles)
+    unit.live(12)
+    unit.release("2.0.0", bundles)
+    unit.live(1)
+    assert unit.runs == "2.0.0"
+    state = unit.shelf.state(NAME)
+    assert state.current is not None
+    (unit.shelf.slot_folder(NAME, state.current) / "model.onnx").write_bytes(b"")
+    unit.live(1, failure="x")
+    assert unit.runs == "1.0.0"
+
+
 def test_a_model_that_crashes_the_program_is_given_back_at_the_third_start(unit: Unit, bundles: dict[str, Path]) -> None:
     unit.release("1.1.0", bundles)
     unit.live(1)
