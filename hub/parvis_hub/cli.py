@@ -94,7 +94,7 @@ def run(
 
     from .consent.keyring import keys_folder
     from .fleet import AuthorityError
-    from .intake import BrokerAddress, TlsFiles
+    from .intake import BrokerAddress, TlsFiles, session_name
     from .log import log_to_stderr
     from .service import FleetOptions, Hub, NobodyMaySignIn, Options
     from .store import StoreError, default_url
@@ -110,7 +110,7 @@ def run(
         if store is None:
             data_dir.mkdir(parents=True, exist_ok=True)
         options = Options(
-            broker=BrokerAddress(host, port, tls, username, password),
+            broker=BrokerAddress(host, port, tls, username, password, session_name(data_dir)),
             store=store or default_url(data_dir.absolute()),
             listen=_address("--listen", listen) if console else None,
             names=tuple(console_name or ()),

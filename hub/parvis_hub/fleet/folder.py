@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,12 +134,23 @@ class FleetFolder:
 
         Each is written only if it says something new: mosquitto is started again for a new list of revocations.
         """
-        members = fleet.members()
-        replace_if_other(self.broker / "acl", access_list(site.site, site.units, members).encode())
-        serials = sorted(member.serial for member in members if member.revoked is not None)
-        path = self.broker / "crl.pem"
-        if not path.exists() or revoked_serials(path) != serials:
-            replace(path, authority.revocations(serials, datetime.now(UTC)), 0o644)
+        with self._one_at_a_time():
+            members = fleet.members()
+            replace_if_other(self.broker / "acl", access_list(site.site, site.units, members).encode())
+            serials = sorted(member.serial for member in members if member.revoked is not None)
+            path = self.broker / "crl.pem"
+            if not path.exists() or revoked_serials(path) != serials:
+                replace(path, authority.revocations(serials, datetime.now(UTC)), 0o644)
+
+    @contextlib.contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Whoever has read the register writes before the next reads it.
+
+        A hub that had read it before somebody was revoked beside it would let them in again.
+        """
+        with (self.path / "lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def configure_broker(self, port: int, data: str, folder: str | None = None) -> Path:
         """Writes `mosquitto.conf`; see :func:`.broker_files.configuration`."""

@@ -4,5 +4,6 @@ from .broker import Broker, BrokerAddress, Delivery, TlsFiles
 from .clock import EventClock, SteadyClock
 from .gate import Gate
 from .intake import Intake
+from .session import session_name
 
-__all__ = ["Broker", "BrokerAddress", "Delivery", "EventClock", "Gate", "Intake", "SteadyClock", "TlsFiles"]
+__all__ = ["Broker", "BrokerAddress", "Delivery", "EventClock", "Gate", "Intake", "SteadyClock", "TlsFiles", "session_name"]

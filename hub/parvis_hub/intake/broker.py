@@ -54,13 +54,18 @@ class TlsFiles:
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """Where the broker is, and how to be let in."""
+    """Where the broker is, and how to be let in.
+
+    Attributes:
+        session: Name of the hub's session there (:func:`.session.session_name`); None for the site's.
+    """
 
     host: str
     port: int
     tls: TlsFiles | None = None
     username: str | None = None
     password: str | None = None
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,8 @@ class Broker:
         #: Counts connections: a ticket of an earlier one says nothing about this one's messages.
         self._connection = 0
         self.connected = threading.Event()
-        client = QuickClient(CallbackAPIVersion.VERSION2, client_id=f"parvis-hub-{site}", protocol=MQTTProtocolVersion.MQTTv5)
+        session = address.session or f"parvis-hub-{site}"
+        client = QuickClient(CallbackAPIVersion.VERSION2, client_id=session, protocol=MQTTProtocolVersion.MQTTv5)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect

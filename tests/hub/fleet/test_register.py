@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from parvis_hub import governance
-from parvis_hub.fleet import Authority, ClaimRefused, Kind
+from parvis_hub.fleet import Authority, ClaimRefused, Kind, Member
 from parvis_hub.fleet.authority import BACKDATED, UNIT_LASTS
+from parvis_hub.fleet.folder import revoked_serials
 from parvis_hub.fleet.register import ANSWERED_AGAIN, MOST_ATTEMPTS, Refusal
 from sqlalchemy import text
 
@@ -147,3 +148,32 @@ def test_no_certificate_outlives_the_authority(town: Town) -> None:
     late = town.authority.certificate.not_valid_after_utc - timedelta(days=10)
     issued = town.authority.issue(new_public_key(), "u017", Kind.UNIT, late)
     assert issued.not_valid_after_utc == town.authority.certificate.not_valid_after_utc
+
+
+def test_a_hub_that_has_read_the_register_before_a_revocation_does_not_undo_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    town = Town.build(tmp_path)
+    town.member("u017")
+    town.tell_broker()
+    members, has_read, go_on = town.fleet.members, threading.Event(), threading.Event()
+
+    def slowly() -> list[Member]:
+        read = members()
+        has_read.set()
+        assert go_on.wait(10)
+        return read
+
+    with monkeypatch.context() as patch:
+        patch.setattr(town.fleet, "members", slowly)
+        hub = threading.Thread(target=town.tell_broker)
+        hub.start()
+        assert has_read.wait(10)
+    town.fleet.revoke("u017", "a-martin")
+    beside = threading.Thread(target=town.tell_broker)
+    beside.start()
+    beside.join(0.2)
+    go_on.set()
+    hub.join(10)
+    beside.join(10)
+    assert len(revoked_serials(town.folder.broker / "crl.pem")) == 1
+    assert "user u017" not in (town.folder.broker / "acl").read_text()
+    town.database.close()

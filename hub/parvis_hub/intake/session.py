@@ -1,0 +1,37 @@
+"""The name of the hub's session at the broker, which nobody else knows."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from pathlib import Path
+
+
+def session_name(data_dir: Path) -> str:
+    """The same at every start; made at the first.
+
+    Whoever is let in may take over a session by its name, and mosquitto then forgets what waits in it: a stolen unit that guessed the
+    hub's would lose what all others have sent while the hub was away.
+
+    Args:
+        data_dir: The hub's folder; the name is in the file ``session`` there, for its user alone.
+
+    Raises:
+        OSError: It cannot be read or written.
+    """
+    path = data_dir / "session"
+    try:
+        if re.fullmatch("parvis-hub-[0-9a-f]{32}", name := path.read_text(encoding="ascii", errors="replace").strip()):
+            return name
+    except FileNotFoundError:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    name = f"parvis-hub-{secrets.token_hex(16)}"
+    fresh = path.with_name("session.new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(f"{name}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    return name
