@@ -21,6 +21,7 @@ from .access import Access, NotAdmitted, not_admitted
 from .answers import no_store
 from .basemap import basemap
 from .cards import Cards
+from .fleet import fleet
 from .guard import LOOPBACK, Guard
 from .live import HEARTBEAT_S, Live
 from .outlets import outlets
@@ -110,6 +111,7 @@ def create_app(
     app.include_router(registering(desk.consents))
     app.include_router(printing(desk.consents, site))
     app.include_router(routing(desk.consents, site))
+    app.include_router(fleet(desk.database, site))
     app.include_router(outlets(desk, site, now))
     app.include_router(public(desk, site, load_controller(site.path), (cards or Cards()).all, now))
     return app

@@ -19,6 +19,8 @@ from parvis_contract import Closed
 FALSE_HALTS = 0.01
 #: A change by less is no reason to halt, however sure it is: a better model finds more, too.
 LEAST_RATIO = 2.0
+#: Once no unit is without it, nothing tells the release from the city, whose feast days double what happens.
+LEAST_RATIO_ALONE = 3.0
 #: A ring's rates are looked at so often while it soaks.
 LOOKS = 4
 #: The same hours of so many days before are compared with.
@@ -135,15 +137,17 @@ def _judge(name: str, split: _Split, limit: float) -> Jump | None:
     others_before, others_after = _tally(split.others_before, name), _tally(split.others_after, name)
     if not before.hours or not after.hours:
         return None
-    dispersion = _dispersion([*split.before, *split.others_before], name)
+    # Of each time by itself, so that what has changed between them is no part of it; the larger, so that one burst since, of a kind never
+    # seen before, is one thing and not twenty.
+    dispersion = max(_dispersion(hours, name) for hours in ([*split.before, *split.others_before], split.after))
     p = _p(before, after, before.hours, after.hours, dispersion)
-    ratio = _ratio(before, after)
+    ratio, least = _ratio(before, after), LEAST_RATIO if others_after.hours else LEAST_RATIO_ALONE
     if others_before.hours and others_after.hours and others_before.events and others_after.events:
         # Meanwhile the others' rate has changed by this; whatever is no more than that is the city's doing.
         city = others_after.rate_per_h / others_before.rate_per_h
         p = max(p, _p(before, after, before.hours, after.hours * city, dispersion))
         ratio = min((ratio, ratio / city), key=lambda each: max(each, 1 / each) if each else float("inf"))
-    if p >= limit or 1 / LEAST_RATIO < ratio < LEAST_RATIO:
+    if p >= limit or 1 / least < ratio < least:
         return None
     return Jump(
         type=name,

@@ -29,6 +29,7 @@ from .alerts import AlertStore
 from .bulk import among
 from .commands import ALLOWLIST, Command, CommandStore
 from .consents import ConsentStore
+from .database import Database
 from .lineage import read as read_moves
 from .notices import Notice, Notices, Subscription
 from .outcomes import Outcome, outcomes
@@ -203,6 +204,11 @@ class Desk:
     def audit_head(self) -> Head | None:
         """Where the accountability log ends; None if its head is gone."""
         return self._store.audit_head()
+
+    @property
+    def database(self) -> Database:
+        """The hub's."""
+        return self._store.database
 
     @property
     def consents(self) -> ConsentStore:

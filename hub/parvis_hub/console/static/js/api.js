@@ -61,3 +61,7 @@ export const renew = (participant, asked) => send(`api/consents/${participant}/r
 export const withdraw = (participant, by) => send(`api/consents/${participant}/withdraw`, { by });
 /** Each look is in the accountability log. */
 export const route = (participant, by) => ask(`api/routes/${participant}${by ? `?by=${by}` : ""}`);
+
+export const fleet = () => ask("api/fleet");
+/** @param {"pause"|"resume"|"back"} act @param {string|undefined} by Where nobody signs in. */
+export const steer = (rollout, act, by) => send(`api/rollouts/${rollout}/${act}`, { by });

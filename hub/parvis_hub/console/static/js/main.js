@@ -5,6 +5,7 @@ import { readDetail, renderCard, startCard } from "./card.js";
 import { startConsent } from "./consent.js";
 import { decide, renderOperator, startDecide } from "./decide.js";
 import { $, $$, fill, h, setText } from "./dom.js";
+import { startFleet } from "./fleet.js";
 import { clock, day, moment, setTimeZone } from "./format.js";
 import { currentLanguage, onLanguage, setLanguage, startWords, t, tn } from "./i18n.js";
 import { icon } from "./icons.js";
@@ -248,6 +249,7 @@ async function start() {
     view("map");
     showLines(lines);
   });
+  startFleet();
   startReplay(close);
   startDecide((decided, verdict, reason) => {
     announce(t("decide.saved", { verdict: t(`verdict.${verdict}`), reason: t(`verdict_reason.${reason}`) }));

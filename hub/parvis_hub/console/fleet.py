@@ -1,0 +1,142 @@
+"""The fleet: rings of a rollout, what units run and were asked, how long certificates last; and a rollout steered."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, Request, Response
+from parvis_contract import Closed, Name, Site, format_time, to_datetime
+from pydantic import ValidationError
+from sqlalchemy import select
+
+from parvis_hub.governance import CONSOLE, May
+from parvis_hub.rollout import NotPossible, Rollout, RolloutShelf, UnknownRollout
+from parvis_hub.rollout.decide import Step, UnitNow, back, pause, resume
+from parvis_hub.store import Command, CommandStore, Database
+from parvis_hub.store.schema import certificates
+
+from .access import Who, may
+from .answers import answer, body_of, refusal, takes
+from .views import View
+
+_MOST_BYTES = 256
+
+
+class Steered(Closed):
+    """Who does it, where nobody signs in."""
+
+    by: Name | None = None
+
+
+_ACTS: Mapping[str, Callable[[Rollout], Step]] = {
+    "pause": pause,
+    "resume": lambda rollout: resume(rollout, time.time_ns() // 1000),
+    "back": back,
+}
+
+
+def fleet(database: Database, site: Site) -> APIRouter:
+    """What the page "Fleet" shows, and does.
+
+    Args:
+        database: The hub's.
+        site: The site plan.
+    """
+    router = APIRouter(prefix="/api", tags=["fleet"])
+    shelf = RolloutShelf(database, lambda: time.time_ns() // 1000)
+
+    @router.get("/fleet")
+    def read_fleet(_: Annotated[Who, may(May.SEE_UNITS)]) -> Response:
+        """The units with what they run and were asked, and the rollouts, the last first."""
+        with database.read() as connection:
+            now = shelf.now(connection, "release")
+            wanted = select(certificates.c.name, certificates.c.until_us, certificates.c.revoked_us).order_by(certificates.c.until_us)
+            last = {row.name: row for row in connection.execute(wanted.where(certificates.c.kind == "unit"))}
+        commands: dict[str, list[Command]] = {}
+        for command in CommandStore(database).all():
+            commands.setdefault(command.unit, []).append(command)
+        shown = [_unit(name, now.get(name, UnitNow()), commands.get(name, [])) for name in sorted(site.units)]
+        for unit in shown:
+            row = last.get(unit["name"])
+            unit["certificate"] = row and {"until": _time(row.until_us), "revoked": row.revoked_us is not None}
+        return answer({"units": shown, "rollouts": [_rollout(each) for each in shelf.all()[:10]]})
+
+    @router.post("/rollouts/{id}/{act}", openapi_extra=takes(Steered))
+    async def steer(id: uuid.UUID, act: str, request: Request, who: Annotated[Who, may(May.MANAGE_FLEET)]) -> Response:
+        """Pauses a rollout, resumes it, or sends its units back."""
+        if act not in _ACTS:
+            return refusal(404, f"a rollout can be told to {', '.join(_ACTS)}")
+        body = await body_of(request, _MOST_BYTES)
+        if body is None:
+            return refusal(413, f"at most {_MOST_BYTES} bytes")
+        try:
+            by = who.name or Steered.model_validate_json(body).by or CONSOLE
+            return answer(_rollout(await to_thread.run_sync(lambda: shelf.change(id, _ACTS[act], by))))
+        except ValidationError:
+            return refusal(422, "by: a name has small letters, digits and hyphens")
+        except NotPossible as error:
+            return refusal(422, str(error))
+        except UnknownRollout as error:
+            return refusal(404, str(error.args[0]))
+
+    return router
+
+
+def _unit(name: str, now: UnitNow, commands: list[Command]) -> View:
+    return {
+        "name": name,
+        "present": now.present,
+        "state": now.state and now.state.value,
+        "models": dict(now.versions),
+        "commands": [
+            {
+                "kind": command.kind.removeprefix("command."),
+                "until": format_time(command.expires),
+                "acknowledged": command.acknowledged is not None,
+                "refused": command.refused,
+            }
+            for command in commands
+        ],
+    }
+
+
+def _rollout(rollout: Rollout) -> View:
+    """With the steps of each unit in one word, for the picture."""
+    going = rollout.back.members if rollout.back else {}
+    members = rollout.members | going
+    return {
+        "id": str(rollout.id),
+        "what": str(rollout.target),
+        "back_to": rollout.back_to and str(rollout.back_to),
+        "phase": rollout.phase.value,
+        "started": _time(rollout.started_us),
+        "soak_h": rollout.soak_us / 3.6e9,
+        "soaking_since": rollout.soaking_since_us and _time(rollout.soaking_since_us),
+        "ring": rollout.ring,
+        "halt": rollout.halt and rollout.halt.model_dump(mode="json", exclude={"at_us"}) | {"at": _time(rollout.halt.at_us)},
+        "rings": [
+            {
+                "share": ring.share,
+                "units": [{"name": unit, "step": _step(rollout, unit), "refusal": members[unit].refusal} for unit in ring.units],
+            }
+            for ring in rollout.rings
+        ],
+    }
+
+
+def _step(rollout: Rollout, unit: str) -> str:
+    back_asked = rollout.back is not None and unit in rollout.back.members
+    member = rollout.back.members[unit] if rollout.back and back_asked else rollout.members[unit]
+    if member.problem is not None:
+        return member.problem.value
+    if member.taken_us is not None:
+        return "back" if back_asked else "taken"
+    return "asked" if member.sent_us is not None else "waits"
+
+
+def _time(at_us: int) -> str:
+    return format_time(to_datetime(at_us / 1e6))
