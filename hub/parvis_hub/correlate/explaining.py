@@ -33,6 +33,8 @@ _LEAST_SIGMA_S = 0.001
 _SPEED_SHARE = 0.002
 #: A unit nearer than another that hears a sound hears it too, all but this share: screened, or its onset lost in another's.
 _MISSED_SHARE = 0.12
+#: And one farther away than all but a few that hear it hears it too: by a street that leads there.
+_BEYOND_SHARE = 0.03
 #: A unit whose clock is wrong is asked for sounds no farther than this share of what the farthest that heard it is.
 _FARTHER = 1.2
 #: What a clock's error is found to, from one arrival: a few milliseconds.
@@ -375,12 +377,21 @@ class _Problem:
     def _rarity(self, state: Array, members: Indices, information: Array) -> float:
         """The logarithm of how likely it is that there is such a sound at all, and that those who heard it did and no others."""
         volume = 1.5 * log(2.0 * pi) - 0.5 * float(np.linalg.slogdet(information)[1])
-        return volume + log(_SOUNDS_PER_S_M2) + log(_MISSED_SHARE) * self._missed(state, members)
+        return volume + log(_SOUNDS_PER_S_M2) + self._audible(state, members)[1]
 
-    def _missed(self, state: Array, members: Indices) -> int:
-        """How many units are nearer than the farthest that heard a sound and did not hear it, of those that heard any."""
+    def _audible(self, state: Array, members: Indices) -> tuple[float, float]:
+        """How far away a sound was heard, in metres, and the logarithm of how likely it is that just these heard it.
+
+        Of the units that heard any, nearly all within that distance hear it, and few beyond.
+        """
         distance_m = np.hypot(*(self._unit_m - state[:2]).T)
-        return int(np.sum(distance_m <= distance_m[self._unit[members]].max())) - len(members)
+        order = np.argsort(distance_m, kind="stable")
+        heard = np.isin(order, self._unit[members])
+        missed = np.cumsum(np.where(heard, 0.0, log(_MISSED_SHARE)))
+        beyond = np.where(heard, log(_BEYOND_SHARE), 0.0)
+        worth = missed + np.cumsum(beyond[::-1])[::-1] - beyond
+        best = int(worth.argmax())
+        return float(distance_m[order[best]]), float(worth[best])
 
     def _steps(self, states: Array, starts: Array, indices: Indices, trust: Array, extra_s: float) -> tuple[Array, Array]:
         """One step of Gauss and Newton from each of some states ``(k, 3)``, and the information ``(k, 3, 3)``; ``trust`` is ``(k, n)``."""
@@ -409,7 +420,7 @@ class _Problem:
                 return sounds, 0.0
             members: list[list[int]] = [[] for _ in sounds]
             total = 0.0
-            farthest_s = np.array([float(self._travel_s(sound.state[:2], sound.members).max()) for sound in sounds])
+            farthest_s = np.array([self._audible(sound.state, sound.members)[0] for sound in sounds]) / self._sound_m_s
             for own in self._of_unit:
                 worth, pairs = self._dealt(own, sounds, farthest_s)
                 total += worth
