@@ -12,7 +12,7 @@ from tests.hub.rollout.fleet import week
 
 #: Events of one unit in an hour: a quiet corner's, and a busy square's.
 TYPES = {"crowd.density": 0.6, "object.unattended": 0.1, "sound.impulse": 0.03, "zone.intrusion": 1.5}
-SOAK_H, RINGS, ROLLOUTS = 24, (4, 20, 40), 100
+SOAK_H, RINGS, ROLLOUTS = 24, (4, 20, 40), 40
 
 
 def _halts(seed: int, times: float, city: float, clump: float) -> str | None:
@@ -29,7 +29,7 @@ def _halts(seed: int, times: float, city: float, clump: float) -> str | None:
 
 
 def rows() -> Iterator[Row]:
-    """A hundred rollouts to each: 40 units in rings of 4, 20 and 40, a day each, looked at four times; one world after another."""
+    """Forty rollouts to each: 40 units in rings of 4, 20 and 40, a day each, looked at four times; one world after another."""
     worlds = (
         ("nothing changes", 1.0, 1.0, 3.0),
         ("nothing changes, events one by one", 1.0, 1.0, 1.0),
