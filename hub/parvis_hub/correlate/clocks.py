@@ -41,6 +41,11 @@ MOST_SIGMA_S = 3.0
 MOST = 240
 
 
+def whole_hours_us(since_us: int) -> int:
+    """The beginning of the hour that a time lies in: what is learned of an hour rests on all of it."""
+    return since_us - since_us % HOUR_US
+
+
 def linked(report: Report, off_s: float, other: Report, other_off_s: float, sound_m_s: float) -> bool:
     """Whether two arrivals may be of one sound, by times less what their clocks are known to be off by."""
     here, there = report.anchor, other.anchor

@@ -8,8 +8,8 @@ from typing import Any
 
 from parvis_contract import EVENT_TYPES, Envelope, Incident, IncidentState, LocalMap, LocatedBy, Site
 
+from .cluster import Cluster
 from .episodes import Clusters
-from .grouping import Cluster, Grouping
 from .impulses import Impulses
 from .locating import locate, wrong_clocks
 from .moving import Moving
@@ -38,7 +38,7 @@ class Correlator:
         self._spacing_m = Spacing(self._places_m)
         self._sound_m_s = speed_of_sound_m_s(site.temperature_c)
         self._reports: dict[_ReportKey, Report] = {}
-        self._groupings: dict[_GroupKey, Grouping | Clusters] = {}
+        self._groupings: dict[_GroupKey, Clusters] = {}
         self._touched: dict[_GroupKey, None] = {}
         self._clock_us: int | None = None
         #: What was last said of each incident, and its first event's report.
@@ -87,18 +87,16 @@ class Correlator:
         else:
             grouping.prolong(report, min(before[1], rank[0]))
 
-    def _grouping(self, report: Report) -> Grouping | Clusters:
+    def _grouping(self, report: Report) -> Clusters:
         key = (report.type, report.identity)
         if key not in self._groupings:
             self._groupings[key] = self._new(report.type)
         self._touched[key] = None
         return self._groupings[key]
 
-    def _new(self, type: str) -> Grouping | Clusters:
+    def _new(self, type: str) -> Clusters:
         if type == "sound.impulse":
             return Impulses(self._sound_m_s)
-        if PHYSICS[type].identity == "unit":
-            return Grouping(type, self._spacing_m)
         return Standing(type, self._places_m) if PHYSICS[type].stays else Moving(type, self._places_m, self._spacing_m)
 
     def advance(self, clock_us: int) -> None:

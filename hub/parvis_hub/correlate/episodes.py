@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
-from .grouping import Cluster
+from .cluster import Cluster
 from .neighbourhood import Cell, Neighbourhood
 from .report import Order, Report
 

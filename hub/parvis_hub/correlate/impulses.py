@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .clocks import HOUR_US, MOST, MOST_OFF_S, MOST_SIGMA_S, SLACK_S, Clocks, heard, linked
+from .clocks import HOUR_US, MOST, MOST_OFF_S, MOST_SIGMA_S, SLACK_S, Clocks, heard, linked, whole_hours_us
+from .cluster import Cluster
 from .episodes import Clusters
 from .explaining import explain
-from .grouping import Cluster
 from .physics import AUDIBLE_M
 from .report import Report
 
@@ -42,7 +42,7 @@ class Impulses(Clusters):
 
         What is learned of an hour rests on all of it; what is near its beginning, on the hour before too.
         """
-        return before_us - before_us % HOUR_US - HOUR_US
+        return whole_hours_us(before_us) - HOUR_US
 
     def wrong_clocks(self) -> dict[str, float]:
         """Whose clock is off by more than it says, in seconds by unit: what was learned since this was last asked."""

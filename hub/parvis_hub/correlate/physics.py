@@ -44,15 +44,13 @@ class Physics:
     @property
     def stays(self) -> bool:
         """Whether it stays where it is, or goes no farther than a person in a zone."""
-        return self.speed_m_s < _RUNS_M_S and self.identity != "unit"
+        return self.speed_m_s < _RUNS_M_S
 
 
 #: What is slower than this is told apart by where it is, what is faster by where it goes.
 _RUNS_M_S = 2.0
 #: Sound farther away than this is below the noise of a street even for a gunshot (160 dB at 1 m, 60 dB lower at 1 km, and screened).
 AUDIBLE_M = 1_000.0
-#: An incident of more events than this could not be written into one message of the contract; the next one begins another.
-MAX_EVENTS = 1_000
 
 #: A street's camera or microphone without calibration knows its own range, some 60 m: two of them are at most so far apart.
 _TWO_RANGES_M = 150.0

@@ -106,6 +106,8 @@ class Sameness:
         self._log_lasts = log(physics.lasts_s)
         #: An asset and a zone are places: that they are named says where.
         self._named = physics.identity in ("asset", "zone")
+        #: What is said of a unit is of one thing as long as it goes on.
+        self._own = physics.identity == "unit"
         self._log_apart = log(_APART / physics.lasts_s)
 
     def view_of(self, report: Report) -> View:
@@ -114,6 +116,8 @@ class Sameness:
 
     def may(self, one: View, other: View) -> bool:
         """Whether two views may be of one thing at all."""
+        if self._own:
+            return True
         if one.unit == other.unit and max(one.began_s, other.began_s) < min(one.over_s, other.over_s):
             return False
         if self._named:
@@ -130,8 +134,8 @@ class Sameness:
         Args:
             views: In order; no two of one unit at once.
         """
-        if len(views) == 1:
-            return 0.0
+        if len(views) == 1 or self._own:
+            return len(views) - 1.0
         ended = sum(view.ended_s is not None for view in views)
         gained = (len(views) - 1) * (self._log_lasts - self._log_rarity) + ended * self._log_lasts
         return gained + self._where(views) + self._began(views) + self._ended(views)

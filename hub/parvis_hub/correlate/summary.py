@@ -24,8 +24,8 @@ from parvis_contract import (
     to_datetime,
 )
 
+from .cluster import Cluster
 from .course import course
-from .grouping import Cluster
 from .locating import Located, locate
 from .physics import PHYSICS
 from .report import Place, Report

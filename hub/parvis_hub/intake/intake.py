@@ -12,7 +12,7 @@ from typing import Any
 from parvis_contract import EVENT_TYPES, Envelope, Refused, Rejected, Site, UnitState
 
 from parvis_hub.consent.keyring import Sealed
-from parvis_hub.correlate import Change, Correlator, Lateness, lateness_s
+from parvis_hub.correlate import Change, Correlator, Lateness, lateness_s, whole_hours_us
 from parvis_hub.correlate.physics import PHYSICS
 from parvis_hub.store import Arrived, Batch, CommandStore, Seen, Store
 
@@ -79,7 +79,7 @@ class Intake:
         self._since_us = (restart.clock_us or 0) - int(self._bound_s * 1e6)
         #: What was made of messages from the store: mostly what the store has already.
         self._recalled: dict[uuid.UUID, Change] = {}
-        self._recall(store.history(since_us=self._since_us - _SPAN_US), restart.clock_us or 0)
+        self._recall(store.history(since_us=whole_hours_us(self._since_us - _SPAN_US)), restart.clock_us or 0)
 
     def prepare(self, deliveries: Several[Delivery], now_us: int) -> Prepared:
         """Takes what came, and says what is to be kept.
@@ -227,7 +227,9 @@ class Intake:
     def _remember(self, oldest_us: int) -> None:
         """Fetches back from the store what a message of this time may belong to, if it has been forgotten."""
         if oldest_us < self._since_us:
-            self._recall(self._store.history(since_us=oldest_us - _SPAN_US, until_us=self._since_us), self._correlator.clock_us or 0)
+            self._recall(
+                self._store.history(since_us=whole_hours_us(oldest_us - _SPAN_US), until_us=self._since_us), self._correlator.clock_us or 0
+            )
             self._since_us = oldest_us
 
     def _recall(self, messages: Iterable[Envelope[Any]], clock_us: int) -> None:
