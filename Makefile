@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ROOMS := contract edge hub models
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint format bench bench-hub bench-peer audit chaos schema models lock release clean
+.PHONY: help demo test lint format bench bench-hub bench-peer audit chaos image image-test schema models lock release clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -57,6 +57,12 @@ schema: $(READY) ## Write the JSON Schemas and the AsyncAPI document again
 
 models: $(READY) ## Build both models again from their pinned sources, and measure them (an hour of network and patience)
 	$(BIN)/parvis-models build && $(BIN)/parvis-models evaluate --write
+
+image: $(READY) ## Build the image of a card, for Raspberry Pi and for UEFI, into .parvis/image (as root; says what it needs)
+	$(BIN)/parvis-deploy image
+
+image-test: $(READY) ## Flash a card and start it in an emulated machine beside a real hub (as root; needs the generic image and qemu-system-arm)
+	$(BIN)/python -m tests.image --image "$$(ls -t .parvis/image/parvis-generic-*.img.zst | head -1)"
 
 release: $(READY) ## Build the wheels twice (they must be the same), with their bills of materials and checksums, into dist/
 	$(BIN)/python -m tools.release build && $(BIN)/python -m tools.release compare

@@ -58,6 +58,7 @@ class Hub:
         self.listener, self.broker, self.console = free_port(), free_port(), free_port()
         broker_data = folder / "mosquitto"
         broker_data.mkdir()
+        self.repository.mkdir()
         addresses = ["--hub", f"https://{HOST}:{self.listener}", "--broker", f"{HOST}:{self.broker}", "--also", "127.0.0.1"]
         self.tool("fleet", "init", *self._where, *addresses, "--broker-data", broker_data)
 
