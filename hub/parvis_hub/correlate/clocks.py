@@ -17,7 +17,7 @@ from statistics import median
 from .episodes import Episodes
 from .explaining import RISE_M, Explained, Heard, explain
 from .physics import AUDIBLE_M
-from .report import Report
+from .report import Order, Report
 
 #: Over so long a clock's error is learned.
 HOUR_US = 3_600_000_000
@@ -29,6 +29,8 @@ _AGREE_S = 0.012
 _FEWEST, _SHARE, _MORE = 3, 0.5, 2
 #: A sound that so many heard is one. It may have been heard by others no farther than this share of the farthest of them.
 _SURE, _FARTHER = 5, 1.2
+#: What an hour's first so many arrivals say is enough; and of those that agree, the first, so that one more changes nothing.
+_ENOUGH, _FIRST = 64, 5
 #: Of a clock that is off by no more than so many times what its unit says, nothing needs to be learned.
 _AS_SAID, _LEAST_SIGMA_S = 4.0, 0.002
 #: Of one that is off by so many times that, and no less than arrivals differ, somebody should know.
@@ -118,8 +120,9 @@ class Clocks(Episodes):
         changed: list[Report] = []
         for key in self._unlearned:
             before = self._off_s.pop(key, None)
-            reports = self._of_hour.get(key, {})
-            now = _agreed([self._late_s(report) for report in reports], min((report.sigma_us / 1e6 for report in reports), default=0.0))
+            reports = sorted(self._of_hour.get(key, {}), key=_order)
+            first = reports[:_ENOUGH]
+            now = _agreed([self._late_s(report) for report in first], min((report.sigma_us / 1e6 for report in first), default=0.0))
             if now is not None:
                 self._off_s[key] = now
                 if all(abs(now) > _CLEARLY * max(report.sigma_us / 1e6, _AGREE_S) for report in reports):
@@ -191,25 +194,29 @@ class Clocks(Episodes):
 def _agreed(late_s: Sequence[list[float]], sigma_s: float) -> float | None:
     """What most arrivals of a unit agree that its clock is off by; None if they do not, or if it is what the unit says."""
     of = sorted((each, arrival) for arrival, several in enumerate(late_s) for each in several if abs(each) <= MOST_OFF_S)
-    counted: list[tuple[int, float, float]] = []
+    counted: list[tuple[int, float]] = []
     until = 0
     for first, (begin_s, _) in enumerate(of):
         while until < len(of) and of[until][0] <= begin_s + _AGREE_S:
             until += 1
-        agreeing = {arrival for _, arrival in of[first:until]}
-        counted.append((-len(agreeing), begin_s, median([each for each, _ in of[first:until]])))
+        counted.append((-len({arrival for _, arrival in of[first:until]}), begin_s))
     if not counted:
         return None
-    counted.sort()
-    votes, off_s = -counted[0][0], counted[0][2]
-    others = max((-count for count, begin_s, _ in counted if abs(begin_s - counted[0][1]) > _AGREE_S), default=0)
+    most, begin_s = min(counted)
+    votes, others = -most, max((-count for count, other_s in counted if abs(other_s - begin_s) > _AGREE_S), default=0)
+    agreeing = sorted((arrival, each) for each, arrival in of if begin_s <= each <= begin_s + _AGREE_S)
+    off_s = round(median([each for _, each in agreeing[:_FIRST]]), 3)
     if votes < _FEWEST or votes <= _SHARE * sum(1 for several in late_s if several) or others > votes - _MORE:
         return None
-    return round(off_s, 4) if abs(off_s) > _AS_SAID * max(sigma_s, _LEAST_SIGMA_S) or sigma_s > _AGREE_S else None
+    return off_s if abs(off_s) > _AS_SAID * max(sigma_s, _LEAST_SIGMA_S) or sigma_s > _AGREE_S else None
 
 
 def _hour(report: Report) -> _UnitHour:
     return report.unit, report.order[0] // HOUR_US
+
+
+def _order(report: Report) -> Order:
+    return report.order
 
 
 def _time_us(sound: _Sound) -> int:

@@ -18,7 +18,7 @@ from .physics import Physics
 from .report import Order, Place, Report
 
 #: How often a view begins with the thing, or later while it is there; ends with it, or earlier.
-_TOGETHER, _APART = 0.75, 0.2
+_TOGETHER, _APART = 0.75, 0.05
 #: What stays and was lost from view is found again within some seconds, mostly.
 _FOUND_AGAIN, _FOUND_AGAIN_S = 0.8, 10.0
 #: No place is known better than this; the rim of a unit's range no better than this share of it.

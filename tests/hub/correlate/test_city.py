@@ -16,7 +16,7 @@ from tests.hub.score import Score
 
 @pytest.mark.parametrize(
     ("kind", "least"),
-    [("shot", 0.98), ("shots", 0.9), ("burst", 0.88), ("pistol", 0.95), ("fireworks", 0.92)],
+    [("shot", 0.98), ("shots", 0.95), ("burst", 0.92), ("pistol", 0.98), ("fireworks", 0.95)],
 )
 def test_sounds_are_told_apart_and_located(kind: str, least: float) -> None:
     score = Score()
@@ -32,12 +32,12 @@ def test_sounds_are_told_apart_and_located(kind: str, least: float) -> None:
 @pytest.mark.parametrize(
     ("kind", "least"),
     [
-        ("object", 0.9),
-        ("pair", 0.85),
-        ("replaced", 0.95),
+        ("object", 0.98),
+        ("pair", 0.95),
+        ("replaced", 0.98),
         ("fallen", 0.95),
-        ("surge", 0.95),
-        ("surges", 0.9),
+        ("surge", 0.98),
+        ("surges", 0.95),
         ("crowd", 0.98),
         ("siren", 0.98),
         ("sirens", 0.95),

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from parvis_contract import (
+    CrowdSurge,
     Envelope,
     ImpulseClass,
     Incident,
@@ -190,6 +191,44 @@ def test_units_that_know_no_more_than_their_range_join_what_began_with_their_own
         measure = ObjectUnattended(dwell_s=60.0, area_m2=None, nearest_person_m=None)
         street.say(f"u00{index}", "object.unattended", Phase.START, START_S + apart_s * index, measure, place, sigma_m=60.0)
     assert [incident.located_by for incident in of(street)] == [LocatedBy.UNIT] * things
+
+
+@pytest.mark.parametrize(
+    ("views", "things"),
+    [
+        # A unit without calibration, whose range holds both, is no bridge between two things 30 m apart.
+        ([((25.0, 30.0), 1.0, 0.0, 300.0), ((55.0, 30.0), 1.0, 40.0, 500.0), ((80.0, 0.0), 60.0, 0.5, 301.0)], [{0, 2}, {1}]),
+        # Side by side: what began and ended together is one thing, though the other is nearer.
+        ([((40.0, 40.0), 2.0, 0.0, 200.0), ((43.0, 40.0), 2.0, 25.0, 400.0), ((40.5, 40.0), 2.0, 26.0, 401.0)], [{0}, {1, 2}]),
+        # Lost from view for some seconds, and found again.
+        ([((40.0, 40.0), 1.0, 0.0, 60.0), ((40.5, 40.0), 1.0, 72.0, 300.0)], [{0, 1}]),
+        # Taken away, and another put there a few minutes later.
+        ([((40.0, 40.0), 1.0, 0.0, 100.0), ((40.5, 40.0), 1.0, 400.0, 600.0)], [{0}, {1}]),
+    ],
+)
+def test_ends_count_as_beginnings_do(views: list[tuple[tuple[float, float], float, float, float]], things: list[set[int]]) -> None:
+    street, number = Street(), {}
+    for index, (place, sigma_m, began_s, ended_s) in enumerate(views):
+        unit = "u001" if sigma_m > 10.0 else "u000" if len(views) == 2 else f"u00{4 + index}"
+        measure = ObjectUnattended(dwell_s=60.0, area_m2=0.2, nearest_person_m=None)
+        start = street.say(unit, "object.unattended", Phase.START, START_S + began_s, measure, place, sigma_m=sigma_m)
+        street.say(unit, "object.unattended", Phase.END, START_S + ended_s, measure, place, sigma_m=sigma_m, event=start)
+        number[start.id] = index
+    assert [{number[event] for event in incident.events} for incident in of(street)] == things
+
+
+@pytest.mark.parametrize(("second_m", "things"), [((60.0, 100.0), 1), ((140.0, 40.0), 2)])
+def test_a_surge_goes_on_where_its_course_leads(second_m: tuple[float, float], things: int) -> None:
+    street = Street()
+    for unit, (east_m, north_m), began_s in (("u000", (0.0, 100.0), 0.0), ("u002", second_m, 25.0)):
+        measure = CrowdSurge(speed_m_s=2.5, baseline_speed_m_s=1.2, divergence_per_s=0.0, area_m2=80.0)
+        start = None
+        for step in range(5):
+            phase, at_s = (Phase.START, Phase.UPDATE, Phase.UPDATE, Phase.UPDATE, Phase.END)[step], began_s + 2.0 * step
+            place = (east_m + 5.0 * step, north_m)
+            said = street.say(unit, "crowd.surge", phase, START_S + at_s, measure, place, sigma_m=2.0, event=start)
+            start = start or said
+    assert len(of(street)) == things
 
 
 def test_classes_are_pooled_and_the_level_is_the_loudest() -> None:
