@@ -62,7 +62,8 @@ class Room:
         return made
 
     def ask(self, client: TestClient, method: str, path: str) -> httpx.Response:
-        asked = path.format(id=self.incident, plate=self.incident, name=f"{self.incident}.1", participant="nobody", format="gpx", act="back")
+        ids = {"id": self.incident, "plate": self.incident, "name": f"{self.incident}.1"}
+        asked = path.format(**ids, participant="nobody", format="gpx", act="back")
         body = {"json": VERDICT} if method == "POST" else {"headers": {"content-type": "application/json"}}
         return client.request(method, asked, **body)
 
