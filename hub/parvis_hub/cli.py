@@ -10,14 +10,14 @@ from typing import Annotated
 import typer
 from parvis_contract import ConfigError, Refused, dump_message
 
-from . import allowlist, audit, enrolment, keys, membership, publishing, rolling, tokens, upkeep, users
+from . import allowlist, audit, keys, membership, participants, publishing, rolling, tokens, upkeep, users
 from .command_line import SitePlan, fail, load_plan
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
 app.add_typer(allowlist.app, name="allowlist")
 app.add_typer(audit.app, name="audit")
-app.add_typer(enrolment.app, name="consent")
+app.add_typer(participants.app, name="consent")
 app.add_typer(membership.app, name="fleet")
 app.add_typer(keys.app, name="keys")
 app.add_typer(publishing.app, name="papers")
