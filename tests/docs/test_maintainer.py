@@ -74,7 +74,8 @@ def test_a_model_is_pushed_as_the_page_says(tmp_path: Path) -> None:
     town = Town.build(tmp_path / "town")
     (tmp_path / "identity").mkdir()
     (tmp_path / "identity" / "ca.pem").write_bytes(town.authority.certificate.public_bytes(Encoding.PEM))
-    (tmp_path / "identity" / "hub.json").write_text(json.dumps({"hub": f"https://localhost:{town.hub_port}"}))
+    whose = {"site": "vieux-port", "unit": "u017", "hub": f"https://localhost:{town.hub_port}", "broker": f"localhost:{town.broker_port}"}
+    (tmp_path / "identity" / "hub.json").write_text(json.dumps(whose))
     root = ("--root", str(tmp_path / "repository" / "metadata" / "1.root.json"))
     data = ("--data-dir", str(tmp_path / "data"))
     with town.listening(tmp_path / "repository"):

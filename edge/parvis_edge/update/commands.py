@@ -145,8 +145,13 @@ def fetch(
 
 def _repository(identity: Path | None, url: str | None, root: Path, ca: Path | None, data_dir: Path) -> Repository:
     if identity is not None:
-        ca = ca or identity / "ca.pem"
-        url = url or f"{json.loads((identity / 'hub.json').read_bytes())['hub'].rstrip('/')}/fleet/v1/repository"
+        from parvis_contract.enrolling import PREFIX
+
+        from parvis_edge.enrolment.identity import Identity
+
+        known = Identity(identity)
+        ca = ca or known.ca
+        url = url or f"{known.hub().hub}{PREFIX}/repository"
     if url is None:
         raise typer.BadParameter("give --identity DIR, or --repository URL: where are models taken from?")
     from .updater import repository_of
@@ -157,9 +162,14 @@ def _repository(identity: Path | None, url: str | None, root: Path, ca: Path | N
 @contextmanager
 def _explained() -> Iterator[None]:
     """One line on standard error, and the exit code, for whatever can go wrong."""
+    from parvis_edge.enrolment.identity import IdentityError
+
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     try:
         yield
+    except IdentityError as error:
+        typer.echo(f"parvis-edge: {error}", err=True)
+        raise typer.Exit(2) from None
     except UpdateError as error:
         typer.echo(f"parvis-edge: {error}", err=True)
         raise typer.Exit(1 if error.again else 2) from None
