@@ -228,8 +228,8 @@ def watch(
 
     with _told(CannotStart, ConfigError, SourceError, BundleError, IdentityError, OutboxError, typer.BadParameter):
         who = _who(identity, site, unit, broker, tls_ca, tls_cert, tls_key)
-        if who.hub is not None and update_repository is None and update_root.exists():
-            update_repository, tls_ca = f"{who.hub}/fleet/v1/repository", who.broker.ca
+        if who.repository is not None and update_repository is None and update_root.exists():
+            update_repository, tls_ca = who.repository, who.broker.ca
         sources: dict[SenseName, Source] = {}
         if video is not None:
             sources["camera"] = parse_source(video, "camera")
@@ -392,13 +392,13 @@ class _Who:
         site: The site plan's file.
         unit: Its name.
         broker: Where to publish.
-        hub: URL of the hub's fleet listener; None for a unit that has not enrolled.
+        repository: URL of the hub's signed releases; None for a unit that has not enrolled.
     """
 
     site: Path
     unit: str
     broker: Broker
-    hub: str | None = None
+    repository: str | None = None
 
 
 def _plans_from(identity: Path) -> Callable[[str], bytes]:
@@ -435,7 +435,7 @@ def _who(  # noqa: PLR0917 - the options, in their order
     hub = known.hub()
     own = known.pem if certificate is None and key is None else None
     address = parse_broker(broker or hub.broker, ca or known.ca, certificate or own, key or own, readable=readable)
-    return _Who(site or known.site_plan, unit or hub.unit, address, hub.hub)
+    return _Who(site or known.site_plan, unit or hub.unit, address, hub.repository)
 
 
 def parse_start(text: str) -> float:

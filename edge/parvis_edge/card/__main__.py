@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import NoReturn
 import structlog
 from pydantic import ValidationError
 
+from parvis_edge.enrolment.identity import Identity, IdentityError
 from parvis_edge.update.errors import UpdateError
 from parvis_edge.update.updater import repository_of
 
@@ -161,8 +161,8 @@ def _unit() -> dict[str, str]:
 
 
 def _fetch(name: str, destination: Path) -> str:
-    hub = json.loads((IDENTITY / "hub.json").read_text())["hub"]
-    repository = repository_of(STATE / "metadata", f"{hub}/fleet/v1/repository", TRUSTED_ROOT, IDENTITY / "ca.pem")
+    identity = Identity(IDENTITY)
+    repository = repository_of(STATE / "metadata", identity.hub().repository, TRUSTED_ROOT, identity.ca)
     return repository.fetch_target(name, destination).sha256
 
 
@@ -183,7 +183,7 @@ def main() -> NoReturn:
     verbs = {"settings": settings, "firewall": firewall, "update": update, "good": good}
     try:
         verbs[sys.argv[1]]()
-    except (LoaderError, PeerError, SettingsError, OSError, ValidationError, subprocess.CalledProcessError) as error:
+    except (IdentityError, LoaderError, PeerError, SettingsError, OSError, ValidationError, subprocess.CalledProcessError) as error:
         _log.error("failed", verb=sys.argv[1], detail=str(error))
         raise SystemExit(1) from None
     raise SystemExit(0)

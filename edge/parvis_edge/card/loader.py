@@ -14,6 +14,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, Protocol
 
+from parvis_edge.whole_file import sync
+
 Slot = Literal["a", "b"]
 SLOTS: tuple[Slot, Slot] = ("a", "b")
 #: A new root is started so often before the old one is taken again: a power cut during a start must not condemn it.
@@ -187,15 +189,6 @@ def copy(source: Path, target: Path) -> None:
         writing.flush()
         os.fsync(writing.fileno())
     fresh.replace(target)
-
-
-def sync(path: Path) -> None:
-    """A file or folder is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _number(entry: Path) -> int:

@@ -149,8 +149,12 @@ class Configuration(threading.Thread):
         elif self._message is not None:
             ordered = Ordered(counter=self._message.data.counter, sha256=self._message.data.site_plan_sha256)
             ended = self._state.ended
-            if (ended is None or ended.plan.counter != ordered.counter) and self._monotonic_s() >= self._next_s:
-                self._take_up(unit, ordered, to_posix_s(self._message.data.expires))
+            if (ended is not None and ended.plan.counter == ordered.counter) or self._monotonic_s() < self._next_s:
+                return
+            self._take_up(unit, ordered, to_posix_s(self._message.data.expires))
+        else:
+            return
+        # Nobody else changes it: while there is nothing to do, the disk is left alone.
         self._state = self._files.state
 
     def _watch(self, unit: Unit) -> None:

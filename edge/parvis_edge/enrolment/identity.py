@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import NameOID
 from parvis_contract import Closed, Name
+from parvis_contract.enrolling import PREFIX
 from pydantic import ValidationError
 
 from parvis_edge.whole_file import replace_file
@@ -35,6 +36,11 @@ class Hub(Closed):
     unit: Name
     hub: str
     broker: str
+
+    @property
+    def repository(self) -> str:
+        """URL of the signed releases."""
+        return f"{self.hub}{PREFIX}/repository"
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,13 +145,11 @@ def fetch(
 
 def _repository(identity: Path | None, url: str | None, root: Path, ca: Path | None, data_dir: Path) -> Repository:
     if identity is not None:
-        from parvis_contract.enrolling import PREFIX
-
         from parvis_edge.enrolment.identity import Identity
 
         known = Identity(identity)
         ca = ca or known.ca
-        url = url or f"{known.hub().hub}{PREFIX}/repository"
+        url = url or known.hub().repository
     if url is None:
         raise typer.BadParameter("give --identity DIR, or --repository URL: where are models taken from?")
     from .updater import repository_of

@@ -20,7 +20,7 @@ from tuf.api.metadata import TargetFile
 from tuf.ngclient import Updater, UpdaterConfig
 
 from parvis_edge.backoff import Backoff
-from parvis_edge.whole_file import sync_folder
+from parvis_edge.whole_file import sync
 
 from .errors import UpdateError
 from .fetcher import CHUNK_BYTES, Fetcher
@@ -147,7 +147,7 @@ class Repository:
             self._check_room(part, listed.length)
             self._download(listed, part)
             part.replace(destination)
-            sync_folder(destination.parent)
+            sync(destination.parent)
         except OSError as error:
             raise disk_trouble(error) from None
         return listed

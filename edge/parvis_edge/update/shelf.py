@@ -13,7 +13,7 @@ import structlog
 from parvis_contract import CommandRefusal, ModelRef
 
 from parvis_edge.bundle import Bundle, BundleError, load_bundle, load_folder
-from parvis_edge.whole_file import sync_folder
+from parvis_edge.whole_file import sync
 
 from .archive import unpack
 from .errors import UpdateError
@@ -135,9 +135,9 @@ class Shelf:
                 shutil.rmtree(old)
         try:
             unpack(archive, fresh, model)
-            sync_folder(fresh)
+            sync(fresh)
             fresh.rename(slot)
-            sync_folder(slot.parent)
+            sync(slot.parent)
         except Exception:
             shutil.rmtree(fresh, ignore_errors=True)
             raise

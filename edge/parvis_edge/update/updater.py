@@ -99,6 +99,8 @@ class ModelUpdater(threading.Thread):
         self._refused: CommandRefusal | None = None
         self._backoff = Backoff(_FIRST_S, _MOST_S, random)
         self._next_s = float("-inf")
+        #: Something may be asked for: at the start, when something was, and after a trial; while there is nothing, the disk is left alone.
+        self._asked = True
         self._trial: _Trial | None = None
         self._history: dict[str, deque[tuple[float, Vitals]]] = {}
 
@@ -131,6 +133,7 @@ class ModelUpdater(threading.Thread):
                 return
             self._backoff.reset()
             self._next_s = float("-inf")
+            self._asked = True
             self._changed.notify_all()
 
     def _ask_for_root(self, version: str, sha256: str) -> None:
@@ -186,11 +189,13 @@ class ModelUpdater(threading.Thread):
         self._sample(now_s)
         if self._trial is not None:
             self._watch(self._trial)
-        if self._repository is None or now_s < self._next_s:
+        if self._repository is None or not self._asked or now_s < self._next_s:
             return
+        self._asked = False
         for name in self._shelf.names():
             wanted = self._shelf.state(name).wanted
             if wanted is not None and (self._trial is None or wanted != self._on_trial(name)):
+                self._asked = True
                 self._take(self._repository, name, wanted)
                 return
 
@@ -231,19 +236,19 @@ class ModelUpdater(threading.Thread):
         state = self._shelf.state(trial.model)
         held = state.held(state.trial)
         if held is None:
-            self._trial = None
+            self._trial, self._asked = None, True
             return
         after = self._host.vitals(trial.model).since(trial.at)
         why = fault(trial.before, after)
         if why is not None:
             # Out first, so that the unit is well again even where the disk takes nothing.
             self._host.exchange(self._shelf.load_before(trial.model), on_trial=False)
-            self._trial = None
+            self._trial, self._asked = None, True
             self._refuse(trial.model, held, CommandRefusal.NOT_SUPPORTED, f"given back: {why}")
         elif is_over(after):
             detail = f"good after {after.time_s / 60:.0f} min and {after.runs} runs"
             self._shelf.change(trial.model, lambda now: now.taken(detail))
-            self._trial = None
+            self._trial, self._asked = None, True
             self._history.pop(trial.model, None)
             _log.info("an update is taken", model=trial.model, version=held.version)
 

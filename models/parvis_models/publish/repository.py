@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
 
 from parvis_edge.update.trusted_time import ISSUED
-from parvis_edge.whole_file import replace_file, sync_folder
+from parvis_edge.whole_file import replace_file, sync
 from securesystemslib.signer import Key, Signer
 from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
@@ -332,4 +332,4 @@ def _write_public(path: Path, source: IO[bytes]) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
-    sync_folder(path.parent)
+    sync(path.parent)
