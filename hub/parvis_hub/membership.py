@@ -107,7 +107,7 @@ def claim(
     from parvis_contract.enrolling import ClaimFile
 
     from .consent.until import parse_until
-    from .fleet.folder import replace
+    from .whole_file import replace
 
     with _opened(site, fleet_dir, data_dir, store) as room:
         if unit not in room.plan.units:

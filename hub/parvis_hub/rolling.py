@@ -178,15 +178,15 @@ def push(
 
 def _offered(fleet_dir: Path, plan: Path) -> PlanTarget:
     """Puts a plan where units fetch it."""
+    from .fleet import FleetFolder
     from .rollout import PlanTarget
+    from .whole_file import replace
 
     raw = plan.read_bytes()
     sha256 = hashlib.sha256(raw).hexdigest()
-    folder = fleet_dir / "plans"
+    folder = FleetFolder(fleet_dir).plans
     folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f"{sha256}.new"
-    fresh.write_bytes(raw)
-    fresh.replace(folder / f"{sha256}.yaml")
+    replace(folder / f"{sha256}.yaml", raw, 0o644)
     return PlanTarget(sha256=sha256)
 
 
@@ -273,7 +273,7 @@ def _how(rollout: Rollout, unit: str) -> str:
 
 @contextmanager
 def _shelf(site: Path, store: str | None, data_dir: Path) -> Iterator[tuple[Site, RolloutShelf]]:
-    from .rollout import NotPossible, NotStarted, RolloutShelf, UnknownRollout
+    from .rollout import RolloutShelf, UnknownRollout
 
-    with open_store(site, data_dir, store, NotPossible, NotStarted, UnknownRollout, ValueError, OSError) as (plan, database):
+    with open_store(site, data_dir, store, UnknownRollout) as (plan, database):
         yield plan, RolloutShelf(database, lambda: time.time_ns() // 1000)

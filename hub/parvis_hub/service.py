@@ -120,7 +120,7 @@ class Hub:
         self._now_us = self._clock.now_us
         self._database = Database(options.store, site.site)
         self._store = Store(self._database, site, self._now_us, Keyring(options.keys) if options.keys else None)
-        self._clock.go_on_from(max((seen.last_seen_us or 0 for seen in self._store.restart().units.values()), default=0))
+        self._clock.go_on_from(self._store.last_seen_us())
         self._say_head(self._store.started())
         self._changes = Notices()
         self._desk = Desk(self._store, site, self._changes)
@@ -323,7 +323,7 @@ class Hub:
             self._site,
             folder.addresses(),
             changed=lambda: folder.tell_broker(fleet, authority, self._site),
-            plans=options.folder / "plans",
+            plans=folder.plans,
             repository=options.repository,
         )
         own = options.folder / "hub.pem"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from parvis_contract import Closed, Site
 from pydantic import ValidationError
+
+from parvis_hub.whole_file import replace
 
 from .authority import Authority, AuthorityError, Kind, key_pem, new_key
 from .broker_files import access_list, configuration
@@ -49,6 +50,11 @@ class FleetFolder:
     def broker(self) -> Path:
         """Mosquitto's files."""
         return self.path / "broker"
+
+    @property
+    def plans(self) -> Path:
+        """Site plans that units are told to take, each named by its SHA-256."""
+        return self.path / "plans"
 
     def make(self, site: Site, addresses: Addresses, now: datetime) -> Authority:
         """Makes the authority, which stays.
@@ -168,16 +174,3 @@ def replace_if_other(path: Path, content: bytes) -> None:
     """Writes a file that all may read, if it does not say this already."""
     if not path.exists() or path.read_bytes() != content:
         replace(path, content, 0o644)
-
-
-def replace(path: Path, content: bytes, mode: int) -> None:
-    """Writes a file whole or not at all; on disk when this returns."""
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, mode)
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    fresh.replace(path)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from pathlib import Path
+
+from parvis_hub.whole_file import replace
 
 
 def session_name(data_dir: Path) -> str:
@@ -27,11 +28,5 @@ def session_name(data_dir: Path) -> str:
     except FileNotFoundError:
         data_dir.mkdir(parents=True, exist_ok=True)
     name = f"parvis-hub-{secrets.token_hex(16)}"
-    fresh = path.with_name("session.new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(f"{name}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    replace(path, f"{name}\n".encode(), 0o600)
     return name

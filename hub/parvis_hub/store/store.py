@@ -126,6 +126,11 @@ class Store:
             clock = connection.execute(newest).one_or_none()
         return Restart(known, clock.time_us if clock else None, clock.received_us if clock else None)
 
+    def last_seen_us(self) -> int:
+        """When the last message of any unit came, microseconds since 1970; 0 before the first."""
+        with self.database.read() as connection:
+            return connection.execute(select(func.max(units.c.last_seen_us))).scalar() or 0
+
     def history(self, *, since_us: int, until_us: int | None = None) -> Iterator[Envelope[Any]]:
         """The stored events that can be part of an incident.
 
