@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from parvis_edge.card.settings import Settings, Wifi
+from parvis_edge.card.settings import CLAIM, SETTINGS, TRUSTED, Settings, Wifi
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .build import BuildError, build, check_machine
-from .flash import CLAIM, SETTINGS, TRUSTED, FlashError, look_at, personalise, read_claim, read_image, read_trusted, refuse, write
+from .flash import FlashError, look_at, personalise, read_claim, read_image, read_trusted, refuse, write
 from .layout import Flavour
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_show_locals=False, help=__doc__)

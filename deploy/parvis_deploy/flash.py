@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from parvis_contract.enrolling import ClaimFile
+from parvis_edge.card.slot_image import CHUNK_BYTES, read_exactly, write_all
 from pydantic import ValidationError
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root
 
 from .layout import MIB, LayoutError, Partition, grown, read_table, table
-
-CHUNK_BYTES = 4 * MIB
-CLAIM, SETTINGS, TRUSTED = "parvis-claim.json", "parvis-settings.json", "parvis-root.json"
 
 
 class FlashError(Exception):
@@ -229,7 +227,7 @@ def _read_back(image: Image, path: Path, first: bytes, used_to: int, told: Calla
             expected = source.read(min(CHUNK_BYTES, used_to - at))
             if at == 0:
                 expected = first + expected[len(first) :]
-            if _get(card, len(expected)) != expected:
+            if read_exactly(card, len(expected)) != expected:
                 raise FlashError(f"{path}: reads back otherwise than it was written, near byte {at}; try another card")
             at += len(expected)
             told("reading back", at, used_to)
@@ -279,16 +277,7 @@ def _unpacked(path: Path):  # type: ignore[no-untyped-def]  # noqa: ANN202
 
 def _put(card: IO[bytes], at: int, content: bytes) -> None:
     card.seek(at)
-    view = memoryview(content)
-    while view:
-        view = view[card.write(view) :]
-
-
-def _get(card: IO[bytes], count: int) -> bytes:
-    found = b""
-    while len(found) < count and (more := card.read(count - len(found))):
-        found += more
-    return found
+    write_all(card, content)
 
 
 def _partitions(path: Path) -> tuple[str, ...]:

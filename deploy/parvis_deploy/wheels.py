@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -24,7 +24,6 @@ def needed(roots: Iterable[str]) -> set[str]:
         "os_name": "posix",
         "platform_machine": "aarch64",
         "sys_platform": "linux",
-        "extra": "",
     }
     names: set[str] = set()
     waiting = list(roots)
@@ -33,11 +32,29 @@ def needed(roots: Iterable[str]) -> set[str]:
         if name in names:
             continue
         names.add(name)
-        for text in requires(name) or ():
-            requirement = Requirement(text)
-            if requirement.marker is None or requirement.marker.evaluate(card):
-                waiting.append(requirement.name)
+        waiting += needs(name, card)
     return names
+
+
+def needs(name: str, environment: Mapping[str, str]) -> Iterator[str]:
+    """The canonical names of what a package that is installed here needs by itself, with the extras that it asks for.
+
+    Args:
+        name: Of the package.
+        environment: Where it is to run, as markers (PEP 508) name it; what is left out is as it is here.
+    """
+    # What an extra brings, an installer adds by hand.
+    for requirement in _required(name, {**environment, "extra": ""}):
+        yield canonicalize_name(requirement.name)
+        for extra in requirement.extras:
+            for brought in _required(requirement.name, {**environment, "extra": extra}):
+                if "extra" in str(brought.marker):
+                    yield canonicalize_name(brought.name)
+
+
+def _required(name: str, environment: dict[str, str]) -> Iterator[Requirement]:
+    found = map(Requirement, requires(name) or ())
+    return (each for each in found if each.marker is None or each.marker.evaluate({**environment}))
 
 
 def lock_of(names: set[str], lock: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -19,6 +19,7 @@ from packageurl import PackageURL
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from parvis_contract.card import Card
+from parvis_deploy.wheels import needs
 
 from .wheels import ReleaseError, sha256
 
@@ -70,39 +71,22 @@ def bill(wheel: Path, name: str, lock: dict[str, Pin], made_s: int, cards: Itera
     bom.metadata.timestamp = datetime.fromtimestamp(made_s, UTC)
     bom.metadata.component = root
     components = {canonicalize_name(name): root}
-    needs: dict[str, list[str]] = {}
+    needed: dict[str, list[str]] = {}
     waiting = [canonicalize_name(name)]
     while waiting:
         current = waiting.pop()
-        needs[current] = sorted(_needs(current))
-        for needed in needs[current]:
-            if needed not in components:
-                components[needed] = _component(_installed(needed, lock), ComponentType.LIBRARY, _hashes(needed, lock))
-                bom.components.add(components[needed])
-                waiting.append(needed)
+        needed[current] = sorted(needs(current, {}))
+        for each in needed[current]:
+            if each not in components:
+                components[each] = _component(_installed(each, lock), ComponentType.LIBRARY, _hashes(each, lock))
+                bom.components.add(components[each])
+                waiting.append(each)
     models = [_model(card) for card in cards]
     bom.components.update(models)
-    for current, needed_names in needs.items():
-        bom.register_dependency(components[current], [components[needed] for needed in needed_names])
+    for current, names in needed.items():
+        bom.register_dependency(components[current], [components[each] for each in names])
     bom.register_dependency(root, models)
     return JsonV1Dot6(bom).output_as_string(indent=2) + "\n"
-
-
-def _needs(name: str) -> Iterator[str]:
-    for text in distribution(name).requires or ():
-        requirement = Requirement(text)
-        # Extras are what an installer adds by hand; the bill is of what comes unasked.
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            yield canonicalize_name(requirement.name)
-            for extra in requirement.extras:
-                yield from _extra(requirement.name, extra)
-
-
-def _extra(name: str, extra: str) -> Iterator[str]:
-    for text in distribution(name).requires or ():
-        requirement = Requirement(text)
-        if requirement.marker and "extra" in str(requirement.marker) and requirement.marker.evaluate({"extra": extra}):
-            yield canonicalize_name(requirement.name)
 
 
 def _is_ours(name: str) -> bool:

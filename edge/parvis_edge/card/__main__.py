@@ -22,7 +22,7 @@ from .goodness import verdict
 from .loader import Autoboot, Loader, LoaderError, Slot, SystemdBoot, running_slot
 from .peers import PeerError, addresses_of, cameras_of, commands
 from .record import Outcome, RootState, read_outcome, read_wish, write_outcome
-from .settings import Settings, SettingsError, read_settings
+from .settings import CLAIM, SETTINGS, TRUSTED, Settings, SettingsError, read_settings
 from .slot_image import SlotError
 from .update import Card, RefusedError, take, wait_for_quiet
 
@@ -34,7 +34,6 @@ IDENTITY = Path("/var/lib/parvis/identity")
 WISH = Path("/var/lib/parvis/update/wanted-root.json")
 STATE = Path("/var/lib/parvis-card")
 TRUSTED_ROOT = Path("/etc/parvis/root.json")
-CLAIM, SETTINGS, TRUSTED = "parvis-claim.json", "parvis-settings.json", "parvis-root.json"
 OURS = Path("/usr/lib/parvis")
 FIRMWARE = Path("/run/parvis/firmware")
 

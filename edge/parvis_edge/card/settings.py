@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from .update import quiet
 
+#: Files of the boot partition that differ from card to card.
+CLAIM, SETTINGS, TRUSTED = "parvis-claim.json", "parvis-settings.json", "parvis-root.json"
 #: What stands inside quotation marks of a configuration file of wpa_supplicant.
 _Quotable = Annotated[str, StringConstraints(pattern=r'^[^"\\\x00-\x1f]+$')]
 _Host = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z.:-]{1,253}$")]

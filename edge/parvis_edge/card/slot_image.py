@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 CHUNK_BYTES = 4 << 20
 
@@ -38,9 +38,9 @@ def write(archive: Path, device: Path, told: Callable[[int], None]) -> int:
             if at + len(chunk) > room:
                 raise SlotError(f"{archive.name}: larger than the slot of {room / 1e9:.1f} GB")
             slot.seek(at)
-            if _read(slot, len(chunk)) != chunk:
+            if read_exactly(slot, len(chunk)) != chunk:
                 slot.seek(at)
-                _write(slot, chunk)
+                write_all(slot, chunk)
                 written += len(chunk)
                 # A little at a time: a card that is given much at once stalls everybody else.
                 os.fdatasync(slot.fileno())
@@ -61,7 +61,7 @@ def check(archive: Path, device: Path, told: Callable[[int], None]) -> None:
         # What the kernel remembers of the writing is not what the card holds.
         os.posix_fadvise(slot.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         for chunk in _chunks(image):
-            if _read(slot, len(chunk)) != chunk:
+            if read_exactly(slot, len(chunk)) != chunk:
                 raise SlotError(f"{device}: reads back otherwise than it was written, near byte {at}; the card is worn out")
             at += len(chunk)
             told(at)
@@ -88,14 +88,16 @@ def _chunks(image: BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
-def _read(file: BinaryIO, count: int) -> bytes:
+def read_exactly(file: IO[bytes], count: int) -> bytes:
+    """So many bytes of a file without buffer, or what there is of them."""
     found = b""
     while len(found) < count and (more := file.read(count - len(found))):
         found += more
     return found
 
 
-def _write(file: BinaryIO, chunk: bytes) -> None:
+def write_all(file: IO[bytes], chunk: bytes) -> None:
+    """All of it, to a file without buffer, which takes as much at once as it likes."""
     view = memoryview(chunk)
     while view:
         view = view[file.write(view) :]

@@ -21,8 +21,6 @@ from .authority import Authority, AuthorityError, Kind, key_pem, new_key
 from .broker_files import access_list, configuration
 from .register import Fleet
 
-DEFAULT_PORT = 8883
-
 
 class Addresses(Closed):
     """Where units reach hub and broker, as they are told when they enrol.

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -64,7 +64,6 @@ class Town:
     clock: Clock
     hub_port: int = 0
     broker_port: int = 0
-    programs: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @classmethod
     def build(cls, path: Path, store_url: str | None = None) -> Town:
