@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from parvis_contract import StreamState
-from parvis_edge.cli import parse_metrics
 from parvis_edge.durations import BOUNDS_S, Durations
+from parvis_edge.options import parse_metrics
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from typer import BadParameter

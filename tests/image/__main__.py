@@ -1,6 +1,6 @@
-"""``make image-test``: a card from the flash to the first event at the hub, a bad root, a power cut, and a good root. Needs root's rights.
+"""``make image-test``: a card from the flash to the first event at the hub. Needs root's rights.
 
-python -m tests.image --image .parvis/image/parvis-generic-0.1.0.img.zst [--bad …/bad.img.zst] [--good …/good.img.zst]
+python -m tests.image --image .parvis/image/parvis-generic-0.1.0.img.zst
 """
 
 from __future__ import annotations

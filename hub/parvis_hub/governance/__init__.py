@@ -1,9 +1,6 @@
 """The accountability log: who decided, looked or configured, and what was deleted, in a chain that shows when it has been altered."""
 
-from .chain import LogBroken, append, entries, head, prepare, prune
-from .entry import (
-    CONSOLE,
-    PROGRAMS,
+from .about import (
     About,
     BackupMade,
     CertificateIssued,
@@ -13,9 +10,7 @@ from .entry import (
     ConsentGiven,
     ConsentRenewed,
     Ending,
-    Entry,
     ExportFormat,
-    Head,
     HubStarted,
     LogPruned,
     PlateViewed,
@@ -33,9 +28,9 @@ from .entry import (
     UserChanged,
     VerdictGiven,
     What,
-    digest_of_configuration,
-    sealed,
 )
+from .chain import LogBroken, append, entries, head, prepare, prune
+from .entry import CONSOLE, PROGRAMS, Entry, Head, digest_of_configuration, sealed
 from .reasons import REASONS, DecisionReason
 from .roles import MACHINES, ROLES, May, Role
 from .schema import log, log_head

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from parvis_contract import HUB
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from .entry import KINDS, NOTHING, About, Entry, Head, LogPruned, What, about_text, sealed
+from .about import KINDS, About, LogPruned, What
+from .entry import NOTHING, Entry, Head, about_text, sealed
 from .schema import log, log_head
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from .about import KINDS, LogPruned, What
 from .chain import head
-from .entry import KINDS, NOTHING, Head, LogPruned, What, content_of, digest_of
+from .entry import NOTHING, Head, content_of, digest_of
 from .schema import log
 
 
