@@ -49,7 +49,8 @@ def build_wheels(checkout: Path, commit: str, out: Path) -> list[Path]:
     with tempfile.TemporaryDirectory() as scratch:
         archive = subprocess.run(["git", "-C", str(checkout), "archive", commit], capture_output=True, check=True).stdout
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            tar.extractall(scratch, filter="data")
+            # Git wrote it a moment ago; the filters of tarfile are younger than the Python of Debian 12 (3.11.2).
+            tar.extractall(scratch)  # noqa: S202
         for room in ROOMS:
             command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out.absolute())]
             built = subprocess.run(
