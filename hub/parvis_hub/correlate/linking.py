@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from .episodes import Clusters
+from .neighbourhood import Cell
 from .partition import Model, _Seen, partition
 from .report import Report
 
@@ -30,6 +31,17 @@ class Linking(Clusters, Generic[_View]):
         self._views[report] = self._model.view_of(report)
         self._links[report] = {}
         self._link(report, self._all_near(report))
+
+    def _look_again(self, report: Report, since_us: int) -> tuple[_View, _View, frozenset[Cell]]:
+        """What a report said before, what it says now, and where it was looked for until now."""
+        before, cells = self._views[report], self._placed[report]
+        now = self._views[report] = self._model.view_of(report)
+        if self._near.cells_of(report) != cells:
+            super().prolong(report, since_us)
+        else:
+            self._near.prolong(report, cells)
+            self.refresh(report)
+        return before, now, cells
 
     def _drop(self, report: Report) -> None:
         super()._drop(report)

@@ -19,15 +19,8 @@ class Moving(Linking[Stretch]):
 
     def prolong(self, report: Report, since_us: int) -> None:
         """Takes note that a report says more of what it was, or ends at another time than was thought."""
-        before = self._views[report]
-        now = self._views[report] = self._model.view_of(report)
-        cells = self._placed[report]
-        if self._near.cells_of(report) != cells:
-            super().prolong(report, since_us)
-            cells |= self._placed[report]
-        else:
-            self._near.prolong(report, cells)
-            self.refresh(report)
+        before, now, cells = self._look_again(report, since_us)
+        cells |= self._placed[report]
         # Who began before that far back follows what has not changed.
         since_us = min(since_us, round(before.seen_s * 1e6), round(min(before.over_s, now.over_s) * 1e6)) - STRAIGHT_US
         others = {*self._near.after(max(report.order, (since_us, "")), cells, report.joinable_us)}

@@ -28,14 +28,7 @@ class Standing(Linking[View]):
 
     def prolong(self, report: Report, since_us: int) -> None:
         """Takes note that a report says more of what it was, or ends at another time than was thought."""
-        before = self._views[report]
-        now = self._views[report] = self._model.view_of(report)
-        cells = self._placed[report]
-        if self._near.cells_of(report) != cells:
-            super().prolong(report, since_us)
-        else:
-            self._near.prolong(report, cells)
-            self.refresh(report)
+        before, now, cells = self._look_again(report, since_us)
         moved = (before.east_m, before.north_m, before.variance_m2) != (now.east_m, now.north_m, now.variance_m2)
         over_us = round(min(before.over_s, now.over_s) * 1e6)
         if (
