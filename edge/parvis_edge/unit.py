@@ -23,6 +23,7 @@ from .capture.exposure import set_exposure
 from .capture.feed import Pace, camera_feed, microphone_feed
 from .capture.source import Kind, SenseName
 from .capture.timeline import WallClock
+from .card.asking import CardReleases, running_root
 from .commands.allowlist import Allowlist
 from .commands.config import Configuration
 from .commands.duty import Duty
@@ -213,8 +214,11 @@ class _Running:
         messenger = Messenger(
             Speaker(watch.site.site, watch.unit, self._position(), program, watch.site.count_floor, self._recording()), models
         )
+        #: The root file system of a flashed card; None elsewhere.
+        self._root = running_root()
+        used = [*models.values(), *([self._root] if self._root else [])]
         self._reporter = Reporter(
-            watch.site.site, watch.unit, program.version, list(models.values()), commands=commanded.orders.status, show=supervisor.status
+            watch.site.site, watch.unit, program.version, used, commands=commanded.orders.status, show=supervisor.status
         )
         self._outbox: Outbox | None = None
         self._kept: Kept | None = None
@@ -243,7 +247,7 @@ class _Running:
         except OSError as error:
             raise CannotStart(f"{updates.root}: {error.strerror}; give the root metadata of the repository") from None
         self._updater = ModelUpdater(shelf, repository, ModelHost(self._perceivers, models, self._uses))
-        self._commanded.release.serve(self._updater)
+        self._commanded.release.serve(self._updater if self._root is None else CardReleases(self._root, self._updater))
 
     # --- as a trial of a site plan needs it -----------------------------------------------------------------------------------
 

@@ -49,7 +49,10 @@ def _rollout() -> None:
 def start(
     *,
     site: SitePlan,
-    model: Annotated[str, typer.Option(help="Its name, as `parvis-models` has it.", metavar="nanodet-g-416")],
+    model: Annotated[
+        str,
+        typer.Option(help="Its name, as `parvis-models` has it; root-generic or root-raspberry-pi for the cards.", metavar="nanodet-g-416"),
+    ],
     version: Annotated[str, typer.Option(help="Which version.", metavar="1.1.0")],
     repository: Annotated[Path, typer.Option(help="The folder of `parvis-models publish`.", metavar="DIR")],
     back_to: Annotated[
@@ -207,11 +210,13 @@ def _listed(repository: Path, model: str) -> dict[str, str]:
     newest = max(metadata.glob("*.targets.json"), key=lambda path: int(path.name.split(".")[0]), default=metadata / "targets.json")
     try:
         targets = json.loads(newest.read_bytes())["signed"]["targets"]
-        prefix = f"models/{model}/"
+        # A card's root is released as a model would be: root-generic is in roots/generic/.
+        root = model.removeprefix("root-")
+        prefix, suffix = (f"roots/{root}/", ".img.zst") if root != model else (f"models/{model}/", ".tar")
         return {
-            name.removeprefix(prefix).removesuffix(".tar"): about["hashes"]["sha256"]
+            name.removeprefix(prefix).removesuffix(suffix): about["hashes"]["sha256"]
             for name, about in targets.items()
-            if name.startswith(prefix) and name.endswith(".tar")
+            if name.startswith(prefix) and name.endswith(suffix)
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotStarted(f"{newest}: is not what `parvis-models publish` writes ({error or type(error).__name__})") from None

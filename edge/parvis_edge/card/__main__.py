@@ -12,29 +12,28 @@ from pathlib import Path
 from typing import NoReturn
 
 import structlog
+from parvis_contract import CommandRefusal
 from pydantic import ValidationError
 
 from parvis_edge.enrolment.identity import Identity, IdentityError
 from parvis_edge.update.errors import UpdateError
+from parvis_edge.update.repository import disk_trouble
 from parvis_edge.update.updater import repository_of
 
+from .asking import OURS
 from .goodness import verdict
 from .loader import Autoboot, Loader, LoaderError, Slot, SystemdBoot, running_slot
 from .peers import PeerError, addresses_of, cameras_of, commands
-from .record import Outcome, RootState, read_outcome, read_wish, write_outcome
+from .record import STATE, WISH, Outcome, RootState, Wish, read_outcome, read_wish, write_outcome
 from .settings import CLAIM, SETTINGS, TRUSTED, Settings, SettingsError, read_settings
-from .slot_image import SlotError
-from .update import Card, RefusedError, take, wait_for_quiet
+from .update import Card, take, wait_for_quiet
 
 _log = structlog.get_logger()
 
 BOOT = Path("/boot")
 RUN = Path("/run/parvis")
 IDENTITY = Path("/var/lib/parvis/identity")
-WISH = Path("/var/lib/parvis/update/wanted-root.json")
-STATE = Path("/var/lib/parvis-card")
 TRUSTED_ROOT = Path("/etc/parvis/root.json")
-OURS = Path("/usr/lib/parvis")
 FIRMWARE = Path("/run/parvis/firmware")
 
 
@@ -70,28 +69,41 @@ def update() -> None:
     """Takes the root that is asked for, and starts it at a quiet time."""
     card = _card()
     last = read_outcome(card.outcome)
-    wish = None
-    try:
-        wish = read_wish(WISH)
-        if wish is None:
-            return
-        outcome = take(card, wish, last, _fetch, _unit()["StatusText"])
-    except (ValueError, RefusedError, SlotError, UpdateError) as error:
-        if isinstance(error, UpdateError) and error.again:
-            _log.warning("the new root is late", detail=str(error))
-            raise SystemExit(1) from None
-        _log.error("the new root is refused", detail=str(error))
-        if wish is not None:
-            fallen = last.fallen if last else []
-            write_outcome(card.outcome, Outcome(**wish.model_dump(), state=RootState.REFUSED, detail=str(error), fallen=fallen))
+    wish = _asked()
+    if wish is None:
+        # Nothing, or nothing that can be understood.
         WISH.unlink(missing_ok=True)
         return
-    WISH.unlink(missing_ok=True)
+    try:
+        outcome = take(card, wish, last, _fetch, _unit()["StatusText"])
+    except (UpdateError, OSError) as error:
+        trouble = disk_trouble(error) if isinstance(error, OSError) else error
+        told = _log.warning if trouble.again else _log.error
+        told("the new root is late" if trouble.again else "the new root is refused", version=wish.version, detail=str(trouble))
+        state = RootState.FETCHING if trouble.again else RootState.REFUSED
+        fallen = last.fallen if last else []
+        kept = Outcome(**wish.model_dump(), state=state, refusal=trouble.refusal, detail=str(trouble), fallen=fallen)
+        write_outcome(card.outcome, kept)
+        if trouble.again:
+            # systemd starts this again in a minute.
+            raise SystemExit(1) from None
+        outcome = kept
+    # What has been asked for meanwhile stays, and is taken next.
+    if _asked() == wish:
+        WISH.unlink(missing_ok=True)
     if outcome.state is RootState.TRYING:
         window = _settings().quiet
         _log.info("the new root is tried at a quiet time", version=outcome.version, slot=outcome.slot, window_utc=window)
         wait_for_quiet(window)
         subprocess.run(["systemctl", "--no-block", "reboot"], check=True)
+
+
+def _asked() -> Wish | None:
+    try:
+        return read_wish(WISH)
+    except ValueError as error:
+        _log.error("what the unit asks for is no root", detail=str(error))
+        return None
 
 
 def good() -> None:
@@ -105,7 +117,8 @@ def good() -> None:
             detail = f"the unit did not come to be well under it: back to {card.version}"
             _log.error("a new root has fallen back", version=outcome.version, detail=detail)
             fallen = [*outcome.fallen, outcome.sha256][-64:]
-            write_outcome(card.outcome, outcome.model_copy(update={"state": RootState.REFUSED, "detail": detail, "fallen": fallen}))
+            fell = {"state": RootState.REFUSED, "refusal": CommandRefusal.NOT_SUPPORTED, "detail": detail, "fallen": fallen}
+            write_outcome(card.outcome, outcome.model_copy(update=fell))
         return
     begun_s = time.monotonic()
     while True:

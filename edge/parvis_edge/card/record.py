@@ -7,11 +7,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+from parvis_contract import CommandRefusal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from parvis_edge.whole_file import replace_file
 
 from .loader import Slot
+
+#: Written by the unit, which asks for a root there; and the folder of root's own, which the unit may read.
+WISH, STATE = Path("/var/lib/parvis/update/wanted-root.json"), Path("/var/lib/parvis-card")
+OUTCOME = STATE / "outcome.json"
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9][0-9A-Za-z.+-]{0,31}$")]
@@ -43,17 +48,20 @@ class Outcome(BaseModel):
         version: Of the root.
         sha256: Of its archive.
         state: How far.
-        detail: Why it was refused, in a sentence.
+        refusal: Why it is refused, or late; None while nothing is in its way.
+        detail: The same, in a sentence.
         slot: Where it is written.
         before: How the unit was before, in its own words to systemd.
         fallen: Archives that did not prove good on this card; none of them is tried again.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    # A root that falls back was newer, and may have written what this one does not know.
+    model_config = ConfigDict(extra="ignore")
 
     version: Version
     sha256: Sha256
     state: RootState
+    refusal: CommandRefusal | None = None
     detail: str = ""
     slot: Slot | None = None
     before: str = ""

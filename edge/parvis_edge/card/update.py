@@ -13,6 +13,9 @@ from datetime import time as time_of_day
 from pathlib import Path
 
 import structlog
+from parvis_contract import CommandRefusal
+
+from parvis_edge.update.errors import UpdateError
 
 from . import slot_image
 from .loader import Loader, Slot, other
@@ -22,10 +25,6 @@ _log = structlog.get_logger()
 
 #: Fetches a target to a file, and says the SHA-256 of what it fetched.
 Fetch = Callable[[str, Path], str]
-
-
-class RefusedError(Exception):
-    """This root is not taken, and asking again would not change it."""
 
 
 @dataclass(frozen=True)
@@ -68,36 +67,44 @@ def take(card: Card, wish: Wish, last: Outcome | None, fetch: Fetch, before: str
         ``trying``, or ``good`` where that root runs already; kept on disk.
 
     Raises:
-        RefusedError: It is not to be had, is for another card, or has fallen back here before.
-        slot_image.SlotError: The image is damaged, or the card is.
+        UpdateError: It is not to be had, is for another card, is damaged, or has fallen back here before.
+        OSError: The disk takes nothing.
     """
     fallen = last.fallen if last else []
     outcome = Outcome(version=wish.version, sha256=wish.sha256, state=RootState.FETCHING, before=before, fallen=fallen)
     if wish.version == card.version:
         return _keep(card, outcome.model_copy(update={"state": RootState.GOOD, "slot": card.slot}))
     if wish.sha256 in fallen:
-        raise RefusedError("it has been tried on this card, and was not good; publish another version")
+        raise _refused("it has been tried on this card, and was not good; publish another version")
     _keep(card, outcome)
     archive = card.state / "root.img.zst"
     if (fetched := fetch(f"roots/{card.flavour}/{wish.version}.img.zst", archive)) != wish.sha256:
-        raise RefusedError(f"the repository lists {fetched[:12]}… under this version, and {wish.sha256[:12]}… was asked for")
+        why = f"the repository lists {fetched[:12]}… under this version, and {wish.sha256[:12]}… was asked for"
+        raise UpdateError(CommandRefusal.NOT_PERMITTED, why)
     spare = other(card.slot)
     device = card.device(spare)
     # First of all: until everything stands, nothing may start from there, whatever happens meanwhile.
     card.loader.withdraw(spare)
     _keep(card, outcome.model_copy(update={"state": RootState.WRITING, "slot": spare}))
-    written = slot_image.write(archive, device, _progress("writing"))
-    slot_image.check(archive, device, _progress("reading back"))
+    try:
+        written = slot_image.write(archive, device, _progress("writing"))
+        slot_image.check(archive, device, _progress("reading back"))
+    except slot_image.SlotError as error:
+        raise _refused(str(error)) from None
     _log.info("the new root is in its slot", slot=spare, written_bytes=written)
     with tempfile.TemporaryDirectory() as folder:
         files = _boot_files(device, Path(folder))
         named = [(files.parent / each).read_text().strip() for each in ("flavour", "version")]
         if named != [card.flavour, wish.version]:
-            raise RefusedError(f"it calls itself {' '.join(named)}, and {card.flavour} {wish.version} was asked for")
+            raise _refused(f"it calls itself {' '.join(named)}, and {card.flavour} {wish.version} was asked for")
         card.loader.place(spare, files, wish.version)
     card.loader.offer(spare, wish.version)
     archive.unlink()
     return _keep(card, outcome.model_copy(update={"state": RootState.TRYING, "slot": spare}))
+
+
+def _refused(why: str) -> UpdateError:
+    return UpdateError(CommandRefusal.NOT_SUPPORTED, why)
 
 
 def quiet(window: str, now: datetime) -> bool:
@@ -128,7 +135,7 @@ def _boot_files(device: Path, folder: Path) -> Path:
     done = subprocess.run(["debugfs", "-R", f"rdump /usr/lib/parvis {folder}", device], capture_output=True, text=True, check=False)
     boot = folder / "parvis" / "boot"
     if not (boot / "linux").is_file():
-        raise RefusedError(f"it has no kernel in /usr/lib/parvis/boot: {done.stderr.strip().splitlines()[-1:]}")
+        raise _refused(f"it has no kernel in /usr/lib/parvis/boot: {done.stderr.strip().splitlines()[-1:]}")
     return boot
 
 

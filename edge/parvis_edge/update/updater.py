@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import deque
@@ -17,7 +16,6 @@ from parvis_contract import CommandRefusal, ModelRef
 
 from parvis_edge.backoff import Backoff
 from parvis_edge.bundle import Bundle, BundleError
-from parvis_edge.whole_file import replace_file
 
 from .errors import UpdateError
 from .fetcher import Fetcher
@@ -36,11 +34,6 @@ _LOOK_S = 1.0
 _FIRST_S, _MOST_S = 30.0, 3_600.0
 #: Vitals are kept so often, for so long: the hour before an exchange is what the time after it is compared with.
 _SAMPLE_S, _SAMPLES = 60.0, 60
-
-
-#: The name under which the hub releases the root file system of a card, and where such a card says which version it runs.
-ROOT = "root"
-ROOT_VERSION = Path("/usr/lib/parvis/version")
 
 
 class Host(Protocol):
@@ -117,9 +110,6 @@ class ModelUpdater(threading.Thread):
             sha256: Of its archive in the repository.
         """
         with self._changed:
-            if model.name == ROOT:
-                self._ask_for_root(model.version, sha256)
-                return
             wanted = Held(version=model.version, sha256=sha256)
             if model.name not in self._host.names():
                 self._refuse(model.name, wanted, CommandRefusal.NOT_PERMITTED, "no sense of this unit runs such a model")
@@ -135,19 +125,6 @@ class ModelUpdater(threading.Thread):
             self._next_s = float("-inf")
             self._asked = True
             self._changed.notify_all()
-
-    def _ask_for_root(self, version: str, sha256: str) -> None:
-        """Leaves the release to the service that writes the spare root file system, where the unit stands on such a card."""
-        if not ROOT_VERSION.exists():
-            self._refused = CommandRefusal.NOT_SUPPORTED
-            _log.warning("a release of the root file system: this unit does not stand on a card with two of them")
-            return
-        try:
-            replace_file(self._shelf.folder / "wanted-root.json", json.dumps({"version": version, "sha256": sha256}).encode())
-            self._refused = None
-        except OSError as error:
-            self._refused = CommandRefusal.DISK_FULL
-            _log.warning("a release cannot be remembered; it is not taken", detail=str(error))
 
     def resume(self, model: ModelRef, sha256: str) -> None:
         """At the start: this was ordered last. Takes it if it is not known; what was refused is not tried again, and stays refused."""

@@ -16,7 +16,8 @@ from parvis_edge.card.peers import PeerError, addresses_of, cameras_of, commands
 from parvis_edge.card.record import Outcome, RootState, Wish, read_outcome, read_wish
 from parvis_edge.card.settings import Settings, SettingsError, read_settings
 from parvis_edge.card.slot_image import SlotError, check, write
-from parvis_edge.card.update import Card, RefusedError, quiet, take
+from parvis_edge.card.update import Card, quiet, take
+from parvis_edge.update.errors import UpdateError
 
 needs_tools = pytest.mark.skipif(
     any(shutil.which(each) is None and not Path(f"/usr/sbin/{each}").exists() for each in ("zstd", "mke2fs", "debugfs")),
@@ -242,12 +243,12 @@ def test_an_image_that_is_damaged_or_too_large_is_refused(card: Card, archive: P
 @needs_tools
 def test_what_is_not_as_asked_is_refused_and_never_started(card: Card, archive: Path) -> None:
     fetch = fetcher(archive)
-    with pytest.raises(RefusedError, match="the repository lists"):
+    with pytest.raises(UpdateError, match="the repository lists"):
         take(card, WISH.model_copy(update={"sha256": "2" * 64}), None, fetch, "")
     fallen = Outcome(**WISH.model_dump(), state=RootState.REFUSED, fallen=[WISH.sha256])
-    with pytest.raises(RefusedError, match="was not good"):
+    with pytest.raises(UpdateError, match="was not good"):
         take(card, WISH, fallen, fetch, "")
     other = Card("raspberry-pi", card.version, card.slot, card.device, card.loader, card.state)
-    with pytest.raises(RefusedError, match="calls itself generic"):
+    with pytest.raises(UpdateError, match="calls itself generic"):
         take(other, WISH, None, lambda _, destination: fetch("roots/generic/0.2.0.img.zst", destination), "")
     assert entries(card.state.parent / "boot") == ["parvis-a.conf"]

@@ -271,17 +271,6 @@ def test_a_failing_model_does_not_end_the_updater(unit: Unit, bundles: dict[str,
     assert unit.updater.refused is CommandRefusal.NOT_SUPPORTED
 
 
-def test_a_root_is_asked_for_only_where_there_are_two(unit: Unit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = model("0.2.0").model_copy(update={"name": "root"})
-    unit.updater.take(root, "a" * 64)
-    assert unit.updater.refused is CommandRefusal.NOT_SUPPORTED
-    (tmp_path / "version").write_text("0.1.0")
-    monkeypatch.setattr(updater_module, "ROOT_VERSION", tmp_path / "version")
-    unit.updater.take(root, "a" * 64)
-    assert unit.updater.refused is None
-    assert '"0.2.0"' in (unit.shelf.folder / "wanted-root.json").read_text()
-
-
 def test_one_program_at_a_time(unit: Unit) -> None:
     with unit.shelf.locked(), pytest.raises(UpdateError, match="another program"), Shelf(unit.shelf.folder).locked():
         raise AssertionError
