@@ -254,12 +254,12 @@ class _Room:
 
 @contextmanager
 def _opened(site: Path, fleet_dir: Path, data_dir: Path, store: str | None) -> Iterator[_Room]:
-    from .fleet import AuthorityError, Fleet, FleetFolder
+    from .fleet import AuthorityError, FleetFolder
 
     folder = FleetFolder(fleet_dir)
     with open_store(site, data_dir, store, AuthorityError) as (plan, database):
         authority = folder.authority()
-        yield _Room(plan, folder, authority, Fleet(database, authority, lambda: time.time_ns() // 1000))
+        yield _Room(plan, folder, authority, folder.fleet(database, authority, lambda: time.time_ns() // 1000))
 
 
 def _host_and_port(option: str, text: str, well_formed: bool = True) -> tuple[str, int]:

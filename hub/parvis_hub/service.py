@@ -310,12 +310,12 @@ class Hub:
         options = self._options.fleet
         if options is None:
             return None
-        from .fleet import Fleet, FleetFolder
+        from .fleet import FleetFolder
         from .fleet.listener import create_listener
 
         folder = FleetFolder(options.folder)
         authority = folder.authority()
-        fleet = Fleet(self._database, authority, self._now_us)
+        fleet = folder.fleet(self._database, authority, self._now_us)
         folder.tell_broker(fleet, authority, self._site)
         app = create_listener(
             fleet,

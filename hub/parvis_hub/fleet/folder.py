@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +15,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from parvis_contract import Closed, Site
 from pydantic import ValidationError
 
+from parvis_hub.store import Database
 from parvis_hub.whole_file import replace
 
 from .authority import Authority, AuthorityError, Kind, key_pem, new_key
+from .book import Book
 from .broker_files import access_list, configuration
 from .register import Fleet
 
@@ -95,6 +97,21 @@ class FleetFolder:
             return Authority.read((self.path / "ca.pem").read_bytes(), key.read_bytes())
         except OSError as error:
             raise AuthorityError(f"{error.filename}: {error.strerror}; `parvis-hub fleet init` makes an authority") from None
+
+    def fleet(self, database: Database, authority: Authority, now_us: Callable[[], int]) -> Fleet:
+        """The register in a store, which learns at once what the authority's book has and it has not.
+
+        Args:
+            database: The hub's store.
+            authority: Who signs.
+            now_us: Microseconds since 1970.
+
+        Raises:
+            OSError: The book cannot be read or written.
+        """
+        fleet = Fleet(database, authority, Book(self.path / "book.jsonl"), now_us)
+        fleet.catch_up()
+        return fleet
 
     def addresses(self) -> Addresses:
         """Where units reach hub and broker.

@@ -58,7 +58,8 @@ def create_listener(
     plan = site.path.read_bytes()
     app = FastAPI(title="Parvis fleet", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_exception_handler(ClaimRefused, _refused)
-    app.add_exception_handler(SQLAlchemyError, _away)
+    for trouble in (SQLAlchemyError, OSError):
+        app.add_exception_handler(trouble, _away)
     app.include_router(_enrolling(fleet, site, addresses, plan, changed), prefix=PREFIX)
     app.include_router(_renewing(fleet), prefix=PREFIX)
     app.include_router(_reading(authority, plan, plans), prefix=PREFIX)

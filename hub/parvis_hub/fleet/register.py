@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from parvis_contract import HUB, to_datetime
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -21,7 +24,10 @@ from parvis_hub.store import Database
 from parvis_hub.store.schema import certificates, claims
 
 from .authority import Authority, Kind, key_digest
+from .book import Book, Issued, Revoked, Spent
 from .codes import new_code, plain_code
+
+log = structlog.get_logger("parvis.hub.fleet")
 
 #: After so many wrong codes a claim is void: 100 random bits are not guessed, but somebody tries.
 MOST_ATTEMPTS = 10
@@ -94,11 +100,42 @@ class Fleet:
     Args:
         database: The hub's store.
         authority: Who signs.
+        book: The authority's; whatever happens is in it before it is in the store.
         now_us: Microseconds since 1970.
     """
 
-    def __init__(self, database: Database, authority: Authority, now_us: Callable[[], int]) -> None:
-        self._database, self._authority, self._now_us = database, authority, now_us
+    def __init__(self, database: Database, authority: Authority, book: Book, now_us: Callable[[], int]) -> None:
+        self._database, self._authority, self._book, self._now_us = database, authority, book, now_us
+
+    def catch_up(self) -> None:
+        """Learns from the authority's book what a store that was made of a backup has forgotten, and tells the book what it lacks.
+
+        Raises:
+            OSError: The book cannot be read or written.
+        """
+        with self._database.write() as connection:
+            booked = self._book.entries()
+            issued = {entry.serial: entry for entry in booked if isinstance(entry, Issued)}
+            revoked = {entry.serial: entry.at_us for entry in booked if isinstance(entry, Revoked)}
+            spent = {entry.digest for entry in booked if isinstance(entry, Spent)}
+            rows = {row.serial: row for row in connection.execute(select(certificates))}
+            self._book.add(_issued(row.pem, Kind(row.kind)) for serial, row in rows.items() if serial not in issued)
+            ended = {serial: row.revoked_us for serial, row in rows.items() if row.revoked_us is not None}
+            self._book.add(Revoked(serial=serial, at_us=at_us) for serial, at_us in ended.items() if serial not in revoked)
+            learnt = [_row(entry.pem, entry.whose) for serial, entry in issued.items() if serial not in rows]
+            for row in learnt:
+                connection.execute(insert(certificates).values(row))
+            shut_out = [serial for serial in revoked.keys() - ended if serial in rows.keys() | issued]
+            for serial in shut_out:
+                connection.execute(update(certificates).where(certificates.c.serial == serial).values(revoked_us=revoked[serial]))
+            claimed = connection.execute(select(claims)).all()
+            self._book.add(Spent(digest=row.digest) for row in claimed if row.used_us is not None and row.digest not in spent)
+            voided = [row.unit for row in claimed if row.used_us is None and row.digest in spent]
+            connection.execute(delete(claims).where(claims.c.unit.in_(voided)))
+        if learnt or shut_out or voided:
+            log.warning(
+                "the store had forgotten what is in the authority's book", issued=len(learnt), revoked=shut_out, claims_spent=voided
+            )
 
     def make_claim(self, unit: str, expires: datetime, by: str) -> str:
         """Lets a unit claim its certificate, once; an earlier claim of the same unit is void.
@@ -108,9 +145,11 @@ class Fleet:
         """
         code, expires_us = new_code(), _us(expires)
         with self._database.write() as connection:
+            before = _unused(connection, unit)
             connection.execute(delete(claims).where(claims.c.unit == unit))
             connection.execute(insert(claims).values(unit=unit, digest=_digest(code), expires_us=expires_us, attempts=0))
             governance.append(connection, self._now_us(), by, ClaimMade(unit=unit, until_us=expires_us))
+        self._book.add(before)
         return code
 
     def claim(self, unit: str, code: str, key: ec.EllipticCurvePublicKey) -> x509.Certificate:
@@ -129,6 +168,8 @@ class Fleet:
         if isinstance(found, ClaimRefused):
             # Raised after the transaction, which counts the attempt.
             raise found
+        # Afterwards: had the store not kept it, the code would still be the unit's only one.
+        self._book.add([Spent(digest=_digest(code))])
         return found
 
     def _judged(self, connection: Connection, unit: str, code: str, key: ec.EllipticCurvePublicKey) -> x509.Certificate | ClaimRefused:
@@ -190,10 +231,11 @@ class Fleet:
     ) -> x509.Certificate:
         now_us = self._now_us()
         issued = self._authority.issue(key, name, kind, to_datetime(now_us / 1e6), hosts=hosts)
-        until_us = _us(issued.not_valid_after_utc)
-        values = {"serial": str(issued.serial_number), "name": name, "kind": str(kind), "key": key_digest(key), "until_us": until_us}
-        connection.execute(insert(certificates).values(values | {"pem": issued.public_bytes(Encoding.PEM).decode("ascii")}))
-        governance.append(connection, now_us, by, CertificateIssued(name=name, kind=str(kind), until_us=until_us))
+        pem = issued.public_bytes(Encoding.PEM).decode("ascii")
+        self._book.add([_issued(pem, kind)])
+        row = _row(pem, kind)
+        connection.execute(insert(certificates).values(row))
+        governance.append(connection, now_us, by, CertificateIssued(name=name, kind=str(kind), until_us=row["until_us"]))
         return issued
 
     def revoke(self, name: str, by: str) -> int:
@@ -204,10 +246,14 @@ class Fleet:
         """
         now_us = self._now_us()
         with self._database.write() as connection:
+            unused = _unused(connection, name)
             connection.execute(delete(claims).where(claims.c.unit == name, claims.c.used_us.is_(None)))
             valid = (certificates.c.name == name, certificates.c.revoked_us.is_(None), certificates.c.until_us > now_us)
+            serials = connection.execute(select(certificates.c.serial).where(*valid)).scalars().all()
+            self._book.add(Revoked(serial=serial, at_us=now_us) for serial in serials)
             count = int(connection.execute(update(certificates).where(*valid).values(revoked_us=now_us)).rowcount)
             governance.append(connection, now_us, by, CertificatesRevoked(name=name, count=count))
+        self._book.add(unused)
         return count
 
     def claims(self) -> list[Claim]:
@@ -229,6 +275,31 @@ class Fleet:
 
 def _digest(code: str) -> str:
     return hashlib.sha256(plain_code(code).encode("utf-8")).hexdigest()
+
+
+def _unused(connection: Connection, unit: str) -> list[Spent]:
+    """The claims of a unit that are to count no more."""
+    found = connection.execute(select(claims.c.digest).where(claims.c.unit == unit, claims.c.used_us.is_(None))).scalars()
+    return [Spent(digest=digest) for digest in found]
+
+
+def _issued(pem: str, kind: Kind) -> Issued:
+    return Issued(serial=str(x509.load_pem_x509_certificate(pem.encode("ascii")).serial_number), pem=pem, whose=kind)
+
+
+def _row(pem: str, kind: Kind) -> dict[str, Any]:
+    """A certificate as the store has it."""
+    issued = x509.load_pem_x509_certificate(pem.encode("ascii"))
+    key = issued.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)  # noqa: S101 - the authority signs no other
+    return {
+        "serial": str(issued.serial_number),
+        "name": str(issued.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value),
+        "kind": str(kind),
+        "key": key_digest(key),
+        "until_us": _us(issued.not_valid_after_utc),
+        "pem": pem,
+    }
 
 
 def _us(time: datetime) -> int:

@@ -10,8 +10,11 @@ from cryptography import x509
 from parvis_hub import governance
 from parvis_hub.fleet import Authority, ClaimRefused, Kind, Member
 from parvis_hub.fleet.authority import BACKDATED, UNIT_LASTS
+from parvis_hub.fleet.book import Book, Revoked
 from parvis_hub.fleet.folder import revoked_serials
 from parvis_hub.fleet.register import ANSWERED_AGAIN, MOST_ATTEMPTS, Refusal
+from parvis_hub.store import Database
+from parvis_hub.store.backup import backup, restore
 from sqlalchemy import text
 
 from tests.hub.fleet.town import Town, new_public_key
@@ -177,3 +180,54 @@ def test_a_hub_that_has_read_the_register_before_a_revocation_does_not_undo_it(t
     assert len(revoked_serials(town.folder.broker / "crl.pem")) == 1
     assert "user u017" not in (town.folder.broker / "acl").read_text()
     town.database.close()
+
+
+def test_a_restored_backup_lets_nobody_back_in(town: Town, tmp_path: Path) -> None:
+    code, before = town.claim("u017").code, town.claim("u018").code
+    stolen = town.fleet.claim("u017", code, new_public_key())
+    backup(town.database, town.site.site, town.clock.now_us(), "a-martin", tmp_path / "backup.jsonl.gz")
+    # All of this is not in the backup.
+    town.fleet.revoke("u017", "a-martin")
+    second = town.fleet.claim("u017", town.claim("u017").code, new_public_key())
+    town.fleet.claim("u018", before, new_public_key())
+    town.claim("u017")
+    town.tell_broker()
+
+    url = f"sqlite:///{tmp_path / 'restored.sqlite'}"
+    restore(url, town.site.site, town.clock.now_us(), tmp_path / "backup.jsonl.gz")
+    restored = Database(url, town.site.site)
+    fleet = town.folder.fleet(restored, town.authority, town.clock.now_us)
+    town.folder.tell_broker(fleet, town.authority, town.site)
+    assert revoked_serials(town.folder.broker / "crl.pem") == [stolen.serial_number]
+    with pytest.raises(ClaimRefused, match="revoked"):
+        fleet.renew(stolen, new_public_key())
+    with pytest.raises(ClaimRefused, match="no claim with this code"):
+        fleet.claim("u018", before, new_public_key())
+    # Who was let in since stays in, and can be shut out.
+    assert fleet.renew(second, new_public_key())
+    assert fleet.revoke("u017", "a-martin") == 2
+    town.folder.tell_broker(fleet, town.authority, town.site)
+    assert second.serial_number in revoked_serials(town.folder.broker / "crl.pem")
+    restored.close()
+
+
+def test_a_fleet_from_before_there_was_a_book_is_in_it_from_the_next_start_on(town: Town) -> None:
+    stolen = town.fleet.claim("u017", town.claim("u017").code, new_public_key())
+    town.fleet.revoke("u017", "a-martin")
+    path = town.folder.path / "book.jsonl"
+    path.unlink()
+    town.folder.fleet(town.database, town.authority, town.clock.now_us)
+    first = path.read_bytes()
+    assert f'"revoked","serial":"{stolen.serial_number}"'.encode() in first
+    town.folder.fleet(town.database, town.authority, town.clock.now_us)
+    assert path.read_bytes() == first, "and is told once"
+
+
+def test_a_line_that_the_power_cut_off_costs_no_other(town: Town) -> None:
+    first = town.fleet.claim("u017", town.claim("u017").code, new_public_key())
+    path = town.folder.path / "book.jsonl"
+    path.write_bytes(path.read_bytes()[:-40])
+    town.fleet.revoke("u017", "a-martin")
+    revoked = [entry for entry in Book(path).entries() if isinstance(entry, Revoked)]
+    assert [entry.serial for entry in revoked] == [str(first.serial_number)]
+    assert path.stat().st_mode & 0o077 == 0

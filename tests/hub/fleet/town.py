@@ -73,7 +73,7 @@ class Town:
         addresses = Addresses(hub=f"https://localhost:{hub_port}", broker=f"localhost:{broker_port}")
         authority = folder.make(site, addresses, datetime.now(UTC))
         database = Database(store_url or default_url(path), site.site)
-        fleet = Fleet(database, authority, clock.now_us)
+        fleet = folder.fleet(database, authority, clock.now_us)
         town = cls(path, site, folder, authority, database, fleet, clock, hub_port, broker_port)
         folder.equip(fleet, Kind.HUB, "hub", "hub", hosts=["localhost", "127.0.0.1"])
         folder.equip(fleet, Kind.BROKER, "broker", "hub", hosts=["localhost", "127.0.0.1"])
