@@ -106,9 +106,9 @@ class Sessions:
                 raise WrongCredentials
             self._attempts.succeeded(address, name)
         with self._database.write() as connection:
-            return self._begin(connection, name, LONGEST_S)
+            return self._begin(connection, name, LONGEST_S, None)
 
-    def sign_in_as(self, name: str, role: Role, subject: str, longest_h: float) -> str:
+    def sign_in_as(self, name: str, role: Role, subject: str, longest_h: float, sid: str | None) -> str:
         """Begins a session for somebody that the provider vouches for, and records it.
 
         Args:
@@ -116,6 +116,7 @@ class Sessions:
             role: What they are now.
             subject: Who they are at the provider, as a digest.
             longest_h: When the session ends, whatever happens, hours.
+            sid: Which session with the provider this is of, as a digest; None if the provider does not say.
 
         Returns:
             What the browser holds from now on: 256 random bits.
@@ -125,11 +126,11 @@ class Sessions:
         """
         with self._database.write() as connection:
             admit(connection, self._now_us(), name, role, subject)
-            return self._begin(connection, name, min(longest_h * 3_600.0, LONGEST_S))
+            return self._begin(connection, name, min(longest_h * 3_600.0, LONGEST_S), sid)
 
-    def _begin(self, connection: Connection, name: str, longest_s: float) -> str:
+    def _begin(self, connection: Connection, name: str, longest_s: float, sid: str | None) -> str:
         held, now_us = secrets.token_urlsafe(32), self._now_us()
-        values = {"digest": digest(held), "user": name, "seen_us": now_us, "until_us": now_us + round(longest_s * 1e6)}
+        values = {"digest": digest(held), "user": name, "seen_us": now_us, "until_us": now_us + round(longest_s * 1e6), "sid": sid}
         connection.execute(insert(sessions).values(values))
         governance.append(connection, now_us, name, SignedIn())
         return held
@@ -173,6 +174,25 @@ class Sessions:
         """Ends a session."""
         with self._database.write() as connection:
             connection.execute(delete(sessions).where(sessions.c.digest == digest(held)))
+
+    def sign_out_as(self, subject: str | None, sid: str | None) -> int:
+        """Ends the sessions that the provider says have ended there.
+
+        Args:
+            subject: Whose, as a digest; None if the session alone is named.
+            sid: Which session with the provider, as a digest; None for all of the subject's. Sessions of the subject's of which this is not
+                known end too.
+
+        Returns:
+            How many there were.
+        """
+        theirs = sessions.c.user.in_(select(users.c.name).where(users.c.subject == subject)) if subject else None
+        if theirs is None:
+            ended = sessions.c.sid == sid
+        else:
+            ended = theirs & (sessions.c.sid.is_(None) | (sessions.c.sid == sid)) if sid else theirs
+        with self._database.write() as connection:
+            return connection.execute(delete(sessions).where(ended)).rowcount
 
     def forget(self) -> None:
         """Deletes the sessions that have ended by themselves."""

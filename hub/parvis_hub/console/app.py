@@ -29,7 +29,7 @@ from .participants import printing, registering, routing
 from .public import public
 from .replaying import replaying
 from .routes import STATIC, accounting, deciding, health, page, reading
-from .signing import elsewhere, signing
+from .signing import elsewhere, signing, told_elsewhere
 
 #: Python's own table of types differs between systems, and a browser refuses a module under another type.
 _TYPES = {
@@ -103,6 +103,7 @@ def create_app(
     app.include_router(page())
     app.include_router(signing(secure=secure))
     app.include_router(elsewhere(secure=secure))
+    app.include_router(told_elsewhere())
     app.include_router(health(desk))
     app.include_router(reading(desk, site, ground=ground, cards=cards or Cards(), live=live, now=now))
     app.include_router(replaying(desk, site, now))

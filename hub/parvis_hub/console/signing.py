@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from typing import Annotated
+from urllib.parse import parse_qs
 
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
@@ -12,7 +13,7 @@ from parvis_contract import Closed
 from pydantic import Field, ValidationError
 
 from parvis_hub.accounts import TooManyAttempts, WrongCredentials
-from parvis_hub.accounts.openid import NotAccepted
+from parvis_hub.accounts.openid import NotAccepted, Refusal
 from parvis_hub.accounts.openid.signing_in import LONGEST_S
 
 from .access import COOKIE, Who, access_of, may
@@ -25,6 +26,9 @@ PENDING = "parvis-openid"
 _PENDING_PATH = "/api/session/openid"
 #: A name and a password, each letter of it as JSON may write it.
 MAX_BYTES = 4_096
+#: A logout token with a signature of 4,096 bits has two thousand letters; some providers put a few names of their own into it.
+MAX_LOGOUT_BYTES = 16_384
+_FORM = {"application/x-www-form-urlencoded": {"schema": {"type": "object", "properties": {"logout_token": {"type": "string"}}}}}
 
 
 class Credentials(Closed):
@@ -133,6 +137,33 @@ def elsewhere(*, secure: bool) -> APIRouter:
             done.set_cookie(COOKIE, held, httponly=True, samesite="strict", secure=secure, path="/")
         done.delete_cookie(PENDING, httponly=True, samesite="lax", secure=secure, path=_PENDING_PATH)
         return done
+
+    return router
+
+
+def told_elsewhere() -> APIRouter:
+    """The address at which the provider itself says that somebody is out: no browser asks it."""
+    router = APIRouter(prefix=_PENDING_PATH, tags=["session"])
+
+    @router.post("/logout", openapi_extra={"requestBody": {"required": True, "content": _FORM}})
+    async def sign_out_from_there(request: Request) -> Response:
+        """Ends the sessions that the provider says have ended there; the signature of what it sends says that it is the provider."""
+        openid = access_of(request).openid
+        if openid is None:
+            return refusal(404, "nobody signs in elsewhere")
+        body = await body_of(request, MAX_LOGOUT_BYTES)
+        try:
+            tokens = parse_qs((body or b"").decode("ascii"), max_num_fields=16).get("logout_token", [])
+        except ValueError:
+            tokens = []
+        if len(tokens) != 1:
+            return refusal(400, "expected a form with one logout_token")
+        try:
+            await to_thread.run_sync(openid.out.take, tokens[0])
+        except NotAccepted as error:
+            # Why is for the log: whoever sent this is nobody yet.
+            return refusal(503 if error.refusal is Refusal.UNREACHABLE else 400, "the logout token is not accepted; the hub's log says why")
+        return Response(status_code=200)
 
     return router
 

@@ -230,6 +230,7 @@ sessions = Table(
     Column("user", String(32), nullable=False, index=True),
     Column("seen_us", BigInteger, nullable=False),
     Column("until_us", BigInteger, nullable=False),
+    Column("sid", String(64)),
 )
 
 #: What machines may read, by the SHA-256 of what each shows.

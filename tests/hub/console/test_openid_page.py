@@ -1,10 +1,11 @@
-"""Signing in at a provider, in a real browser: there, back, decided, out; and what somebody without a role is told."""
+"""Signing in at a provider, in a real browser: there, back, decided, out; and what is told who has no role, or was signed out there."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
 
+import httpx
 import yaml
 from parvis_hub.accounts.openid import Provider as Client
 from parvis_hub.accounts.openid import SigningIn, load_openid
@@ -57,5 +58,14 @@ def test_somebody_signs_in_at_the_provider_decides_and_signs_out_there_too(hub: 
         expect(page).to_have_title("Signed out")
         page.get_by_role("link", name="Back").click()
         expect(dialog).to_be_visible()
+        expect(page.locator("#incidents button")).to_have_count(0)
+
+        # In again, and out because the provider says so.
+        button.click()
+        page.get_by_role("button", name="anne").click()
+        expect(page.locator("#operator")).to_have_text("a-leroy")
+        told = httpx.post(f"{hub.url}api/session/openid/logout", data={"logout_token": provider.logout_token(sub="1")})
+        assert told.status_code == 200
+        expect(page.locator("#sign-in-error")).to_have_text("The session has ended. Sign in again.")
         expect(page.locator("#incidents button")).to_have_count(0)
         browsers.check(hub.url, provider.issuer.partition("/realms")[0])

@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import quote_plus
 
 import httpx
@@ -14,8 +14,9 @@ from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .identity import Identity, NotAccepted, Refusal, identity_of
+from .identity import Identity, identity_of
 from .settings import OpenIdSettings, private
+from .tokens import NotAccepted, Refusal
 
 #: Somebody waits before the page.
 _TIMEOUT_S = 10.0
@@ -27,6 +28,7 @@ _KEPT_S = 3_600.0
 _AGAIN_S = 10.0
 
 _Url = Annotated[str, Field(max_length=2_000)]
+T = TypeVar("T")
 
 
 class _Metadata(BaseModel):
@@ -44,6 +46,33 @@ class _Metadata(BaseModel):
     authorization_response_iss_parameter_supported: bool = False
 
 
+class _Remembered(Generic[T]):
+    """One thing that the provider says: asked for when it is needed and old, and not with every call while it cannot be had."""
+
+    def __init__(self, ask: Callable[[], T], monotonic_s: Callable[[], float]) -> None:
+        self._ask = ask
+        self._monotonic_s = monotonic_s
+        self._lock = threading.Lock()
+        self._found: tuple[float, T] | None = None
+        self._failed: tuple[float, NotAccepted] | None = None
+
+    def get(self, at_most_s: float = _KEPT_S) -> T:
+        """What it says, heard at most so long ago."""
+        with self._lock:
+            now_s = self._monotonic_s()
+            if self._found is not None and now_s - self._found[0] < at_most_s:
+                return self._found[1]
+            if self._failed is not None and now_s - self._failed[0] < _AGAIN_S:
+                raise NotAccepted(self._failed[1].refusal, str(self._failed[1]))
+            try:
+                found = self._ask()
+            except NotAccepted as error:
+                self._failed = now_s, error
+                raise
+            self._found, self._failed = (now_s, found), None
+            return found
+
+
 class Provider:
     """Asks the provider; from any thread."""
 
@@ -55,14 +84,11 @@ class Provider:
         """
         self.settings = settings
         self._secret = secret
-        self._monotonic_s = monotonic_s
         trusted = ssl.create_default_context(cafile=settings.ca_file) if settings.ca_file else True
         # What leads elsewhere is not followed, and no proxy is taken from the environment.
         self._client = httpx.Client(timeout=_TIMEOUT_S, follow_redirects=False, verify=trusted, trust_env=False)
-        self._lock = threading.Lock()
-        self._metadata: tuple[float, _Metadata] | None = None
-        self._keys: tuple[float, KeySet] | None = None
-        self._failed: tuple[float, NotAccepted] | None = None
+        self._metadata = _Remembered(self._discovered, monotonic_s)
+        self._keys = _Remembered(self._listed, monotonic_s)
 
     def metadata(self) -> _Metadata:
         """Its configuration.
@@ -70,19 +96,7 @@ class Provider:
         Raises:
             NotAccepted: It does not answer, or what it says cannot be used.
         """
-        with self._lock:
-            now_s = self._monotonic_s()
-            if self._metadata is not None and now_s - self._metadata[0] < _KEPT_S:
-                return self._metadata[1]
-            if self._failed is not None and now_s - self._failed[0] < _AGAIN_S:
-                raise self._failed[1]
-            try:
-                found = self._discovered()
-            except NotAccepted as error:
-                self._failed = now_s, error
-                raise
-            self._metadata, self._failed = (now_s, found), None
-            return found
+        return self._metadata.get()
 
     def _discovered(self) -> _Metadata:
         try:
@@ -107,14 +121,23 @@ class Provider:
             NotAccepted: With the reason.
         """
         token = self._token(code, verifier)
-        try:
-            return identity_of(token, self._signing_keys(), self.settings, nonce, now_s)
-        except InvalidKeyIdError:
-            pass
-        try:
-            return identity_of(token, self._signing_keys(anew=True), self.settings, nonce, now_s)
-        except InvalidKeyIdError:
-            raise NotAccepted(Refusal.NOT_TRUSTED, "the ID token is signed with a key that the provider does not list") from None
+        return self.checked(lambda keys: identity_of(token, keys, self.settings, nonce, now_s))
+
+    def checked(self, read: Callable[[KeySet], T]) -> T:
+        """What is read from a token with the provider's keys, which are fetched anew if it names one that is not among them.
+
+        Args:
+            read: Checks and reads the token; called once more with the new keys.
+
+        Raises:
+            NotAccepted: With the reason.
+        """
+        for at_most_s in (_KEPT_S, _AGAIN_S):
+            try:
+                return read(self._keys.get(at_most_s))
+            except InvalidKeyIdError:
+                continue
+        raise NotAccepted(Refusal.NOT_TRUSTED, "the token is signed with a key that the provider does not list")
 
     def _token(self, code: str, verifier: str) -> str:
         settings, metadata = self.settings, self.metadata()
@@ -133,18 +156,11 @@ class Provider:
             raise NotAccepted(Refusal.NOT_TRUSTED, "the provider gave no ID token for the code")
         return token
 
-    def _signing_keys(self, *, anew: bool = False) -> KeySet:
-        url = self.metadata().jwks_uri
-        with self._lock:
-            now_s = self._monotonic_s()
-            if self._keys is not None and now_s - self._keys[0] < (_AGAIN_S if anew else _KEPT_S):
-                return self._keys[1]
-            try:
-                found = KeySet.import_key_set(self._get(url))
-            except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
-                raise NotAccepted(Refusal.UNREACHABLE, f"the provider's keys cannot be read: {type(error).__name__}") from None
-            self._keys = now_s, found
-            return found
+    def _listed(self) -> KeySet:
+        try:
+            return KeySet.import_key_set(self._get(self.metadata().jwks_uri))
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise NotAccepted(Refusal.UNREACHABLE, f"the provider's keys cannot be read: {type(error).__name__}") from None
 
     def _get(self, url: str) -> Any:
         return self._asked("GET", url)

@@ -17,8 +17,10 @@ from parvis_hub.accounts.limits import Attempts
 from parvis_hub.accounts.sessions import Sessions, digest
 from parvis_hub.accounts.users import NameTaken
 
-from .identity import Identity, NotAccepted, Refusal
+from .identity import Identity
 from .provider import Provider, with_query
+from .signing_out import SigningOut
+from .tokens import NotAccepted, Refusal
 
 #: From the button back to the console: long enough for a second factor that must be fetched.
 LONGEST_S = 600.0
@@ -44,11 +46,17 @@ class Begun:
 
 
 class SigningIn:
-    """Sends people to the provider, and takes them back. Nothing is kept of somebody who is on their way: their browser holds it."""
+    """Sends people to the provider, and takes them back. Nothing is kept of somebody who is on their way: their browser holds it.
+
+    Attributes:
+        provider: Where people sign in.
+        out: Takes the provider's word for it that somebody is out.
+    """
 
     def __init__(self, provider: Provider, sessions: Sessions, now_s: Callable[[], float]) -> None:
         """Args: where people sign in, where their sessions are, and seconds since 1970."""
         self.provider = provider
+        self.out = SigningOut(provider, sessions, now_s)
         self._sessions = sessions
         self._now_s = now_s
         self._attempts = Attempts()
@@ -108,7 +116,7 @@ class SigningIn:
         identity = self._identified(held, brought, address, now_s)
         self._attempts.succeeded(address, _COUNTED_AS)
         try:
-            return self._sessions.sign_in_as(identity.name, identity.role, identity.subject, self.provider.settings.session_h)
+            return self._sessions.sign_in_as(identity.name, identity.role, identity.subject, self.provider.settings.session_h, identity.sid)
         except NameTaken as error:
             raise NotAccepted(Refusal.NAME_TAKEN, str(error)) from None
 
