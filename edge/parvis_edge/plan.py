@@ -93,6 +93,11 @@ class Watch:
         return self.data_dir / self.site.site / f"{self.unit}.outbox.sqlite"
 
     @property
+    def session(self) -> Path:
+        """The file with the name of its connection at the broker."""
+        return self.data_dir / self.site.site / f"{self.unit}.session"
+
+    @property
     def commands(self) -> Path:
         """The folder of the hub's commands to this unit."""
         return self.data_dir / self.site.site / f"{self.unit}.commands"

@@ -38,6 +38,7 @@ from .delivery.health import temperature_c
 from .delivery.messages import Messenger, Speaker
 from .delivery.outbox import Outbox, OutboxError
 from .delivery.report import OVERHEATED_C
+from .delivery.session import session_name
 from .delivery.speech import InOrder, Kept, Sink, Speech, StandardOutput
 from .hosting import ModelHost, Models
 from .law import Permission, permission, today
@@ -304,7 +305,7 @@ class _Running:
         self._kept.retry()
         announcer = self._reporter.announcer(self._outbox, self._kept, lambda: self._clock, watch.telemetry_s)
         inbox = (command_topic(watch.site.site, watch.unit), self._commanded.orders.take)
-        self._deliverer = Deliverer(self._outbox, watch.broker, f"parvis-{watch.site.site}-{watch.unit}", announcer, inbox)
+        self._deliverer = Deliverer(self._outbox, watch.broker, session_name(watch.session), announcer, inbox)
         return self._kept
 
     def _perceiver(self, sense: SenseName, maker: SenseMaker, found: Permission, pace: Pace, made: Sense[Any]) -> Perceiver:

@@ -100,6 +100,8 @@ def test_from_claim_to_first_event_and_to_silence(town: Town, mosquitto: Path, t
             family.start(unit, edge("watch", "--identity", tmp_path / unit, *data))
         wait_for(lambda: min(ear.listen()["u017"], ear.listen()["u018"]) >= 1)
 
+        _take_over(town, tmp_path / "u017", hub, family)
+
         town.fleet.revoke("u017", "a-martin")
         town.tell_broker()
         # The broker has ended all connections, and lets back who may come.
@@ -112,3 +114,18 @@ def test_from_claim_to_first_event_and_to_silence(town: Town, mosquitto: Path, t
         assert family.children["u017"].returncode is None
         wait_for(lambda: '"session_kept": true' in hub.log)
         ear.close()
+
+
+def _take_over(town: Town, identity: Path, hub: RunningHub, family: Family) -> None:
+    """Whoever holds a unit's key ends nobody's connection, whatever names they guess: those that count are random, and not to be read."""
+    guesses = ("hub", "parvis-hub", "parvis-hub-vieux-port", "u018", "parvis-u018", "parvis-vieux-port-u018", "parvis-vieux-port-hub")
+    for name in guesses:
+        thief = Client(town, identity / "unit.pem", name)
+        assert thief.client.is_connected()
+        for topic in ("$SYS/#", "#"):
+            thief.subscribe(topic)
+        while said := thief.hears(0.1):
+            assert said[0].endswith("/u017/command")
+        thief.close()
+    assert hub.log.count('"event": "connected"') == 1
+    assert "no broker" not in family.children["u018"].log.read_text()
