@@ -6,14 +6,15 @@ broker keeps what the hub has not.
 
 from __future__ import annotations
 
-import queue
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
@@ -23,7 +24,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from .client import QuickClient
+from .client import Message, QuickClient
 
 #: A week: the broker keeps for a hub that is down what units send meanwhile, as far as its own configuration lets it.
 SESSION_EXPIRY_S = 7 * 86_400
@@ -68,8 +69,7 @@ class BrokerAddress:
     session: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A message as it came.
 
     Attributes:
@@ -89,16 +89,30 @@ class Delivery:
 class Broker:
     """One connection, which restores itself."""
 
-    def __init__(self, address: BrokerAddress, site: str, *, now_us: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
+    def __init__(
+        self,
+        address: BrokerAddress,
+        site: str,
+        *,
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+        told: Callable[[bool], None] = lambda _: None,
+    ) -> None:
         """Prepares it; :meth:`start` connects.
+
+        Args:
+            address: Where it is.
+            site: Whose messages are wanted.
+            now_us: When a message comes, microseconds since 1970.
+            told: Called from another thread when the connection is there, and with False whenever it is not.
 
         Raises:
             OSError: A file of ``address.tls`` cannot be read.
             ssl.SSLError: One of them is not what it should be.
         """
-        self._address, self._site, self._now_us = address, site, now_us
-        self._waiting: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
-        self._confirmations: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._address, self._site, self._now_us, self._told = address, site, now_us, told
+        self._waiting: deque[Delivery] = deque()
+        self._came = threading.Event()
+        self._confirmations: deque[int] = deque()
         #: Counts connections: a ticket of an earlier one says nothing about this one's messages.
         self._connection = 0
         self.connected = threading.Event()
@@ -124,7 +138,7 @@ class Broker:
     @property
     def waiting(self) -> int:
         """How many messages have come that nobody has taken yet."""
-        return self._waiting.qsize()
+        return len(self._waiting)
 
     def start(self) -> None:
         """Connects, and again whenever the connection is lost; returns at once."""
@@ -141,13 +155,11 @@ class Broker:
 
     def take(self, most: int, wait_s: float) -> list[Delivery]:
         """What has come, in order, at most so many; waits for the first."""
-        taken: list[Delivery] = []
-        try:
-            taken.append(self._waiting.get(timeout=wait_s))
-            while len(taken) < most:
-                taken.append(self._waiting.get_nowait())
-        except queue.Empty:
-            pass
+        self._came.wait(wait_s)
+        self._came.clear()
+        taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        if self._waiting:
+            self._came.set()
         return taken
 
     def acknowledge(self, deliveries: list[Delivery]) -> None:
@@ -169,12 +181,13 @@ class Broker:
         """
         return self._client.give(topic, payload, retain=retain, properties=_CLOUD_EVENT if payload and cloud_event else _NO_PROPERTIES)
 
+    def together(self) -> AbstractContextManager[None]:
+        """What is published within goes at its end, at once."""
+        return self._client.together()
+
     def confirmed(self) -> list[int]:
         """The numbers of messages that the broker has taken since this was last called."""
-        numbers = []
-        while not self._confirmations.empty():
-            numbers.append(self._confirmations.get())
-        return numbers
+        return [self._confirmations.popleft() for _ in range(len(self._confirmations))]
 
     # --- called by paho, in its thread ----------------------------------------------------------------------------------------
 
@@ -189,28 +202,35 @@ class Broker:
         client.subscribe(filters)
         self._client.give_again()
         self.connected.set()
+        self._told(True)
         log.info("connected", broker=f"{self._address.host}:{self._address.port}", session_kept=flags.session_present)
 
     def _on_connect_fail(self, _client: Client, _data: Any) -> None:
+        self._told(False)
         log.warning("the broker cannot be reached; trying again", broker=f"{self._address.host}:{self._address.port}")
 
     def _on_disconnect(
         self, _client: Client, _data: Any, _flags: DisconnectFlags, reason: ReasonCode, _properties: Properties | None
     ) -> None:
         self.connected.clear()
+        self._told(False)
         if reason.is_failure:
             log.warning("the connection to the broker is lost; trying again", reason=str(reason))
 
-    def _receive(self, topic: bytes, payload: bytes, retained: bool, number: int | None) -> None:
-        if number is None and self._waiting.qsize() >= MAX_WAITING:
-            return
-        ticket = None if number is None else (self._connection, number)
-        # A topic that is no text is none of the contract's.
-        self._waiting.put(Delivery(topic.decode(errors="replace"), payload, self._now_us(), retained, ticket))
+    def _receive(self, messages: list[Message]) -> None:
+        now_us, connection, room = self._now_us(), self._connection, MAX_WAITING - len(self._waiting)
+        for topic, payload, retained, number in messages:
+            if number is None and room <= 0:
+                continue
+            ticket = None if number is None else (connection, number)
+            # A topic that is no text is none of the contract's.
+            self._waiting.append(Delivery(topic.decode(errors="replace"), payload, now_us, retained, ticket))
+            room -= 1
+        self._came.set()
 
     def _confirm(self, number: int, reason: int) -> None:
         if reason < _FAILURE:
-            self._confirmations.put(number)
+            self._confirmations.append(number)
             return
         why = _REFUSALS.get(reason, f"0x{reason:02x}")
         log.error("the broker refuses what the hub publishes", reason=why, advice="check the broker's access list for the hub")

@@ -54,10 +54,12 @@ class Publisher:
             return
         connections = self._broker.connections
         fresh = connections > self._connections
-        for incident in self._store.unpublished(also_open=fresh, limit=10_000 if fresh else MOST_IN_FLIGHT):
-            if fresh or self._sent.get(incident.id, 0) < incident.revision:
-                self._waiting[self._send(incident)] = incident.id, incident.revision
-                self._sent[incident.id] = incident.revision
+        unpublished = self._store.unpublished(also_open=fresh, limit=10_000 if fresh else MOST_IN_FLIGHT)
+        with self._broker.together():
+            for incident in unpublished:
+                if fresh or self._sent.get(incident.id, 0) < incident.revision:
+                    self._waiting[self._send(incident)] = incident.id, incident.revision
+                    self._sent[incident.id] = incident.revision
         self._connections = connections
 
     def _send(self, incident: Unpublished) -> int:
