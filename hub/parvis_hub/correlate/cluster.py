@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from bisect import insort
 
 from .report import Order, Report
@@ -13,12 +14,14 @@ class Cluster:
     Attributes:
         founder: The one that began first; the incident bears its name.
         reports: All, in order.
+        name: The incident's, once it has been worked out.
     """
 
-    __slots__ = ("founder", "reports")
+    __slots__ = ("founder", "name", "reports")
 
     def __init__(self, founder: Report) -> None:
         self.founder = founder
+        self.name: uuid.UUID | None = None
         self.reports: list[Report] = []
 
     def add(self, report: Report) -> None:

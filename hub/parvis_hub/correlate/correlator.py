@@ -18,7 +18,7 @@ from .outcome import Change
 from .physics import PHYSICS, speed_of_sound_m_s
 from .report import Report, rank_of
 from .standing import Standing
-from .summary import arrivals, closes_us, incident_id, incident_of
+from .summary import arrivals, closes_us, incident_id, incident_of, state_of
 
 _GroupKey = tuple[str, str]
 _ReportKey = tuple[uuid.UUID, str, str]
@@ -63,9 +63,10 @@ class Correlator:
 
         What follows from it is in :meth:`changes`.
         """
-        if message.name not in EVENT_TYPES:
+        name = message.name
+        if name not in EVENT_TYPES:
             return
-        key = (message.event_id, message.unit, message.name)
+        key = (message.event_id, message.unit, name)
         rank = rank_of(message)
         report = self._reports.get(key)
         if report is None:
@@ -126,9 +127,10 @@ class Correlator:
         return [changes[name] for name in sorted(changes)]
 
     def _say(self, cluster: Cluster, changes: dict[uuid.UUID, Change]) -> uuid.UUID:
-        incident = incident_of(cluster, self._site, self._plane, self._clock_us or 0)
-        name = incident.incident
-        if name not in self._said or self._said[name][0] != incident:
+        name = incident_id(self._site.site, cluster)
+        before = self._said[name][0] if name in self._said else None
+        incident = incident_of(cluster, self._site, self._plane, self._clock_us or 0, before)
+        if incident is not before:
             self._said[name] = incident, cluster.founder
             changes[name] = Change(name, incident)
             if incident.located_by is LocatedBy.MULTILATERATION:
@@ -151,13 +153,22 @@ class Correlator:
             heapq.heappush(self._closing, (at_us, name))
 
     def _close(self, changes: dict[uuid.UUID, Change]) -> None:
-        """Says of what has been quiet for its time that it is closed."""
+        """Says of what has been quiet for its time that it is closed; all else of it has been said."""
         while self._closing and self._clock_us is not None and self._closing[0][0] <= self._clock_us:
             at_us, name = heapq.heappop(self._closing)
-            if self._scheduled.get(name) == at_us:
-                del self._scheduled[name]
-                if name in self._said:
-                    self._say(self._said[name][1].cluster, changes)
+            if self._scheduled.get(name) != at_us:
+                continue
+            del self._scheduled[name]
+            if name not in self._said or self._said[name][0].state is IncidentState.CLOSED:
+                continue
+            incident, founder = self._said[name]
+            state = state_of(founder.cluster, self._clock_us)
+            if state is IncidentState.OPEN:
+                self._schedule(closes_us(founder.cluster), name)
+                continue
+            closed = incident.model_copy(update={"state": state})
+            self._said[name] = closed, founder
+            changes[name] = Change(name, closed)
 
     def forget(self, before_us: int) -> int:
         """Lets go of incidents that are closed and that nothing can join any more.

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import uuid
 from bisect import bisect_left
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from parvis_contract import ClockSource, Envelope, EventData, LocalMap, Phase
 
@@ -14,13 +13,14 @@ from .physics import PHYSICS, extent_of
 
 Order = tuple[int, str]
 #: How a message stands among those of its event; its time first, microseconds since 1970.
-Rank = tuple[int, bool, int, str]
+Rank = tuple[int, bool, int, int]
 #: What stays is known by so many looks as well as by more.
 _REMEMBERED = 64
+#: Phases after which an event is over.
+_OVER = frozenset((Phase.END, Phase.INSTANT))
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where something was at a time: microseconds since 1970, metres east and north, 1-sigma radius."""
 
     time_us: int
@@ -105,20 +105,22 @@ class Report:
         data: EventData[Any] = message.data
         time_us = rank[0]
         place = _place(time_us, data, plane)
-        self.ended = self.ended or data.phase in (Phase.END, Phase.INSTANT)
+        # Of a model, what it has not is found at once in this, and late by asking for it.
+        measure = data.measure.__dict__
+        self.ended = self.ended or data.phase in _OVER
         if self._first is None or rank < self._first:
             self._first = rank
             self.anchor = place
             self.started = data.phase in (Phase.START, Phase.INSTANT)
-            self.lasted_s = float(getattr(data.measure, "dwell_s", None) or getattr(data.measure, "duration_s", None) or 0.0)
+            self.lasted_s = float(measure.get("dwell_s") or measure.get("duration_s") or 0.0)
             self.extent_m = extent_of(self.type, data.measure)
-            self.speed_m_s: float | None = getattr(data.measure, "speed_m_s", None)
-            onset_ms = getattr(data.measure, "onset_uncertainty_ms", 0.0)
+            self.speed_m_s: float | None = measure.get("speed_m_s")
+            onset_ms = measure.get("onset_uncertainty_ms", 0.0)
             self.sigma_us = 1e3 * (data.clock.uncertainty_ms**2 + onset_ms**2) ** 0.5
             self.free = data.clock.source is ClockSource.FREE
             field = physics.identity
             self.order = (time_us, f"{self.id} {self.unit}")
-            self.identity = self.unit if field == "unit" else str(getattr(data.measure, field)) if field else ""
+            self.identity = self.unit if field == "unit" else str(measure[field]) if field else ""
         if self._latest is None or rank > self._latest:
             self._latest = rank
             self.last = place
@@ -130,7 +132,7 @@ class Report:
             if len(self.track) > _REMEMBERED and not (physics.speed_m_s or physics.spreads):
                 self._ranks.pop()
                 self.track.pop()
-        value: float | None = getattr(data.measure, physics.worst) if physics.worst else None
+        value: float | None = measure[physics.worst] if physics.worst else None
         worst_rank = (-math.inf if value is None else float(value), rank)
         if self.worst_rank is None or worst_rank > self.worst_rank:
             self.worst_rank, self.worst = worst_rank, data
@@ -141,7 +143,7 @@ class Report:
 def rank_of(message: Envelope[Any]) -> Rank:
     """Which message of an event comes first. An end stands last, even where another bears the same time."""
     data: EventData[Any] = message.data
-    return round(message.time.timestamp() * 1e6), data.phase is Phase.END, data.sequence, str(message.id)
+    return round(message.time.timestamp() * 1e6), data.phase is Phase.END, data.sequence, message.id.int
 
 
 def _place(time_us: int, data: EventData[Any], plane: LocalMap) -> Place:

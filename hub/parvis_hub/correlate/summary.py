@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from parvis_contract import (
@@ -21,7 +22,6 @@ from parvis_contract import (
     Site,
     Verdict,
     derived_id,
-    to_datetime,
 )
 
 from .cluster import Cluster
@@ -30,45 +30,58 @@ from .locating import Located, locate
 from .physics import PHYSICS
 from .report import Place, Report
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NOBODY = Operator(verdict=Verdict.UNCONFIRMED)
 #: However many agree, no machine is certain.
 _MOST_CONFIDENT = 0.9999
 
 
 def incident_id(site: str, cluster: Cluster) -> uuid.UUID:
     """The id of the incident that a cluster is: derived from its first event, and so the same wherever it is computed."""
-    founder = cluster.founder
-    made_s = (founder.id.int >> 80) / 1000.0
-    return derived_id(made_s, "incident", site, founder.type, str(founder.id), founder.unit)
+    if cluster.name is None:
+        founder = cluster.founder
+        made_s = (founder.id.int >> 80) / 1000.0
+        cluster.name = derived_id(made_s, "incident", site, founder.type, str(founder.id), founder.unit)
+    return cluster.name
 
 
-def incident_of(cluster: Cluster, site: Site, plane: LocalMap, clock_us: int) -> Incident:
+def incident_of(cluster: Cluster, site: Site, plane: LocalMap, clock_us: int, before: Incident | None = None) -> Incident:
     """An incident as it stands.
+
+    Its values come from messages that were checked, and are not checked again: that would be most of what this costs.
 
     Args:
         cluster: Its reports.
         site: Where it is.
         plane: The map that the reports' places are on.
         clock_us: The event time that the site has reached: what has been quiet for its time by then is closed.
+        before: What it was, if that is known: returned itself where nothing has changed.
     """
     reports = cluster.reports
     kind = cluster.founder.type
     used, place = _where(kind, reports)
     located = locate(arrivals(reports), site) if kind == "sound.impulse" else None
-    return Incident(
-        incident=incident_id(site.site, cluster),
-        type=kind,  # type: ignore[arg-type]  # a report's type is one of the closed list
-        state=IncidentState.CLOSED if closes_us(cluster) <= clock_us else IncidentState.OPEN,
-        first_observed=to_datetime(reports[0].anchor.time_us / 1e6),
-        last_observed=to_datetime(max(report.last.time_us for report in reports) / 1e6),
-        position=_located(located, plane) if located else _position(place, plane),
-        located_by=LocatedBy.MULTILATERATION if located else _located_by(kind, used, site),
-        units=tuple(sorted({report.unit for report in reports})),
-        events=tuple(dict.fromkeys(report.id for report in reports)),
-        confidence=_pooled(reports),
-        course=course(reports, plane) if PHYSICS[kind].spreads else None,
-        measure=_impulse(reports) if kind == "sound.impulse" else _worst(reports).measure,
-        operator=Operator(verdict=Verdict.UNCONFIRMED),
-    )
+    now: dict[str, Any] = {
+        "incident": incident_id(site.site, cluster),
+        "type": kind,
+        "state": state_of(cluster, clock_us),
+        "first_observed": _EPOCH + timedelta(microseconds=reports[0].anchor.time_us),
+        "last_observed": _EPOCH + timedelta(microseconds=max([report.last.time_us for report in reports])),
+        "position": _located(located, plane) if located else _position(place, plane),
+        "located_by": LocatedBy.MULTILATERATION if located else _located_by(kind, used, site),
+        "units": tuple(sorted({report.unit for report in reports})),
+        "events": tuple(dict.fromkeys([report.id for report in reports])),
+        "confidence": _pooled(reports),
+        "course": course(reports, plane) if PHYSICS[kind].spreads else None,
+        "measure": _impulse(reports) if kind == "sound.impulse" else _worst(reports).measure,
+        "operator": _NOBODY,
+    }
+    return before if before is not None and before.__dict__ == now else Incident.model_construct(**now)
+
+
+def state_of(cluster: Cluster, clock_us: int) -> IncidentState:
+    """Whether an incident has been quiet for its time when the site has reached an event time."""
+    return IncidentState.CLOSED if closes_us(cluster) <= clock_us else IncidentState.OPEN
 
 
 def arrivals(reports: Sequence[Report]) -> list[Report]:
@@ -81,7 +94,7 @@ def arrivals(reports: Sequence[Report]) -> list[Report]:
 
 def closes_us(cluster: Cluster) -> int:
     """The event time at which an incident is closed if nothing more is heard of it."""
-    return max(report.joinable_us for report in cluster.reports)
+    return max([report.joinable_us for report in cluster.reports])
 
 
 # --- how sure, how much -------------------------------------------------------------------------------------------------------
@@ -89,6 +102,8 @@ def closes_us(cluster: Cluster) -> int:
 
 def _best_by_unit(reports: Sequence[Report]) -> list[Report]:
     """The most confident report of each unit."""
+    if len(reports) == 1:
+        return list(reports)
     best: dict[str, Report] = {}
     for report in reports:
         if report.unit not in best or report.data.confidence > best[report.unit].data.confidence:
@@ -98,12 +113,14 @@ def _best_by_unit(reports: Sequence[Report]) -> list[Report]:
 
 def _pooled(reports: Sequence[Report]) -> float:
     """The probability that one at least of the units is right, if they err independently of one another."""
-    wrong = math.prod(1.0 - report.data.confidence for report in _best_by_unit(reports))
+    wrong = math.prod([1.0 - report.data.confidence for report in _best_by_unit(reports)])
     return round(min(_MOST_CONFIDENT, 1.0 - wrong), 4)
 
 
 def _worst(reports: Sequence[Report]) -> EventData[Any]:
     """What the message says whose measure is shown: the largest; where nothing tells which that is, of the most confident report."""
+    if len(reports) == 1:
+        return reports[0].worst
 
     def rank(report: Report) -> tuple[float, float]:
         return (report.worst_rank[0] if report.worst_rank else -math.inf), report.data.confidence
@@ -136,6 +153,8 @@ def _where(type: str, reports: Sequence[Report]) -> tuple[list[Report], Place]:
     if physics.speed_m_s:
         latest = max(reversed(reports), key=lambda report: (report.last.time_us, -report.last.sigma_m))
         return [latest], latest.last
+    if len(reports) == 1:
+        return list(reports), reports[0].last
     # One unit's errors are of one calibration, and no smaller for being repeated: each unit counts once.
     best: dict[str, Report] = {}
     for report in reports:
@@ -168,7 +187,9 @@ def fuse(places: Sequence[Place]) -> Place:
 def _position(place: Place, plane: LocalMap) -> IncidentPosition:
     """Rounded to what means something: a centimetre."""
     lon_deg, lat_deg = plane.to_deg(place.east_m, place.north_m)
-    return IncidentPosition(lon=round(lon_deg, 7), lat=round(lat_deg, 7), uncertainty_m=round(place.sigma_m, 2))
+    # No zero is negative: equal places are written alike.
+    lon, lat = round(lon_deg, 7) + 0.0, round(lat_deg, 7) + 0.0
+    return IncidentPosition.model_construct(lon=lon, lat=lat, uncertainty_m=round(place.sigma_m, 2), ellipse=None)
 
 
 def _located(located: Located, plane: LocalMap) -> IncidentPosition:
