@@ -6,19 +6,19 @@ import heapq
 import uuid
 from typing import Any
 
-from parvis_contract import EVENT_TYPES, Envelope, Incident, IncidentState, LocalMap, LocatedBy, Site
+from parvis_contract import EVENT_TYPES, Envelope, Incident, IncidentState, LocalMap, Site
 
 from .cluster import Cluster
 from .episodes import Clusters
 from .impulses import Impulses
-from .locating import locate, wrong_clocks
+from .locating import Located, Locator
 from .moving import Moving
 from .neighbourhood import Spacing
 from .outcome import Change
 from .physics import PHYSICS, speed_of_sound_m_s
 from .report import Report, rank_of
 from .standing import Standing
-from .summary import arrivals, closes_us, incident_id, incident_of, state_of
+from .summary import closes_us, incident_id, incident_of, state_of
 
 _GroupKey = tuple[str, str]
 _ReportKey = tuple[uuid.UUID, str, str]
@@ -37,6 +37,7 @@ class Correlator:
         self._places_m = {name: self._plane.to_m(unit.position.lon, unit.position.lat) for name, unit in site.units.items()}
         self._spacing_m = Spacing(self._places_m)
         self._sound_m_s = speed_of_sound_m_s(site.temperature_c)
+        self._locator = Locator(site, self._places_m)
         self._reports: dict[_ReportKey, Report] = {}
         self._groupings: dict[_GroupKey, Clusters] = {}
         self._touched: dict[_GroupKey, None] = {}
@@ -129,17 +130,20 @@ class Correlator:
     def _say(self, cluster: Cluster, changes: dict[uuid.UUID, Change]) -> uuid.UUID:
         name = incident_id(self._site.site, cluster)
         before = self._said[name][0] if name in self._said else None
-        incident = incident_of(cluster, self._site, self._plane, self._clock_us or 0, before)
+        located = self._located(cluster)
+        incident = incident_of(cluster, self._site, self._plane, self._clock_us or 0, located=located, before=before)
         if incident is not before:
             self._said[name] = incident, cluster.founder
             changes[name] = Change(name, incident)
-            if incident.located_by is LocatedBy.MULTILATERATION:
-                heard = arrivals(cluster.reports)
-                if (located := locate(heard, self._site)) is not None:
-                    self._wrong_clocks |= wrong_clocks(heard, located)
+            if located is not None:
+                self._wrong_clocks |= located.wrong_clocks
         if incident.state is IncidentState.OPEN:
             self._schedule(closes_us(cluster), name)
         return name
+
+    def _located(self, cluster: Cluster) -> Located | None:
+        grouping = self._groupings[cluster.founder.type, cluster.founder.identity]
+        return self._locator.locate(cluster.reports, grouping.off_s) if isinstance(grouping, Impulses) else None
 
     def wrong_clocks(self) -> dict[str, float]:
         """Whose clock is off by more than it says, in seconds by unit: what was found since this was last asked."""

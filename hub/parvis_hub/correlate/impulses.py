@@ -13,14 +13,17 @@ from .report import Report
 
 
 class Impulses(Clusters):
-    """The impulses of a site, by clocks as far as they are known."""
+    """The impulses of a site, by clocks as far as they are known.
+
+    Attributes:
+        off_s: What each report's clock was taken to be off by, in seconds, where that is known.
+    """
 
     def __init__(self, sound_m_s: float) -> None:
         super().__init__(AUDIBLE_M, MOST)
         self._sound_m_s = sound_m_s
         self._clocks = Clocks(sound_m_s)
-        #: What each report's clock was taken to be off by, where that is known.
-        self._off_s: dict[Report, float] = {}
+        self.off_s: dict[Report, float] = {}
 
     def put(self, report: Report) -> None:
         """Adds a report."""
@@ -51,7 +54,7 @@ class Impulses(Clusters):
 
     def _drop(self, report: Report) -> None:
         super()._drop(report)
-        self._off_s.pop(report, None)
+        self.off_s.pop(report, None)
 
     def forget(self, cluster: Cluster) -> None:
         """Lets go of a cluster that nothing can join any more, without deciding anything again."""
@@ -66,13 +69,13 @@ class Impulses(Clusters):
                 self._unsettled[report] = None
                 off_s = self._clocks.off_s(report)
                 if off_s is None:
-                    self._off_s.pop(report, None)
+                    self.off_s.pop(report, None)
                 else:
-                    self._off_s[report] = off_s
+                    self.off_s[report] = off_s
         super().settle()
 
     def _linked(self, report: Report, known: set[Report]) -> Iterable[Report]:
-        off_s = self._off_s
+        off_s = self.off_s
         most_s = 2.0 * MOST_OFF_S if off_s else 0.0
         reach_us = int((AUDIBLE_M / self._sound_m_s + SLACK_S + 3.0 * MOST_SIGMA_S + most_s) * 1e6)
         time_us, own_s = report.anchor.time_us, off_s.get(report, 0.0)
@@ -85,9 +88,9 @@ class Impulses(Clusters):
 
     def _groups(self, part: list[Report]) -> list[list[Report]]:
         first = self._clocks.explained.get(part[0])
-        if first is not None and first[0] == part and not any(report in self._off_s for report in part):
+        if first is not None and first[0] == part and not any(report in self.off_s for report in part):
             explained = first[1]
         else:
             start_us = part[0].order[0]
-            explained = explain([heard(each, start_us, self._off_s.get(each)) for each in part], self._sound_m_s)
+            explained = explain([heard(each, start_us, self.off_s.get(each)) for each in part], self._sound_m_s)
         return [[part[index] for index in each.members] for each in explained]

@@ -3,26 +3,33 @@
 Every unit hears the sound at ``t_i = t_0 + |p - s_i| / c`` plus an error: the clock's and the onset's, which the unit states, or
 something else: it heard a wall's echo instead (later, never earlier), or its clock is not what it says. Rather than guess once which
 arrival is which, the posterior over the place is taken with each arrival a mixture of the three, so that the answer's uncertainty
-holds the doubt about who is wrong. Two places that explain the arrivals equally well stay two.
+holds the doubt about who is wrong. Who heard it how loud, and who did not, is weaker evidence of the same. Two places that explain all
+of it equally well stay two.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_ndtr
-from scipy.stats import norm, qmc
+from scipy.special import ndtr
+from scipy.stats import chi2, norm, qmc
 
+from .audibility import log_audibility
 from .physics import speed_of_sound_m_s
 
 Array = npt.NDArray[np.float64]
+Explained = tuple[Array, Array, Array, Array]
 
 #: Shares of arrivals that are an echo, and whose clock is not what it says. Assumed, not tuned: street canyons hide one source in ten.
 _ECHO_SHARE, _LIE_SHARE = 0.12, 0.03
+#: A clock that follows no other is as often wrong about itself as right: what it drifts by it cannot know.
+_LIE_SHARE_FREE = 0.5
 #: An echo's detour in a street, as a mean delay: twenty metres.
 _ECHO_DELAY_S = 0.06
 #: A clock that lies may be off by this much, either way.
@@ -31,13 +38,21 @@ _LIE_S = 2.0
 SOURCE_HEIGHT_M = 1.4
 #: Speed of sound is known no better than the temperature (3 K ≈ 0.5 %) and the wind along the path.
 _SPEED_SHARE = 0.004
-#: Blur under which starts are compared and first climb: the largest error of a direct arrival that is common.
-_BLUR_S = 0.004
-#: Three of this many first arrivals give the starts: 220 triples at most.
-_STARTING_ARRIVALS = 12
+#: Three of so many arrivals give the starts: 56 triples. Those whose time is known to a few metres come first.
+_STARTING_ARRIVALS, _SURE_S = 8, 0.01
+#: Blur under which starts are compared: the largest error of a direct arrival that is common. And under which they climb, step by step.
+_BLUR_S, _CLIMB_S = 0.004, (0.008, 0.004, 0.002, 0.0, 0.0)
+#: So many of the best starts climb, which are so far apart; none by more than this at a time, nor far from where a triple put it.
+_MODES, _APART_M, _STRIDE_M, _AROUND_M = 10, 2.0, 60.0, 200.0
+#: What is less probable than the best by this, as a logarithm, is none of the answer (one in eight thousand).
+_LEAST = 9.0
 _FARTHEST_M = 2_000.0
-_MODES = 10
-_SAMPLES = 1024
+#: Samples around each maximum.
+_SAMPLES = 256
+#: A place that is less probable than this is not told.
+_LEAST_SHARE = 0.01
+#: Maxima no farther apart are one place, to whoever goes there.
+_ONE_PLACE_M = 10.0
 #: Twice the ellipse given holds 95 % of a two-dimensional normal distribution: 2.4477 / 2 standard deviations.
 TWO_SIGMA_95 = 1.2239
 
@@ -50,6 +65,8 @@ class Arrival:
         x_m, y_m, z_m: The unit's place in the site's local plane, east, north and up.
         time_s: When it heard the onset, POSIX.
         sigma_s: 1-sigma of that time: clock and onset together.
+        free: Whether its clock follows no other, so that its sigma is no more than the unit's guess.
+        level_db: How loud; NaN where that is not known.
     """
 
     x_m: float
@@ -57,6 +74,8 @@ class Arrival:
     z_m: float
     time_s: float
     sigma_s: float
+    free: bool = False
+    level_db: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +110,13 @@ class Place:
         return major, minor, float(np.degrees(np.arctan2(east, north))) % 180.0
 
 
-def multilaterate(arrivals: Sequence[Arrival], *, temperature_c: float, range_m: float = 400.0) -> list[Place]:
+def multilaterate(arrivals: Sequence[Arrival], *, temperature_c: float, silent_m: Sequence[tuple[float, float]] = ()) -> list[Place]:
     """Finds where a sound began.
 
     Args:
         arrivals: Of one sound, one per unit, at least three.
         temperature_c: Of the air.
-        range_m: How far a unit hears: a source is less probable the farther it is from the nearest one.
+        silent_m: Where units are that listen and did not hear it.
 
     Returns:
         The places that explain the arrivals, most probable first; shares sum to 1. Two where the geometry allows two. Empty for fewer
@@ -108,22 +127,14 @@ def multilaterate(arrivals: Sequence[Arrival], *, temperature_c: float, range_m:
     """
     if len(arrivals) < 3:
         return []
-    problem = _Problem(arrivals, temperature_c)
-    modes = _modes(problem)
-    return _places(problem, modes, range_m)
-
-
-def _log_sum(terms: Array, axis: int | None = None) -> Array:
-    """The logarithm of a sum of exponentials. One of the terms is finite here always, which scipy's own spends most of its time on."""
-    largest = terms.max(axis=axis, keepdims=True)
-    total = np.log(np.sum(np.exp(terms - largest), axis=axis, keepdims=True)) + largest
-    return np.asarray(np.squeeze(total, axis=axis))
+    problem = _Problem(arrivals, temperature_c, silent_m)
+    return _places(problem, _modes(problem))
 
 
 class _Problem:
-    """The arrivals as arrays, centred, and what they say of a place and a time of origin."""
+    """The arrivals as arrays, centred, and what they say of a place and a time of origin: a state ``(x, y, t_0)``."""
 
-    def __init__(self, arrivals: Sequence[Arrival], temperature_c: float) -> None:
+    def __init__(self, arrivals: Sequence[Arrival], temperature_c: float, silent_m: Sequence[tuple[float, float]]) -> None:
         self.sensors_m = np.array([(a.x_m, a.y_m) for a in arrivals])
         self.rise_m = np.array([a.z_m for a in arrivals]) - SOURCE_HEIGHT_M
         # Times from the first arrival: seconds since 1970 would cost nine digits.
@@ -133,50 +144,98 @@ class _Problem:
         if not np.all(self.sigma_s > 0.0):
             raise ValueError("an arrival's sigma_s is positive")
         self.speed_m_s = speed_of_sound_m_s(temperature_c)
+        lie_share = np.where([a.free for a in arrivals], _LIE_SHARE_FREE, _LIE_SHARE)
+        self._direct = (1.0 - _ECHO_SHARE) * (1.0 - lie_share) / np.sqrt(2.0 * np.pi)
+        self._echo = _ECHO_SHARE * (1.0 - lie_share) / _ECHO_DELAY_S
+        self._lie = lie_share / (2.0 * _LIE_S)
+        self._level_db = np.array([a.level_db for a in arrivals])
+        self._silent_m = np.array(silent_m, dtype=float).reshape(-1, 2)
 
-    def travel_s(self, place_m: Array) -> Array:
+    def distance_m(self, place_m: Array) -> Array:
         """``(..., 2)`` → ``(..., n)``."""
         offset = place_m[..., None, :] - self.sensors_m
-        return np.asarray(np.sqrt(np.sum(offset**2, axis=-1) + self.rise_m**2) / self.speed_m_s)
+        return np.asarray(np.sqrt(offset[..., 0] ** 2 + offset[..., 1] ** 2 + self.rise_m**2))
 
-    def spread_s(self, travel_s: Array, extra_s: float) -> Array:
-        """1-sigma of a direct arrival, with what the speed of sound adds over its path beyond the shortest one's."""
-        longer = travel_s - travel_s.min(axis=-1, keepdims=True)
-        return np.asarray(np.sqrt(self.sigma_s**2 + (_SPEED_SHARE * longer) ** 2 + extra_s**2))
+    def explained(self, states: Array, extra_s: float = 0.0) -> Explained:
+        """How states ``(k, 3)`` explain the arrivals: each ``(k, n)``.
 
-    def parts(self, place_m: Array, began_s: Array, extra_s: float = 0.0) -> Array:
-        """Log densities of direct, echo and lie: ``(..., 2)``, ``(...)`` → ``(3, ..., n)``."""
-        travel = self.travel_s(place_m)
-        late = self.time_s - began_s[..., None] - travel
-        sigma = self.spread_s(travel, extra_s)
-        direct = -0.5 * (late / sigma) ** 2 - np.log(sigma * np.sqrt(2.0 * np.pi)) + np.log(1.0 - _ECHO_SHARE - _LIE_SHARE)
-        # Exponential delay, with the unit's own error: an exponentially modified normal distribution.
-        rate = 1.0 / _ECHO_DELAY_S
-        shifted = (late - rate * sigma**2) / sigma
-        echo = np.log(_ECHO_SHARE * rate) + rate * (0.5 * rate * sigma**2 - late) + log_ndtr(shifted)
-        lie = np.full_like(late, np.log(_LIE_SHARE / (2.0 * _LIE_S)))
-        return np.stack([direct, echo, lie])
+        The density of each arrival, direct, an echo or a lie; the share of it that is direct; how late it is; and the variance of that.
+        """
+        travel_s = self.distance_m(states[:, :2]) / self.speed_m_s
+        late_s = self.time_s - states[:, 2:] - travel_s
+        # What the speed of sound adds over a path beyond the shortest one's.
+        longer_s = travel_s - travel_s.min(axis=1, keepdims=True)
+        variance_s2 = self.sigma_s**2 + (_SPEED_SHARE * longer_s) ** 2 + extra_s**2
+        sigma_s = np.sqrt(variance_s2)
+        direct = self._direct / sigma_s * np.exp(-0.5 * late_s**2 / variance_s2)
+        # An exponential delay, whose beginning is as blurred as the arrival.
+        echo = self._echo * np.exp(np.minimum(-late_s, 0.0) / _ECHO_DELAY_S) * ndtr(late_s / sigma_s)
+        density = direct + echo + self._lie
+        return density, direct / density, late_s, variance_s2
 
-    def log_likelihood(self, place_m: Array, began_s: Array, extra_s: float = 0.0) -> Array:
-        """``(..., 2)``, ``(...)`` → ``(...)``."""
-        return np.asarray(_log_sum(self.parts(place_m, began_s, extra_s), axis=0).sum(axis=-1))
+    def log_likelihood(self, states: Array, extra_s: float = 0.0) -> Array:
+        """``(k, 3)`` → ``(k,)``."""
+        return np.asarray(np.log(self.explained(states, extra_s)[0]).sum(axis=1))
+
+    def log_audibility(self, states: Array) -> Array:
+        """``(k, 3)`` → ``(k,)``."""
+        return log_audibility(states[:, :2], self.sensors_m, self._level_db, self._silent_m)
+
+    def linearised(self, states: Array, extra_s: float) -> tuple[Array, Array]:
+        """Gradient ``(k, 3)`` and information ``(k, 3, 3)`` at states ``(k, 3)``, of what is direct."""
+        _, trust, late_s, variance_s2 = self.explained(states, extra_s)
+        away = (states[:, None, :2] - self.sensors_m) / (self.speed_m_s * np.maximum(self.distance_m(states[:, :2]), 1e-3))[:, :, None]
+        slope = np.concatenate([away, np.ones((*late_s.shape, 1))], axis=2)
+        weighted = np.swapaxes(slope * (trust / variance_s2)[:, :, None], 1, 2)
+        return (weighted @ late_s[:, :, None])[:, :, 0], weighted @ slope
 
 
-def _modes(problem: _Problem) -> list[Array]:
-    """Local maxima ``(x, y, t_0)`` of the likelihood: every three arrivals give a start or two, and the best starts climb."""
+@dataclass(frozen=True, slots=True)
+class _Modes:
+    """Local maxima of the posterior, as normal distributions.
+
+    Attributes:
+        states: ``(k, 3)``.
+        axes: Their covariances' eigenvectors, ``(k, 3, 3)``.
+        spread: And the square roots of their eigenvalues, ``(k, 3)``.
+        audibility: ``(k,)``, as a logarithm.
+    """
+
+    states: Array
+    axes: Array
+    spread: Array
+    audibility: Array
+
+
+def _modes(problem: _Problem) -> _Modes:
+    """Every three arrivals give a start or two; the best starts climb, and those that come to little are left out."""
     starts = _starts(problem)
-    order = np.argsort(-problem.log_likelihood(starts[:, :2], starts[:, 2], _BLUR_S), kind="stable")
-    chosen: list[Array] = []
-    for state in starts[order]:
-        if len(chosen) == _MODES:
-            break
-        if not any(np.hypot(*(state - other)[:2]) < 2.0 for other in chosen):
-            chosen.append(state)
-    found: list[Array] = []
-    for top in _climb(problem, _climb(problem, np.array(chosen), _BLUR_S), 0.0):
-        if not any(np.hypot(*(top - other)[:2]) < 0.05 for other in found):
-            found.append(top)
-    return found
+    starts = starts[np.argsort(-problem.log_likelihood(starts, _BLUR_S), kind="stable")]
+    starts = starts[_apart(starts, _APART_M, _MODES)]
+    tops = _climb(problem, starts)
+    higher = problem.log_likelihood(tops) >= problem.log_likelihood(starts)
+    tops = np.where(higher[:, None], tops, starts)
+    values, axes = np.linalg.eigh(problem.linearised(tops, 0.0)[1])
+    # No direction is wider than a kilometre, nor narrower than a micrometre's worth.
+    spread = np.sqrt(np.clip(1.0 / np.maximum(values, 1e-12), 1e-12, 1e6))
+    audibility = problem.log_audibility(tops)
+    # Laplace's approximation: height times volume.
+    mass = problem.log_likelihood(tops) + audibility + np.log(spread).sum(axis=1)
+    order = np.argsort(-mass, kind="stable")
+    order = order[mass[order] > mass[order[0]] - _LEAST]
+    order = order[_apart(tops[order], 0.1, _MODES)]
+    return _Modes(tops[order], axes[order], spread[order], audibility[order])
+
+
+def _apart(states: Array, apart_m: float, most: int) -> list[int]:
+    """The first of some states, ``(k, 3)``, that lie so far from all before them, as indices; at most so many."""
+    near = np.hypot(*(states[:, None, :2] - states[:, :2]).transpose(2, 0, 1)) < apart_m
+    chosen: list[int] = []
+    free = np.ones(len(states), dtype=bool)
+    while len(chosen) < most and free.any():
+        chosen.append(int(free.argmax()))
+        free &= ~near[chosen[-1]]
+    return chosen
 
 
 def _starts(problem: _Problem) -> Array:
@@ -186,140 +245,97 @@ def _starts(problem: _Problem) -> Array:
     reference, which leaves a quadratic in that distance (Chan and Ho 1994 for three sensors). Where noise leaves it without a root,
     its vertex is the nearest that can be had.
     """
-    first = np.argsort(problem.time_s, kind="stable")[:_STARTING_ARRIVALS]
-    triples = np.array(list(combinations(first, 3)))
-    reference, others = triples[:, 0], triples[:, 1:]
+    sure = np.argsort(np.maximum(problem.sigma_s, _SURE_S), kind="stable")[:_STARTING_ARRIVALS]
+    reference, second, third = np.sort(sure)[_triples(len(sure))].T
     # Units in one line (a street's lamp posts) tell their two sides apart only once they are put a little off it.
     turn = 2.4 * np.arange(len(problem.sensors_m))
     sensors_m = problem.sensors_m + 0.3 * np.column_stack([np.cos(turn), np.sin(turn)])
-    offset = sensors_m[others] - sensors_m[reference][:, None]
-    longer = (problem.time_s[others] - problem.time_s[reference][:, None]) * problem.speed_m_s
-    inverse = np.linalg.pinv(offset, rcond=1e-6)
-    constant = 0.5 * np.einsum("kij,kj->ki", inverse, np.sum(offset**2, axis=2) - longer**2)
-    slope = -np.einsum("kij,kj->ki", inverse, longer)
+    (ax, ay), (bx, by) = ((sensors_m[other] - sensors_m[reference]).T for other in (second, third))
+    a_m, b_m = ((problem.time_s[other] - problem.time_s[reference]) * problem.speed_m_s for other in (second, third))
+    determinant = ax * by - ay * bx
+    determinant = np.where(np.abs(determinant) < 1e-3, 1e-3, determinant)
+    a_m2, b_m2 = 0.5 * (ax**2 + ay**2 - a_m**2), 0.5 * (bx**2 + by**2 - b_m**2)
+    constant = np.column_stack([a_m2 * by - b_m2 * ay, ax * b_m2 - bx * a_m2]) / determinant[:, None]
+    slope = np.column_stack([b_m * ay - a_m * by, a_m * bx - b_m * ax]) / determinant[:, None]
     square = np.sum(slope**2, axis=1) - 1.0
     linear = np.sum(slope * constant, axis=1)
     root = np.sqrt(np.maximum(linear**2 - square * np.sum(constant**2, axis=1), 0.0))
     square = np.where(np.abs(square) < 1e-9, 1e-9, square)
-    starts = []
+    # The middle of the units, in case that every triple is worse than useless.
+    middle = problem.sensors_m.mean(axis=0)
+    starts = [np.array([[*middle, float(np.min(problem.time_s - problem.distance_m(middle) / problem.speed_m_s))]])]
     for sign in (-1.0, 1.0):
         distance_m = (-linear + sign * root) / square
         place = sensors_m[reference] + constant + slope * distance_m[:, None]
         usable = (distance_m > 0.0) & (distance_m < _FARTHEST_M)
-        travel = np.take_along_axis(problem.travel_s(place), reference[:, None], axis=1)[:, 0]
-        starts.append(np.column_stack([place, problem.time_s[reference] - travel])[usable])
-    # The middle of the units, in case that every triple is worse than useless.
-    middle = problem.sensors_m.mean(axis=0)
-    starts.append(np.array([[*middle, float(np.min(problem.time_s - problem.travel_s(middle)))]]))
+        travel_s = np.hypot(distance_m, problem.rise_m[reference]) / problem.speed_m_s
+        starts.append(np.column_stack([place, problem.time_s[reference] - travel_s])[usable])
     return np.concatenate(starts)
 
 
-def _climb(problem: _Problem, states: Array, extra_s: float) -> Array:
-    """Expectation and maximisation from all starts ``(k, 3)`` at once, until each stands.
+@lru_cache
+def _triples(count: int) -> npt.NDArray[np.intp]:
+    return np.array(list(combinations(range(count), 3)))
 
-    In turn, how far each arrival is trusted, and one damped least-squares step.
+
+def _climb(problem: _Problem, starts: Array) -> Array:
+    """Expectation and maximisation from all starts ``(k, 3)`` at once.
+
+    In turn, how far each arrival is trusted, and one step of Gauss and Newton; what is not trusted leaves a state where it began.
     """
-    damping = np.full(len(states), 1e-3)
-    climbing = np.ones(len(states), dtype=bool)
-    value = problem.log_likelihood(states[:, :2], states[:, 2], extra_s)
-    for _ in range(40):
-        gradient, information = _linearised(problem, states, extra_s)
-        scale = 1.0 + damping[:, None, None] * np.eye(3)
-        step = np.linalg.solve(information * scale + 1e-9 * np.eye(3), gradient[:, :, None])[:, :, 0]
-        candidate = states + step
-        new = problem.log_likelihood(candidate[:, :2], candidate[:, 2], extra_s)
-        better = climbing & (new >= value)
-        states = np.where(better[:, None], candidate, states)
-        value = np.where(better, new, value)
-        damping = np.where(better, np.maximum(damping / 4.0, 1e-6), damping * 8.0)
-        climbing &= ~(better & (np.hypot(step[:, 0], step[:, 1]) < 1e-3)) & (damping <= 1e8)
-        if not climbing.any():
-            break
+    states, prior = starts, np.array([_AROUND_M**-2, _AROUND_M**-2, 1.0])
+    for extra_s in _CLIMB_S:
+        gradient, information = problem.linearised(states, extra_s)
+        gradient += prior * (starts - states)
+        step = np.linalg.solve(information + np.diag(prior), gradient[:, :, None])[:, :, 0]
+        states = states + step * np.minimum(1.0, _STRIDE_M / np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-9))[:, None]
     return states
 
 
-def _linearised(problem: _Problem, states: Array, extra_s: float) -> tuple[Array, Array]:
-    """Gradient ``(k, 3)`` and information ``(k, 3, 3)`` at states ``(k, 3)``."""
-    places = states[:, :2]
-    travel = problem.travel_s(places)
-    parts = problem.parts(places, states[:, 2], extra_s)
-    trust = np.exp(parts[0] - _log_sum(parts, axis=0))
-    away = (places[:, None, :] - problem.sensors_m) / (problem.speed_m_s**2 * np.maximum(travel, 1e-6))[:, :, None]
-    slope = np.concatenate([away, np.ones((*travel.shape, 1))], axis=2)
-    late = problem.time_s - states[:, 2:] - travel
-    weight = trust / problem.spread_s(travel, extra_s) ** 2
-    # An untrusted arrival still says that the sound began no later than it was heard: a weak pull keeps the matrix regular.
-    weighted = np.swapaxes(slope * weight[:, :, None], 1, 2)
-    return (weighted @ late[:, :, None])[:, :, 0], weighted @ slope
+@lru_cache
+def _draws() -> Array:
+    """A fixed set of points ``(k, 3)`` of Student's t with three degrees of freedom: its tails reach where a second explanation may be."""
+    uniform = np.clip(qmc.Sobol(d=4, scramble=True, rng=1).random(_SAMPLES), 1e-6, 1 - 1e-6)
+    return np.asarray(norm.ppf(uniform[:, :3]) * np.sqrt(3.0 / chi2.ppf(uniform[:, 3:], 3)))
 
 
-def _places(problem: _Problem, modes: list[Array], range_m: float) -> list[Place]:
-    """The posterior by importance sampling around each mode, with a fixed set of points: the same arrivals give the same answer."""
-    uniform = qmc.Sobol(d=4, scramble=True, rng=1).random(_SAMPLES)
-    normal = norm.ppf(np.clip(uniform[:, :3], 1e-6, 1 - 1e-6))
-    # Student's t with three degrees of freedom: its tails reach where a second explanation may be.
-    scale = np.sqrt(3.0 / (-2.0 * np.log(np.clip(uniform[:, 3], 1e-6, 1 - 1e-6)) * 1.5))
-    draws = normal * scale[:, None]
-    proposals = _proposals(problem, np.array(modes))
-    samples = [mode + draws @ factor.T for mode, factor in zip(modes, proposals, strict=True)]
-    everything = np.concatenate(samples)
-    densities = np.stack([_log_t3(everything, mode, factor) for mode, factor in zip(modes, proposals, strict=True)])
-    density = _log_sum(densities, axis=0)
-    posterior = problem.log_likelihood(everything[:, :2], everything[:, 2])
-    nearest = np.sqrt(np.min(np.sum((everything[:, None, :2] - problem.sensors_m) ** 2, axis=-1), axis=1))
-    # A unit hears best what is near: the prior falls off with the distance to the nearest one, as a range says.
-    posterior -= 0.5 * (nearest / range_m) ** 2
-    log_weight = posterior - density
-    weight = np.exp(log_weight - _log_sum(log_weight))
-    parts = problem.parts(everything[:, :2], everything[:, 2])
-    trust = np.exp(parts[0] - _log_sum(parts, axis=0))
-    clusters = _clusters(densities.argmax(axis=0), weight, modes)
-    places = [_place(problem, everything[members], weight[members], trust[members]) for members in clusters]
-    return sorted(places, key=lambda place: -place.share)
+def _places(problem: _Problem, modes: _Modes) -> list[Place]:
+    """The posterior by importance sampling around each mode, from a fixed set of points: the same arrivals give the same answer."""
+    turned = np.swapaxes(modes.axes, 1, 2)
+    samples = (modes.states[:, None] + (_draws() * modes.spread[:, None]) @ turned).reshape(-1, 3)
+    scaled = ((samples - modes.states[:, None]) @ modes.axes) / modes.spread[:, None]
+    # The density of three-dimensional t with three degrees of freedom, around each mode, up to a constant.
+    densities = -3.0 * np.log1p(np.sum(scaled**2, axis=2) / 3.0) - np.log(modes.spread).sum(axis=1)[:, None]
+    owner = densities.argmax(axis=0)
+    density, trust, _, _ = problem.explained(samples)
+    # Who hears what changes little within a place.
+    log_weight = np.log(density).sum(axis=1) + modes.audibility[owner] - np.logaddexp.reduce(densities, axis=0)
+    weight = np.exp(log_weight - log_weight.max())
+    weight /= weight.sum()
+    share = np.bincount(owner, weight, len(modes.states))
+    order = np.argsort(-share, kind="stable")
+    first = order[_apart(modes.states[order], _ONE_PLACE_M, len(order))]
+    apart_m = np.hypot(*(modes.states[:, None, :2] - modes.states[first, :2]).transpose(2, 0, 1))
+    # Of each sample, the most probable place that its mode is near to.
+    label = (apart_m < _ONE_PLACE_M).argmax(axis=1)[owner]
+    places = [_place(problem, samples[own], weight[own], trust[own]) for own in (label == each for each in range(len(first)))]
+    return sorted((place for place in places if place is not None), key=lambda place: -place.share)
 
 
-def _proposals(problem: _Problem, modes: Array) -> Array:
-    """Square roots ``(k, 3, 3)`` of the covariances at modes ``(k, 3)``, opened wide enough to be sampled from."""
-    _, information = _linearised(problem, modes, 0.0)
-    values, vectors = np.linalg.eigh(information)
-    # No direction is wider than a kilometre, nor narrower than a centimetre.
-    spread = np.sqrt(np.clip(1.0 / np.maximum(values, 1e-12), 1e-12, 1e6))
-    return np.asarray(vectors * spread[:, None, :])
-
-
-def _log_t3(points: Array, mode: Array, factor: Array) -> Array:
-    """Log density, up to a constant, of the three-dimensional t distribution with three degrees of freedom."""
-    scaled = np.linalg.solve(factor, (points - mode).T).T
-    _, determinant = np.linalg.slogdet(factor)
-    return np.asarray(-3.0 * np.log1p(np.sum(scaled**2, axis=1) / 3.0) - determinant)
-
-
-def _clusters(owner: npt.NDArray[np.intp], weight: Array, modes: list[Array]) -> list[npt.NDArray[np.bool_]]:
-    """Samples by the mode that they belong to, ``owner``; modes that are near each other are one."""
-    share = np.array([weight[owner == k].sum() for k in range(len(modes))])
-    label = list(range(len(modes)))
-    for k in np.argsort(-share):
-        for other in np.argsort(-share):
-            near = np.hypot(*(modes[k] - modes[other])[:2])
-            if share[other] >= share[k] and other != k and near < 10.0:
-                label[int(k)] = label[int(other)]
-                break
-    kept = [mark for mark in dict.fromkeys(label) if sum(share[k] for k in range(len(modes)) if label[k] == mark) > 0.01]
-    labels = np.asarray(label)[owner]
-    return [labels == mark for mark in kept]
-
-
-def _place(problem: _Problem, points: Array, weight: Array, trust: Array) -> Place:
+def _place(problem: _Problem, points: Array, weight: Array, trust: Array) -> Place | None:
+    """A place of some samples; None for one that is as good as impossible."""
     share = float(weight.sum())
+    if share < _LEAST_SHARE:
+        return None
     inside = weight / share
     mean = inside @ points
     centred = points[:, :2] - mean[:2]
-    covariance = (inside[:, None] * centred).T @ centred
+    (xx, xy), (_, yy) = (inside[:, None] * centred).T @ centred
     return Place(
         x_m=float(mean[0]),
         y_m=float(mean[1]),
         time_s=float(mean[2]) + problem.origin_s,
-        covariance_m2=((float(covariance[0, 0]), float(covariance[0, 1])), (float(covariance[1, 0]), float(covariance[1, 1]))),
+        covariance_m2=((float(xx), float(xy)), (float(xy), float(yy))),
         share=min(share, 1.0),
         trusted=tuple(float(value) for value in inside @ trust),
     )

@@ -26,7 +26,7 @@ from parvis_contract import (
 
 from .cluster import Cluster
 from .course import course
-from .locating import Located, locate
+from .locating import Located
 from .physics import PHYSICS
 from .report import Place, Report
 
@@ -45,7 +45,9 @@ def incident_id(site: str, cluster: Cluster) -> uuid.UUID:
     return cluster.name
 
 
-def incident_of(cluster: Cluster, site: Site, plane: LocalMap, clock_us: int, before: Incident | None = None) -> Incident:
+def incident_of(
+    cluster: Cluster, site: Site, plane: LocalMap, clock_us: int, *, located: Located | None, before: Incident | None = None
+) -> Incident:
     """An incident as it stands.
 
     Its values come from messages that were checked, and are not checked again: that would be most of what this costs.
@@ -55,12 +57,12 @@ def incident_of(cluster: Cluster, site: Site, plane: LocalMap, clock_us: int, be
         site: Where it is.
         plane: The map that the reports' places are on.
         clock_us: The event time that the site has reached: what has been quiet for its time by then is closed.
+        located: Where it was, of an impulse that can be located.
         before: What it was, if that is known: returned itself where nothing has changed.
     """
     reports = cluster.reports
     kind = cluster.founder.type
     used, place = _where(kind, reports)
-    located = locate(arrivals(reports), site) if kind == "sound.impulse" else None
     now: dict[str, Any] = {
         "incident": incident_id(site.site, cluster),
         "type": kind,
@@ -82,14 +84,6 @@ def incident_of(cluster: Cluster, site: Site, plane: LocalMap, clock_us: int, be
 def state_of(cluster: Cluster, clock_us: int) -> IncidentState:
     """Whether an incident has been quiet for its time when the site has reached an event time."""
     return IncidentState.CLOSED if closes_us(cluster) <= clock_us else IncidentState.OPEN
-
-
-def arrivals(reports: Sequence[Report]) -> list[Report]:
-    """Of reports in order the first of each unit: what follows of it is an echo."""
-    first: dict[str, Report] = {}
-    for report in reports:
-        first.setdefault(report.unit, report)
-    return list(first.values())
 
 
 def closes_us(cluster: Cluster) -> int:

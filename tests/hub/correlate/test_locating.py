@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
+from parvis_hub.correlate.explaining import Heard
 from parvis_hub.correlate.locating import Located, _locate
 
 from tests.hub.correlate.test_multilateration import AIR_C, heard
@@ -13,7 +16,15 @@ TRUTH_M = (10.0, 40.0)
 def located(bend_m: float) -> Located:
     """A shot beside four units in a row, every other one so far off the line."""
     row = [(-60.0, 0.0), (-20.0, bend_m), (20.0, 0.0), (60.0, bend_m)]
-    found = _locate(tuple((each.x_m, each.y_m, each.z_m, each.time_s, each.sigma_s) for each in heard(TRUTH_M, row)), AIR_C)
+    arrivals = heard(TRUTH_M, row)
+    found = _locate(
+        tuple(
+            Heard(f"u{k}", each.x_m, each.y_m, each.time_s, each.sigma_s, free=False, level_db=math.nan) for k, each in enumerate(arrivals)
+        ),
+        tuple(each.z_m for each in arrivals),
+        (),
+        AIR_C,
+    )
     assert found is not None
     return found
 
