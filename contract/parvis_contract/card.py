@@ -150,10 +150,10 @@ class ClassAccuracy(Closed):
     examples: Annotated[int, Field(ge=0)]
     ap_float: Annotated[float, Field(ge=0, le=100)] | None
     ap_int8: Annotated[float, Field(ge=0, le=100)] | None
-    precision_int8: Annotated[float, Field(ge=0, le=100)] | None = Field(description="At the threshold.")
-    recall_int8: Annotated[float, Field(ge=0, le=100)] | None = Field(description="At the threshold.")
+    precision_int8: Annotated[float, Field(ge=0, le=100)] | None = Field(description="Of pictures at the threshold, of sounds as reported.")
+    recall_int8: Annotated[float, Field(ge=0, le=100)] | None = Field(description="Of pictures at the threshold, of sounds as reported.")
     false_alarms_per_hour_int8: Annotated[float, Field(ge=0)] | None = Field(
-        description="At the threshold, per hour of sound without the class; None for pictures."
+        description="As a unit reports, per hour of sound without the class; None for pictures."
     )
 
 

@@ -1,21 +1,26 @@
-"""Recorded sounds with a class, and how well a tagger scores them: through the unit's own ear, as a stream."""
+"""Recorded sounds with a class: how a tagger scores them, through the unit's own ear, and what a unit reports of them, as streams."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from parvis_contract import Phase
+from parvis_contract.site import Microphone, Point, Site, Unit
+from parvis_edge.analysers.microphone import MicrophoneSense
 from parvis_edge.bundle import Bundle
 from parvis_edge.capture.container import Tally
 from parvis_edge.capture.sound import read_sound
 from parvis_edge.capture.source import SourceError, parse_source
 from parvis_edge.hearing.ear import Ear
 from parvis_edge.hearing.tagger import Tagger
+from parvis_edge.perception import AudioBlock
 
 from .photographs import DataError
 
@@ -116,25 +121,36 @@ def score_all(bundle: Bundle, recordings: Sequence[Recording]) -> list[Scored]:
     return [_score(tagger, recording.path) for recording in recordings]
 
 
+def reported_all(bundle: Bundle, recordings: Sequence[Recording]) -> list[Counter[str]]:
+    """Plays each recording to a microphone of a unit, and counts what it reports by class of sound: events, not scores.
+
+    Raises:
+        DataError: A file cannot be decoded.
+    """
+    return [_reported(bundle, recording.path) for recording in recordings]
+
+
 def _score(tagger: Tagger, path: Path) -> Scored:
     ear = Ear(tagger, _FULL_SCALE_DB, impulses=False, levels=False)
     heard, duration_s = [], 0.0
-    try:
-        for block in read_sound(parse_source(str(path), "microphone"), Tally(), start_s=0.0):
-            heard += ear.push(block)
-            duration_s += block.samples.size / block.rate_hz
-    except SourceError as error:
-        raise DataError(str(error)) from None
+    for block in _blocks(path):
+        heard += ear.push(block)
+        duration_s += block.samples.size / block.rate_hz
     heard += ear.finish()
     return Scored(np.array([tagged.scores for one in heard for tagged in one.tagged]), duration_s)
 
 
-def alarms(scores: npt.NDArray[np.float32], threshold: float) -> int:
-    """How often a score rises above the threshold: neighbouring patches above it are one alarm.
+def _reported(bundle: Bundle, path: Path) -> Counter[str]:
+    somewhere = Point(lon=0.0, lat=0.0)
+    unit = Unit(position=somewhere, senses=("microphone",), microphone=Microphone(full_scale_db=_FULL_SCALE_DB))
+    site = Site(site="evaluation", profile="lab", origin=somewhere, units={"u001": unit})
+    sense = MicrophoneSense(site, "u001", frozenset({"sound.impulse", "sound.alarm"}), bundle)
+    judged = [judgement for block in _blocks(path) for judgement in sense.process(block)] + sense.finish()
+    return Counter(str(getattr(one.measure, "sound_class", "")) for one in judged if one.phase in (Phase.START, Phase.INSTANT))
 
-    Args:
-        scores: ``(P,)`` of patches in order.
-        threshold: A score equal to it counts.
-    """
-    above = np.concatenate([[False], scores >= threshold])
-    return int((above[1:] & ~above[:-1]).sum())
+
+def _blocks(path: Path) -> Iterator[AudioBlock]:
+    try:
+        yield from read_sound(parse_source(str(path), "microphone"), Tally(), start_s=0.0)
+    except SourceError as error:
+        raise DataError(str(error)) from None

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import wave
+from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 from parvis_edge.bundle import load_bundle
 from parvis_models import calibration
 from parvis_models.photographs import DataError
-from parvis_models.recordings import alarms, read_recordings, score_all
+from parvis_models.recordings import read_recordings, reported_all, score_all
 
 HEADER = "file\tground_truth\n"
 
@@ -54,28 +54,30 @@ def test_a_missing_list_is_named(tmp_path: Path) -> None:
         read_recordings(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("scores", "count"), [([], 0), ([0.1, 0.2], 0), ([0.9, 0.9], 1), ([0.9, 0.1, 0.5], 2), ([0.1, 0.5, 0.6, 0.1, 0.1, 0.7], 2)]
-)
-def test_neighbouring_patches_are_one_alarm(scores: list[float], count: int) -> None:
-    assert alarms(np.array(scores, np.float32), 0.5) == count
-
-
-def test_a_file_is_scored_through_the_ear(tmp_path: Path) -> None:
+def write_siren(folder: Path) -> None:
     rate_hz = 16_000
     siren = list(calibration.sounds(rate_hz))[6]
-    with wave.open(str(tmp_path / "siren.wav"), "wb") as file:
+    with wave.open(str(folder / "siren.wav"), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(rate_hz)
         file.writeframes((siren * 32767).astype("<i2").tobytes())
+    make(folder, "siren.wav\tclass=siren\n")
+
+
+def test_a_file_is_scored_through_the_ear(tmp_path: Path) -> None:
+    write_siren(tmp_path)
     bundle = load_bundle("yamnet")
-    make(tmp_path, "siren.wav\tclass=siren\n")
     (scored,) = score_all(bundle, read_recordings(tmp_path))
     assert scored.duration_s == pytest.approx(4.0)
     # A patch of 0.96 s every 0.48 s, and one that ends with the sound.
     assert scored.scores.shape == (8, len(bundle.card.labels))
     assert scored.scores[:, bundle.card.labels.index("Siren")].max() > 0.5
+
+
+def test_what_a_unit_reports_of_a_file_is_counted_by_class(tmp_path: Path) -> None:
+    write_siren(tmp_path)
+    assert reported_all(load_bundle("yamnet"), read_recordings(tmp_path)) == [Counter(siren=1)]
 
 
 def test_what_cannot_be_decoded_is_named(tmp_path: Path) -> None:
