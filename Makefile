@@ -71,7 +71,7 @@ audit: $(READY) ## Ask PyPI whether anything of requirements.lock has a known vu
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
 
 lock: $(READY) ## Pin the packages of requirements.in again (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock requirements.in
+	uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock requirements.in
 
 clean: ## Remove all that was made
 	rm -rf $(VENV) .cache .parvis .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache models/build
