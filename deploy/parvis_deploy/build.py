@@ -27,6 +27,9 @@ _NEEDED = {
     "systemctl": "systemd",
 }
 
+#: Debian's archive, the root as a folder and as a file system, the card with its holes, and both packed.
+_ROOM_BYTES = 8_000_000_000
+
 
 class BuildError(Exception):
     """The image cannot be built here; says what to do."""
@@ -41,6 +44,14 @@ def check_machine(which: Callable[[str], str | None] = shutil.which, *, root: bo
         raise BuildError("files of the image belong to root, which only root can give them:\n  sudo make image")
     if not (Path("/proc/sys/fs/binfmt_misc/qemu-aarch64").exists() if emulates is None else emulates):
         raise BuildError("this machine does not know how to run programs for arm64 yet:\n  sudo update-binfmts --enable qemu-aarch64")
+
+
+def check_room(folder: Path) -> None:
+    """Raises BuildError where a folder has no room for a build."""
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < _ROOM_BYTES:
+        raise BuildError(f"{folder}: {free / 1e9:.1f} GB free, {_ROOM_BYTES / 1e9:.0f} GB are needed; name another folder with --out")
 
 
 def build(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import time
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -15,17 +16,53 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .build import BuildError, build, check_machine
+from .build import BuildError, build, check_machine, check_room
+from .compare import compare as compared
 from .flash import FlashError, look_at, personalise, read_claim, read_image, read_trusted, refuse, write
-from .layout import Flavour
+from .image import digest
+from .layout import Flavour, LayoutError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_show_locals=False, help=__doc__)
+_IMAGE_HELP = """\
+Build the image of a card: an arm64 Debian that starts the unit and nothing else. Needs root's rights, and 8 GB of room.
+
+What is missing on this machine is named, with the command that installs it. Debian comes from its mirrors, by apt, with its signatures;
+Python's packages by pip, with the checksums of requirements.lock. A quarter of an hour for both flavours; with --keep-base a third of it.
+
+\b
+  sudo parvis-deploy image --flavour raspberry-pi
+  sudo parvis-deploy image --flavour generic --version 0.2.0 --keep-base
+"""
+_FLASH_HELP = """\
+Write one unit's card: the image, and the claim that makes it this unit's.
+
+Shows first what is on the card, which will be lost, and asks. Refuses the system's own disk, a disk of which something is in use, and a
+part of a disk. What was written is read back and compared.
+
+\b
+Which device is the card?
+  lsblk
+A Raspberry Pi with a camera and a microphone of its own:
+  sudo parvis-deploy flash /dev/sdb --unit u017 --claim u017-claim.json \\
+      --video /dev/video0 --audio mic
+A machine that starts by UEFI, with a camera in a network of fixed addresses:
+  sudo parvis-deploy flash /dev/sdb --unit u018 --claim u018-claim.json \\
+      --flavour generic --video rtsp://camera.example/stream \\
+      --address 192.0.2.18/24 --gateway 192.0.2.1 --resolver 192.0.2.1
+"""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_show_locals=False,
+    help="Build the image of a unit's card, compare two images, and write cards.",
+)
 _console = Console(stderr=True, highlight=False)
 REPOSITORY = Path(__file__).resolve().parents[2]
 OUT = Path(".parvis/image")
 
 
-@app.command()
+@app.command(help=_IMAGE_HELP)
 def image(
     *,
     flavour: Annotated[list[str] | None, typer.Option(help="generic (UEFI) or raspberry-pi; repeated; both unless told.")] = None,
@@ -33,10 +70,11 @@ def image(
     out: Annotated[Path, typer.Option(help="Where the images go.", metavar="DIR")] = OUT,
     keep_base: Annotated[bool, typer.Option("--keep-base", help="Take the Debian of the last build.")] = False,
 ) -> None:
-    """Build the image of a card: an arm64 Debian that starts the unit and nothing else. Needs root's rights."""
+    """Builds one flavour or both."""
     begun_s = time.monotonic()
     try:
         check_machine()
+        check_room(out)
         for each in flavour or ["generic", "raspberry-pi"]:
             made = build(
                 REPOSITORY,
@@ -55,6 +93,28 @@ def image(
 
 
 @app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="An image, packed or not.", metavar="IMAGE")],
+    second: Annotated[Path, typer.Argument(help="Another.", metavar="IMAGE")],
+) -> None:
+    """Say whether two images are the same bytes, and if not, which files and packages differ. Needs root's rights, and 15 GB of room.
+
+    Of one commit, on one day, two builds are the same. Debian's packages change from day to day; what else differs is a fault.
+
+    Ends with 0 if they are the same, with 1 if not.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="parvis-compare-") as work:
+            lines = list(compared(first, second, Path(work)))
+    except (OSError, LayoutError, subprocess.CalledProcessError) as error:
+        _console.print(f"parvis-deploy: {error}")
+        raise typer.Exit(2) from None
+    for line in lines or [f"the same: {digest(first)}"]:
+        typer.echo(line)
+    raise typer.Exit(1 if lines else 0)
+
+
+@app.command(help=_FLASH_HELP)
 def flash(
     target: Annotated[Path, typer.Argument(help="The card's device, such as /dev/sdb; or a file.", metavar="DEVICE|FILE")],
     *,
@@ -81,7 +141,7 @@ def flash(
     restart_between: Annotated[str, typer.Option(help="When a new root may be started, UTC; or `any`.")] = "02:00-04:00",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Write one unit's card: the image, and the claim that makes it this unit's. Says first what is lost."""
+    """Writes a card."""
     begun_s = time.monotonic()
     try:
         _flavour(flavour)
@@ -104,13 +164,13 @@ def flash(
         source = read_image(image_file or _newest(flavour))
         if source.flavour != flavour:
             raise FlashError(f"{source.path}: is for {source.flavour}, and --flavour is {flavour}")
-        if not found.device and not found.size_bytes:
-            with target.open("xb") as file:
-                file.truncate(int(size_gb * 1e9) // (1 << 20) * (1 << 20))
-            found = look_at(target)
         _console.print(f"{target} will be overwritten. On it now:", *(f"  {line}" for line in found.lines), sep="\n")
         if not yes and not typer.confirm(f"Write {source.path.name} for unit {unit}? All of this is lost."):
             raise typer.Exit(1)
+        if not found.device and not found.size_bytes:
+            with target.open("ab") as file:
+                file.truncate(int(size_gb * 1e9) // (1 << 20) * (1 << 20))
+            found = look_at(target)
         columns = (TextColumn("{task.description:14}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         with Progress(*columns, console=_console) as progress:
             tasks: dict[str, int] = {}
@@ -149,9 +209,16 @@ def _passphrase(ssid: str) -> str:
 
 
 def _epoch() -> int:
-    """The time of all files: SOURCE_DATE_EPOCH, or that of the last commit."""
+    """The time of all files: SOURCE_DATE_EPOCH, or that of the last commit.
+
+    Raises:
+        BuildError: There is neither.
+    """
     given = os.environ.get("SOURCE_DATE_EPOCH", "")
     if given.isdigit():
         return int(given)
     asked = ["git", "-c", f"safe.directory={REPOSITORY}", "-C", str(REPOSITORY), "log", "-1", "--format=%ct"]
-    return int(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)
+    try:
+        return int(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)
+    except (OSError, ValueError, subprocess.CalledProcessError):
+        raise BuildError(f"{REPOSITORY}: no git tells the time of its last commit; give one:\n  SOURCE_DATE_EPOCH=$(date +%s)") from None

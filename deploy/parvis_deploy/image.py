@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import uuid
 from pathlib import Path
+from typing import IO
 
 from parvis_edge.card.loader import SystemdBoot, autoboot, kernel_options
 
@@ -17,6 +18,9 @@ from .layout import MIB, ROOT_MIB, Flavour, Partition, disk_bytes, partitions, t
 
 #: Of a file system's identifiers and of the order of its directories: fixed, so that two builds are the same bytes.
 _NAMESPACE = uuid.UUID("0d7d8a5e-0c5b-4a43-9a51-5d1f5b7c2f10")
+
+
+_ZEROS = bytes(MIB)
 
 
 def root_image(root: Path, out: Path, version: str, epoch: int) -> None:
@@ -28,10 +32,7 @@ def root_image(root: Path, out: Path, version: str, epoch: int) -> None:
         version: Names the file system.
         epoch: POSIX seconds.
     """
-    used_kib = int(
-        subprocess.run(["du", "--summarize", "--block-size=1K", root], check=True, capture_output=True, text=True).stdout.split()[0]
-    )
-    size_mib = min(ROOT_MIB, used_kib * 11 // 10 // 1024 + 64)
+    size_mib = min(ROOT_MIB, _used_bytes(root) * 11 // 10 // MIB + 64)
     out.unlink(missing_ok=True)
     name = str(uuid.uuid5(_NAMESPACE, version))
     options = [
@@ -55,6 +56,12 @@ def root_image(root: Path, out: Path, version: str, epoch: int) -> None:
     clock = {**os.environ, "E2FSPROGS_FAKE_TIME": str(epoch), "SOURCE_DATE_EPOCH": str(epoch)}
     subprocess.run(["mke2fs", *options, "-d", root, out, f"{size_mib}M"], check=True, env=clock)
     _settle_times(root, out, epoch, clock)
+
+
+def _used_bytes(root: Path) -> int:
+    """What a folder takes in blocks of 4 KiB, whatever file system it lies on."""
+    sizes = (each.lstat().st_size if each.is_file() and not each.is_symlink() else 1 for each in root.rglob("*"))
+    return sum((size + 4095) // 4096 * 4096 for size in sizes)
 
 
 def _settle_times(root: Path, image: Path, epoch: int, clock: dict[str, str]) -> None:
@@ -141,12 +148,18 @@ def card_image(flavour: Flavour, root: Path, boots: dict[str, Path], out: Path) 
             if part.name in content:
                 card.seek(part.first_byte)
                 with content[part.name].open("rb") as source:
-                    while chunk := source.read(MIB):
-                        if any(chunk):
-                            card.write(chunk)
-                        else:
-                            card.seek(len(chunk), os.SEEK_CUR)
+                    copy_sparse(source, card, part.size_bytes)
     return parts
+
+
+def copy_sparse(source: IO[bytes], target: IO[bytes], count: int) -> None:
+    """Copies so many bytes, or as many as there are; where a MiB holds nothing but zeros, the target keeps what it has."""
+    while count and (chunk := source.read(min(count, MIB))):
+        count -= len(chunk)
+        if chunk == _ZEROS[: len(chunk)]:
+            target.seek(len(chunk), os.SEEK_CUR)
+        else:
+            target.write(chunk)
 
 
 def pack(path: Path, target: Path) -> str:

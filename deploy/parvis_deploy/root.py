@@ -99,10 +99,7 @@ def lay_out(repository: Path, base: Path, root: Path, work: Path, *, flavour: Fl
     for each in _UNNEEDED:
         shutil.rmtree(root / "lib/modules" / kernel / "kernel" / each, ignore_errors=True)
     subprocess.run(["chroot", root, "depmod", "-a", kernel], check=True)
-    overlay = repository / "deploy/image/root"
-    subprocess.run(["cp", "--recursive", "--no-preserve=ownership", f"{overlay}/.", root], check=True)
-    for path in (root / each.relative_to(overlay) for each in overlay.rglob("*")):
-        path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
+    overlay(repository, root)
     _settle(root, flavour, version, epoch)
     packages = root / "opt/parvis/lib"
     install(repository, work, packages)
@@ -123,6 +120,15 @@ def lay_out(repository: Path, base: Path, root: Path, work: Path, *, flavour: Fl
     ]
     subprocess.run(compiled, check=True, env={**os.environ, "PYTHONHASHSEED": "0"})
     _boot_files(repository, root, kernel, flavour, epoch)
+
+
+def overlay(repository: Path, root: Path) -> None:
+    """Puts our own files over a root: what ``deploy/image/root`` has, and the unit's service, which is every unit's."""
+    source = repository / "deploy/image/root"
+    subprocess.run(["cp", "--recursive", "--no-preserve=ownership", f"{source}/.", root], check=True)
+    for path in [root / each.relative_to(source) for each in source.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
+    shutil.copyfile(repository / "deploy/systemd/parvis-edge@.service", root / "etc/systemd/system/parvis-unit.service")
 
 
 def _kernel_of(root: Path) -> str:

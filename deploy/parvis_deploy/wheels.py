@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -88,20 +89,17 @@ def install(repository: Path, work: Path, into: Path) -> None:
         old.unlink()
     for room in ("contract", "edge"):
         subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", f"--wheel-dir={own}", repository / room], check=True)
-    ours = [str(each) for each in sorted(own.glob("*.whl"))]
-    subprocess.run(
-        [
-            *pip,
-            "install",
-            f"--target={into}",
-            "--no-compile",
-            "--no-index",
-            f"--find-links={wheels}",
-            *card,
-            "--require-hashes",
-            "-r",
-            lock,
-        ],
-        check=True,
-    )
-    subprocess.run([*pip, "install", f"--target={into}", "--no-compile", "--no-index", *card, *ours], check=True)
+    laid = [*pip, "install", f"--target={into}", "--no-compile", "--no-index", *card]
+    subprocess.run([*laid, f"--find-links={wheels}", "--require-hashes", "--requirement", lock], check=True)
+    _forget_scripts(into)
+    # By name: of what is installed by path, the path would be kept.
+    subprocess.run([*laid, f"--find-links={own}", *OURS], check=True)
+    _forget_scripts(into)
+
+
+def _forget_scripts(packages: Path) -> None:
+    """Takes out the commands of packages: a card starts none of them, and they name the Python of whoever built the image."""
+    shutil.rmtree(packages / "bin", ignore_errors=True)
+    for record in packages.glob("*.dist-info/RECORD"):
+        lines = record.read_text().splitlines(keepends=True)
+        record.write_text("".join(line for line in lines if not line.startswith(("../", "bin/"))))

@@ -1,78 +1,53 @@
-"""``make image-test``: a card from the flash to the first event at the hub. Needs root's rights.
+"""``make image-test``: a card in an emulated machine, from the flash to its updates. Needs root's rights.
 
 python -m tests.image --image .parvis/image/parvis-generic-0.1.0.img.zst
+python -m tests.image --image … --keep /tmp/trial --only bad-update
+
+With --keep, a step goes on with what the steps before have left there; first-event begins anew.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-from parvis_deploy.layout import MIB, read_table
-
-from tests.image.machine import BIN, Hub, Machine, noise, say, wait
-
-#: An emulated processor is some thirty times slower than its own.
-PATIENCE_S = 900
+from tests.image.machine import say
+from tests.image.steps import STEPS
+from tests.image.trial import Trial
 
 
 def main() -> None:
-    """Runs all steps, and says how long each took."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--image", type=Path, required=True)
-    parser.add_argument("--keep", type=Path, help="folder to work in, and to leave")
+    """Runs the steps, and says how long each took."""
+    steps = "\n".join(f"  {name:12} {step.__doc__}" for name, step in STEPS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.image", description=__doc__, epilog=f"steps:\n{steps}", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--image", type=Path, required=True, help="the generic image, with roots/ beside it, as `make image` leaves them")
+    parser.add_argument("--only", action="append", choices=STEPS, metavar="STEP", help="this step; repeated; all unless told")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="folder to work in, and to leave; 15 GB")
     asked = parser.parse_args()
-    folder = asked.keep or Path(tempfile.mkdtemp(prefix="parvis-image-"))
-    hub = Hub(folder / "site")
-    card = folder / "card.img"
-    machine = Machine(card, folder)
-    begun_s = time.monotonic()
+    folder = (asked.keep or Path(tempfile.mkdtemp(prefix="parvis-image-"))).resolve()
+    trial = Trial(asked.image.resolve(), folder)
+    wanted = asked.only or list(STEPS)
+    if not trial.card.exists() and "first-event" not in wanted:
+        wanted = ["first-event", *wanted]
+    took: dict[str, float] = {}
     try:
-        hub.start()
-        flash(asked.image, card, hub.claim("u017"))
-        seed(card, folder)
-        machine.start()
-        wait("the root is found, and starts", lambda: machine.said("Welcome to"), machine, PATIENCE_S)
-        wait("enrolled", lambda: enrolled(hub), machine, PATIENCE_S)
-        wait("first event at the hub", lambda: hub.count("events") > 0, machine, PATIENCE_S)
-        say(f"from flash to first event: {time.monotonic() - begun_s:.0f} s")
+        trial.hub.start()
+        for name in (each for each in STEPS if each in wanted):
+            say(f"{name}: {STEPS[name].__doc__}")
+            begun_s = time.monotonic()
+            STEPS[name](trial)
+            took[name] = time.monotonic() - begun_s
+            say(f"  {name}: {took[name]:.0f} s")
     finally:
-        machine.cut()
-        hub.stop()
+        trial.close()
         if asked.keep is None:
             shutil.rmtree(folder)
-
-
-def flash(image: Path, card: Path, claim: Path) -> None:
-    """As the installer's page says, on a file."""
-    begun_s = time.monotonic()
-    words = ["--unit", "u017", "--claim", claim, "--flavour", "generic", "--image", image, "--size-gb", "6"]
-    options = ["--audio", "/var/lib/parvis/place.wav", "--restart-between", "any", "--yes"]
-    subprocess.run([BIN / "parvis-deploy", "flash", card, *map(str, words), *options], check=True)
-    say(f"  flashed and read back: {time.monotonic() - begun_s:.0f} s")
-
-
-def seed(card: Path, folder: Path) -> None:
-    """The machine has no microphone: its data partition has a recording, as a plain file, which the card's settings name."""
-    tree = folder / "data"
-    (tree / "parvis").mkdir(parents=True)
-    noise(tree / "parvis" / "place.wav")
-    for each in (tree / "parvis", tree / "parvis" / "place.wav"):
-        os.chown(each, 900, 900)
-    with card.open("rb") as file:
-        data = read_table(file.read(MIB))[-1]
-    options = ["-q", "-F", "-t", "ext4", "-E", f"offset={data.first_byte}", "-d", str(tree)]
-    subprocess.run(["mke2fs", *options, str(card), f"{data.size_bytes // 1024}k"], check=True)
-
-
-def enrolled(hub: Hub) -> bool:
-    """Whether the hub has given the unit its certificate."""
-    return b"enrol" in (hub.folder / "hub.log").read_bytes().lower()
+    say(f"all of it: {', '.join(f'{name} {seconds:.0f} s' for name, seconds in took.items())}")
 
 
 if __name__ == "__main__":

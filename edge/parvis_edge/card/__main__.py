@@ -34,7 +34,7 @@ BOOT = Path("/boot")
 RUN = Path("/run/parvis")
 IDENTITY = Path("/var/lib/parvis/identity")
 TRUSTED_ROOT = Path("/etc/parvis/root.json")
-FIRMWARE = Path("/run/parvis/firmware")
+FIRMWARE = Path("/run/parvis-root/firmware")
 
 
 def settings() -> None:
