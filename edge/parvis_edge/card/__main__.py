@@ -193,11 +193,15 @@ def main() -> NoReturn:
         processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
     )
     verbs = {"settings": settings, "firewall": firewall, "update": update, "good": good}
+    verb = verbs.get(" ".join(sys.argv[1:]))
+    if verb is None:
+        sys.stderr.write(f"usage: parvis-card {'|'.join(verbs)}; a card's own services call it\n")
+        raise SystemExit(2)
     try:
-        verbs[sys.argv[1]]()
+        verb()
     except (IdentityError, LoaderError, PeerError, SettingsError, OSError, ValidationError, subprocess.CalledProcessError) as error:
         _log.error("failed", verb=sys.argv[1], detail=str(error))
-        raise SystemExit(1) from None
+        raise SystemExit(2 if isinstance(error, SettingsError) else 1) from None
     raise SystemExit(0)
 
 
