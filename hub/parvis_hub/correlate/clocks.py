@@ -9,20 +9,19 @@ that hour's reports alone, and not on the order of their arrival.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import hypot
 from statistics import median
 
-from .episodes import Episodes
-from .explaining import RISE_M, Explained, Heard, explain
+from .earshot import MOST_OFF_S, Earshot
+from .evidence import RISE_M, Heard
+from .explaining import Explained, explain
 from .physics import AUDIBLE_M
 from .report import Order, Report
 
 #: Over so long a clock's error is learned.
 HOUR_US = 3_600_000_000
-#: A clock that is off by more than this is sought no farther, beyond what its unit says that it may be.
-MOST_OFF_S = 10.0
 #: Arrivals agree that are no farther apart than this: onsets, places and honest clocks, a few milliseconds each.
 _AGREE_S = 0.012
 #: A clock's error is known if so many arrivals agree on it, more than this share of all, and so many more than on any other.
@@ -35,26 +34,11 @@ _ENOUGH, _FIRST = 64, 5
 _AS_SAID, _LEAST_SIGMA_S = 4.0, 0.002
 #: Of one that is off by so many times that, and no less than arrivals differ, somebody should know.
 _CLEARLY = 5.0
-#: Beyond the sound's travel, how much later one arrival may be than another and be of the same sound: an echo, a clock that is wrong.
-SLACK_S = 0.6
-#: A clock that is less sure than this says nothing of which impulses were one.
-MOST_SIGMA_S = 3.0
-#: An episode of more than this is cut in two at its longest silence, until no part is longer.
-MOST = 240
 
 
 def whole_hours_us(since_us: int) -> int:
     """The beginning of the hour that a time lies in: what is learned of an hour rests on all of it."""
     return since_us - since_us % HOUR_US
-
-
-def linked(report: Report, off_s: float, other: Report, other_off_s: float, sound_m_s: float) -> bool:
-    """Whether two arrivals may be of one sound, by times less what their clocks are known to be off by."""
-    here, there = report.anchor, other.anchor
-    distance_m = hypot(here.east_m - there.east_m, here.north_m - there.north_m)
-    slack_s = SLACK_S + 3.0 * min(hypot(report.sigma_us, other.sigma_us) / 1e6, MOST_SIGMA_S)
-    apart_s = (here.time_us - there.time_us) / 1e6 - off_s + other_off_s
-    return distance_m <= AUDIBLE_M and abs(apart_s) <= distance_m / sound_m_s + slack_s
 
 
 def heard(report: Report, start_us: int, known_off_s: float | None) -> Heard:
@@ -86,7 +70,7 @@ class _Sound:
     farthest_m: float
 
 
-class Clocks(Episodes):
+class Clocks(Earshot):
     """The impulses of a site, explained by what units say of their clocks; and what that says of the clocks.
 
     Attributes:
@@ -95,13 +79,12 @@ class Clocks(Episodes):
     """
 
     def __init__(self, sound_m_s: float) -> None:
-        super().__init__(AUDIBLE_M, MOST)
-        self._sound_m_s = sound_m_s
+        super().__init__(sound_m_s)
         self.explained: dict[Report, tuple[list[Report], list[Explained]]] = {}
         self._sounds: list[_Sound] = []
         self._sounds_of: dict[Report, list[_Sound]] = {}
         self._of_hour: dict[_UnitHour, dict[Report, None]] = {}
-        self._off_s: dict[_UnitHour, float] = {}
+        self._known_s: dict[_UnitHour, float] = {}
         self._unlearned: dict[_UnitHour, None] = {}
         self.wrong: dict[str, float] = {}
 
@@ -110,33 +93,27 @@ class Clocks(Episodes):
         super().put(report)
         self._of_hour.setdefault(_hour(report), {})[report] = None
 
-    def off_s(self, report: Report) -> float | None:
+    def known_s(self, report: Report) -> float | None:
         """What a report's clock is known to be off by, in seconds; None where nothing is known but what its unit says."""
-        return self._off_s.get(_hour(report))
+        return self._known_s.get(_hour(report))
 
     def learn(self) -> list[Report]:
         """Learns from what has come; returns the reports of whose clocks something else is known than before."""
         self.settle()
         changed: list[Report] = []
         for key in self._unlearned:
-            before = self._off_s.pop(key, None)
+            before = self._known_s.pop(key, None)
             reports = sorted(self._of_hour.get(key, {}), key=_order)
             first = reports[:_ENOUGH]
             now = _agreed([self._late_s(report) for report in first], min((report.sigma_us / 1e6 for report in first), default=0.0))
             if now is not None:
-                self._off_s[key] = now
+                self._known_s[key] = now
                 if all(abs(now) > _CLEARLY * max(report.sigma_us / 1e6, _AGREE_S) for report in reports):
                     self.wrong[key[0]] = now
             if now != before:
                 changed += reports
         self._unlearned.clear()
         return changed
-
-    def _linked(self, report: Report, known: set[Report]) -> Iterable[Report]:
-        reach_us = int((AUDIBLE_M / self._sound_m_s + SLACK_S + 3.0 * MOST_SIGMA_S) * 1e6)
-        time_us, sound_m_s = report.anchor.time_us, self._sound_m_s
-        near = self._near.after((time_us - reach_us, ""), self._placed[report], time_us + reach_us)
-        return [other for other in near if other not in known and other is not report and linked(report, 0.0, other, 0.0, sound_m_s)]
 
     def remove(self, report: Report) -> None:
         """Forgets a report as if it had never been."""

@@ -1,18 +1,16 @@
-"""Which impulses were one sound: no farther apart in time than sound, an echo or a wrong clock puts them, they make an episode."""
+"""Which impulses were one sound, by clocks as far as they are known."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from .clocks import HOUR_US, MOST, MOST_OFF_S, MOST_SIGMA_S, SLACK_S, Clocks, heard, linked, whole_hours_us
+from .clocks import HOUR_US, Clocks, heard, whole_hours_us
 from .cluster import Cluster
+from .earshot import Earshot
 from .episodes import Clusters
 from .explaining import explain
-from .physics import AUDIBLE_M
 from .report import Report
 
 
-class Impulses(Clusters):
+class Impulses(Earshot, Clusters):
     """The impulses of a site, by clocks as far as they are known.
 
     Attributes:
@@ -20,10 +18,8 @@ class Impulses(Clusters):
     """
 
     def __init__(self, sound_m_s: float) -> None:
-        super().__init__(AUDIBLE_M, MOST)
-        self._sound_m_s = sound_m_s
+        super().__init__(sound_m_s)
         self._clocks = Clocks(sound_m_s)
-        self.off_s: dict[Report, float] = {}
 
     def put(self, report: Report) -> None:
         """Adds a report."""
@@ -52,10 +48,6 @@ class Impulses(Clusters):
         found, self._clocks.wrong = self._clocks.wrong, {}
         return found
 
-    def _drop(self, report: Report) -> None:
-        super()._drop(report)
-        self.off_s.pop(report, None)
-
     def forget(self, cluster: Cluster) -> None:
         """Lets go of a cluster that nothing can join any more, without deciding anything again."""
         super().forget(cluster)
@@ -65,26 +57,8 @@ class Impulses(Clusters):
         """Decides what has come since this was last called, with all that it has to do with."""
         for report in self._clocks.learn():
             if report in self._placed:
-                self._unsettled |= dict.fromkeys(self._linked(report, set()))
-                self._unsettled[report] = None
-                off_s = self._clocks.off_s(report)
-                if off_s is None:
-                    self.off_s.pop(report, None)
-                else:
-                    self.off_s[report] = off_s
+                self._take_off(report, self._clocks.known_s(report))
         super().settle()
-
-    def _linked(self, report: Report, known: set[Report]) -> Iterable[Report]:
-        off_s = self.off_s
-        most_s = 2.0 * MOST_OFF_S if off_s else 0.0
-        reach_us = int((AUDIBLE_M / self._sound_m_s + SLACK_S + 3.0 * MOST_SIGMA_S + most_s) * 1e6)
-        time_us, own_s = report.anchor.time_us, off_s.get(report, 0.0)
-        near = self._near.after((time_us - reach_us, ""), self._placed[report], time_us + reach_us)
-        return [
-            other
-            for other in near
-            if other not in known and other is not report and linked(report, own_s, other, off_s.get(other, 0.0), self._sound_m_s)
-        ]
 
     def _groups(self, part: list[Report]) -> list[list[Report]]:
         first = self._clocks.explained.get(part[0])
