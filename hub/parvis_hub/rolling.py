@@ -204,10 +204,10 @@ def _begin(shelf: RolloutShelf, order: Order, by: str) -> None:
 
 def _listed(repository: Path, model: str) -> dict[str, str]:
     """The versions of a model that a repository lists, with their digests; what units believe of it, they check themselves."""
+    from .fleet.endings import newest_metadata
     from .rollout import NotStarted
 
-    metadata = repository / "metadata"
-    newest = max(metadata.glob("*.targets.json"), key=lambda path: int(path.name.split(".")[0]), default=metadata / "targets.json")
+    newest = newest_metadata(repository, "targets")
     try:
         targets = json.loads(newest.read_bytes())["signed"]["targets"]
         # A card's root is released as a model would be: root-generic is in roots/generic/.

@@ -311,6 +311,7 @@ class Hub:
         if options is None:
             return None
         from .fleet import FleetFolder
+            repository=self._options.fleet.repository if self._options.fleet else None,
         from .fleet.listener import create_listener
 
         folder = FleetFolder(options.folder)

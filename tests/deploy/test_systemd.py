@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import shutil
 import subprocess
 import sys
@@ -15,9 +16,18 @@ from tests.edge.clips import write_film, write_sound
 from tests.edge.program import ROOT, ask, write_plan
 
 FILES = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
-#: Those that start a program of ours; the broker is mosquitto, in its keeper.
-OURS = [path for path in FILES if path.name != "parvis-broker.service"]
-PROGRAMS = {path.name: Path(sys.executable).with_name(path.name.removesuffix(".service").removesuffix("@")) for path in OURS}
+#: Those that start a program of ours, which; the broker is mosquitto, in its keeper.
+PROGRAMS = {
+    name: Path(sys.executable).with_name(program)
+    for name, program in (
+        ("parvis-edge@.service", "parvis-edge"),
+        ("parvis-hub.service", "parvis-hub"),
+        ("parvis-refresh.service", "parvis-models"),
+    )
+}
+OURS = [path for path in FILES if path.name in PROGRAMS]
+#: What runs for as long as the machine; the other is over after a moment.
+LASTING = [path for path in FILES if path.name != "parvis-refresh.service"]
 #: prctl(2): from now on no memory that is or was writable can be executed. It is what MemoryDenyWriteExecute= asks of newer kernels.
 _SET_MDWE, _NO_EXECUTE_GAIN = 65, 1
 
@@ -40,7 +50,7 @@ def analyze(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_there_are_these() -> None:
-    assert [path.name for path in FILES] == ["parvis-broker.service", "parvis-edge@.service", "parvis-hub.service"]
+    assert [path.name for path in FILES] == ["parvis-broker.service", *PROGRAMS]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -58,16 +68,28 @@ def test_it_is_shut_in(path: Path) -> None:
     # Of 10, which is no sandbox; a usual service has 9.
     done = analyze("security", "--offline=true", "--threshold=25", path)
     assert done.returncode == 0, done.stdout
+    assert options(path)["LimitCORE"] == ["0"]
+
+
+@pytest.mark.parametrize("path", LASTING, ids=lambda path: path.name)
+def test_it_writes_to_its_own_folder_and_is_started_again(path: Path) -> None:
     found = options(path)
     assert found["StateDirectory"] == [found["User"][0]]
     assert "ReadWritePaths" not in found
-    assert found["LimitCORE"] == ["0"]
     assert found["Restart"] == ["always"]
+    assert path.name not in PROGRAMS or found["RestartPreventExitStatus"] == ["2"]
+
+
+def test_the_repository_is_refreshed_twice_a_day_and_nothing_else_is_written() -> None:
+    refresh, timer = (options(ROOT / "deploy" / "systemd" / f"parvis-refresh.{kind}") for kind in ("service", "timer"))
+    assert refresh["ReadWritePaths"] == [refresh["ExecStart"][0].split()[3]]
+    assert timer["Persistent"] == ["yes"]
+    calendar = analyze("calendar", "--iterations=3", "--base-time=2026-06-21 00:00:00 UTC", timer["OnCalendar"][0])
+    assert re.findall(r"(\S+) UTC", calendar.stdout) == ["05:17:00", "17:17:00", "05:17:00"]
 
 
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.name)
 def test_it_starts_what_there_is(path: Path) -> None:
-    assert options(path)["RestartPreventExitStatus"] == ["2"]
     program, command, *arguments = options(path)["ExecStart"][0].split()
     assert program == f"/opt/parvis/bin/{PROGRAMS[path.name].name}"
     shown = subprocess.run(

@@ -5,19 +5,21 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from parvis_contract import Closed, Name, Site, format_time, to_datetime
 from pydantic import ValidationError
-from sqlalchemy import select
 
+from parvis_hub.fleet import Kind
+from parvis_hub.fleet.endings import Ending, certificate_endings, repository_endings
 from parvis_hub.governance import CONSOLE, May
 from parvis_hub.rollout import NotPossible, Rollout, RolloutShelf, UnknownRollout
 from parvis_hub.rollout.decide import Step, UnitNow, back, pause, resume
 from parvis_hub.store import Command, CommandStore, Database
-from parvis_hub.store.schema import certificates
 
 from .access import Who, may
 from .answers import answer, body_of, refusal, takes
@@ -39,31 +41,38 @@ _ACTS: Mapping[str, Callable[[Rollout], Step]] = {
 }
 
 
-def fleet(database: Database, site: Site) -> APIRouter:
+def fleet(database: Database, site: Site, repository: Path | None = None) -> APIRouter:
     """What the page "Fleet" shows, and does.
 
     Args:
         database: The hub's.
         site: The site plan.
+        repository: Folder that units take models from; None for none.
     """
     router = APIRouter(prefix="/api", tags=["fleet"])
     shelf = RolloutShelf(database, lambda: time.time_ns() // 1000)
 
     @router.get("/fleet")
     def read_fleet(_: Annotated[Who, may(May.SEE_UNITS)]) -> Response:
-        """The units with what they run and were asked, and the rollouts, the last first."""
+        """The units with what they run and were asked, the rollouts, the last first, and what else ends soon."""
+        at = datetime.now(UTC)
         with database.read() as connection:
             now = shelf.now(connection, "release")
-            wanted = select(certificates.c.name, certificates.c.until_us, certificates.c.revoked_us).order_by(certificates.c.until_us)
-            last = {row.name: row for row in connection.execute(wanted.where(certificates.c.kind == "unit"))}
+            endings = certificate_endings(connection, at)
         commands: dict[str, list[Command]] = {}
         for command in CommandStore(database).all():
             commands.setdefault(command.unit, []).append(command)
         shown = [_unit(name, now.get(name, UnitNow()), commands.get(name, [])) for name in sorted(site.units)]
         for unit in shown:
-            row = last.get(unit["name"])
-            unit["certificate"] = row and {"until": _time(row.until_us), "revoked": row.revoked_us is not None}
-        return answer({"units": shown, "rollouts": [_rollout(each) for each in shelf.all()[:10]]})
+            ending = endings.get((unit["name"], Kind.UNIT))
+            unit["certificate"] = ending and _ending(ending) | {"revoked": ending.revoked}
+        others = {name: ending for (name, kind), ending in endings.items() if kind is not Kind.UNIT and ending.soon}
+        signatures = repository_endings(repository, at) if repository else {}
+        ends_soon = [
+            *({"what": "certificate", "name": name} | _ending(ending) for name, ending in sorted(others.items())),
+            *({"what": "repository", "name": role} | _ending(ending) for role, ending in signatures.items() if ending.soon),
+        ]
+        return answer({"units": shown, "rollouts": [_rollout(each) for each in shelf.all()[:10]], "ends_soon": ends_soon})
 
     @router.post("/rollouts/{id}/{act}", openapi_extra=takes(Steered))
     async def steer(id: uuid.UUID, act: str, request: Request, who: Annotated[Who, may(May.MANAGE_FLEET)]) -> Response:
@@ -102,6 +111,10 @@ def _unit(name: str, now: UnitNow, commands: list[Command]) -> View:
             for command in commands
         ],
     }
+
+
+def _ending(ending: Ending) -> View:
+    return {"until": ending.until and format_time(ending.until), "soon": ending.soon}
 
 
 def _rollout(rollout: Rollout) -> View:

@@ -4,13 +4,51 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 
 from parvis_contract import EVENT_TYPES, RefusalReason, UnitState, Verdict
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from parvis_hub.fleet.endings import certificate_endings, repository_endings
 from parvis_hub.store import Desk
+
+
+class FleetCollector(Collector):
+    """Reads when certificates and signatures end whenever it is asked.
+
+    Args:
+        desk: The hub's.
+        repository: Folder that units take models from; None for none.
+    """
+
+    def __init__(self, desk: Desk, repository: Path | None) -> None:
+        self._desk, self._repository = desk, repository
+
+    def collect(self) -> Iterator[Metric]:
+        """Unix times: of the certificates that are in force, and of the repository's roles."""
+        now = datetime.now(UTC)
+        with self._desk.database.read() as connection:
+            endings = certificate_endings(connection, now)
+        certificates = GaugeMetricFamily(
+            "parvis_hub_certificate_end_time_seconds",
+            "When the certificate of a unit, or of somebody else that the broker lets in, ends; Unix time.",
+            labels=["name", "kind"],
+        )
+        for (name, kind), ending in endings.items():
+            if ending.until is not None and not ending.revoked:
+                certificates.add_metric([name, kind.value], ending.until.timestamp())
+        yield certificates
+        signatures = GaugeMetricFamily(
+            "parvis_hub_repository_end_time_seconds",
+            "When what a role of the models' repository has signed ends; Unix time, 0 where it cannot be read.",
+            labels=["role"],
+        )
+        for role, ending in repository_endings(self._repository, now).items() if self._repository else ():
+            signatures.add_metric([role], ending.until.timestamp() if ending.until else 0.0)
+        yield signatures
 
 
 class DeskCollector(Collector):
@@ -62,8 +100,9 @@ class DeskCollector(Collector):
         yield clocks
 
 
-def registry(desk: Desk) -> CollectorRegistry:
+def registry(desk: Desk, repository: Path | None) -> CollectorRegistry:
     """A registry of its own, so that two hubs in one process do not mix."""
     made = CollectorRegistry(auto_describe=False)
     made.register(DeskCollector(desk))
+    made.register(FleetCollector(desk, repository))
     return made

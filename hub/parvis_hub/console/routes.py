@@ -54,10 +54,15 @@ def page() -> APIRouter:
     return router
 
 
-def health(desk: Desk) -> APIRouter:
-    """For machines that watch the hub."""
+def health(desk: Desk, repository: Path | None) -> APIRouter:
+    """For machines that watch the hub.
+
+    Args:
+        desk: What is counted.
+        repository: Folder that units take models from, whose signatures end; None for none.
+    """
     router = APIRouter()
-    metrics = registry(desk)
+    metrics = registry(desk, repository)
 
     @router.get("/healthz")
     def read_health() -> Response:

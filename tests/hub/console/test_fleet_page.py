@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +13,9 @@ from parvis_hub.governance import Role, RolloutChanged, entries
 from parvis_hub.rollout import Order, Phase, ReleaseTarget, RolloutShelf, new_rollout
 from parvis_hub.rollout.decide import Step, UnitNow, sent, step
 from parvis_hub.rollout.rates import Jump, Tally
+from parvis_hub.store.schema import certificates
 from playwright.sync_api import Page, expect
+from sqlalchemy import insert
 
 from .hub import Hub
 from .test_session_page import PASSWORD, sign_in
@@ -60,6 +63,20 @@ def test_a_maintainer_sees_why_it_was_halted_and_sends_it_back(hub: Hub, shelf: 
     with hub.database.read() as connection:
         acts = [(entry.by, entry.about.act) for entry in entries(connection) if isinstance(entry.about, RolloutChanged)]
     assert acts == [("m-roux", "started"), ("hub", "halted"), ("m-roux", "going_back")]
+
+
+def test_a_certificate_that_ends_soon_is_marked(hub: Hub, open_page: Callable[..., Page]) -> None:
+    now_us = time.time_ns() // 1000
+    with hub.database.write() as connection:
+        for name, kind, days in (("u003", "unit", 10), ("u011", "unit", 50), ("broker", "broker", 5)):
+            row = {"serial": name, "name": name, "kind": kind, "key": name, "until_us": now_us + days * 86_400_000_000, "pem": ""}
+            connection.execute(insert(certificates).values(row))
+    page = open_page()
+    page.locator("#fleet").click()
+    dialog = page.get_by_role("dialog", name="Fleet")
+    expect(dialog.locator("#fleet-ends")).to_contain_text("The certificate of broker ends")
+    expect(dialog.locator("tr[data-unit='u003'] td.error")).to_contain_text("ends soon")
+    expect(dialog.locator("tr[data-unit='u011'] td.error")).to_have_count(0)
 
 
 def test_an_operator_looks_and_cannot_steer_and_a_jump_is_shown_with_its_figures(

@@ -295,7 +295,8 @@ def test_who_is_revoked_can_do_nothing_on_an_open_connection_nor_come_back_and_t
         heard = _heard(hub)
         hub = Client(town, town.folder.path / "hub.pem", "hub", lasting=True)
         while b"over" not in heard:
-            assert (message := hub.hears()) is not None
+            message = hub.hears()
+            assert message is not None
             heard.append(message[1])
         hub.close()
         assert heard[0] == b"before"

@@ -45,13 +45,19 @@ function draw() {
 
 async function read() {
   try {
-    const { units, rollouts } = await api.fleet();
+    const { units, rollouts, ends_soon } = await api.fleet();
     // What somebody is about to press stays where it is.
     if (told.querySelector(".fleet-sure")) return;
-    fill(told, rollouts.length === 0 ? h("p", { text: t("fleet.none") }) : rollout(rollouts[0]), table(units));
+    fill(told, endings(ends_soon), rollouts.length === 0 ? h("p", { text: t("fleet.none") }) : rollout(rollouts[0]), table(units));
   } catch {
     setText(message, t("fleet.failed"));
   }
+}
+
+/** What nobody has renewed: units go on with what they have, and take nothing more, or are not let in. */
+function endings(those) {
+  return those.length > 0 && h("ul", { class: "error", id: "fleet-ends" }, those.map(({ what, name, until }) =>
+    h("li", { text: until === null ? t(`fleet.unread.${what}`, { name }) : t(`fleet.ends.${what}`, { name, until: time(until) }) })));
 }
 
 function rollout(each) {
@@ -104,11 +110,11 @@ function table(units) {
       h("th", { scope: "row", text: unit.name }),
       h("td", { text: Object.entries(unit.models).map((model) => model.join(" ")).join(", ") || t("fleet.unknown") }),
       h("td", { text: unit.commands.map(command).join(", ") || t("fleet.nothing") }),
-      h("td", { text: certificate(unit.certificate) }))))));
+      h("td", { class: unit.certificate?.soon && "error", text: certificate(unit.certificate) }))))));
 }
 
 const command = ({ kind, acknowledged, refused }) =>
   `${t(`fleet.kind.${kind}`)}: ${acknowledged ? t("fleet.acknowledged") : refused ? t("fleet.refused", { why: refused }) : t("fleet.waiting")}`;
 
 const certificate = (each) =>
-  each === null ? t("fleet.no_certificate") : each.revoked ? t("fleet.revoked") : t("fleet.until", { until: time(each.until) });
+  each === null ? t("fleet.no_certificate") : each.revoked ? t("fleet.revoked") : t(each.soon ? "fleet.soon" : "fleet.until", { until: time(each.until) });
