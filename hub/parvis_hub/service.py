@@ -11,13 +11,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
 import uvicorn
-from parvis_contract import Site
+from parvis_contract import Site, to_datetime
 from parvis_contract.signing import SigningKey
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -123,8 +124,8 @@ class Hub:
         self._clock.go_on_from(self._store.last_seen_us())
         self._say_head(self._store.started())
         self._changes = Notices()
-        self._desk = Desk(self._store, site, self._changes)
-        self._broker = Broker(options.broker, site.site, now_us=self._now_us)
+        self._desk = Desk(self._store, site, self._changes, now=self._now)
+        self._broker = Broker(options.broker, site.site, now_us=self._now_us, told=self._hear_of_broker)
         self._publisher = Publisher(site.site, self._store, self._broker)
         self._commands = CommandSender(site.site, CommandStore(self._database), self._broker, self._now_us)
         self._routes = RouteKeeper(site, self._store, self._broker, options.signing_key, self._now_us)
@@ -136,6 +137,10 @@ class Hub:
         self._sessions = Sessions(self._database, self._now_us)
         served = {"console": self._console(), "fleet": self._fleet()}
         self._servers = {name: each for name, each in served.items() if each is not None}
+
+    def _now(self) -> datetime:
+        """The time: not the wall's, which may be set back, so that what is shown and decided is not before what it is about."""
+        return to_datetime(self._now_us() / 1e6)
 
     def run(self) -> None:
         """Runs until :meth:`stop`, SIGTERM or SIGINT; for the main thread. Raises whatever ended it, if something did."""
@@ -224,6 +229,12 @@ class Hub:
         commanded = self._patiently(lambda: self._commands.turn(batch.units))
         self._changes.tell(*(Notice("unit", name) for name in commanded or ()))
 
+    def _hear_of_broker(self, there: bool) -> None:
+        if there:
+            self._changes.suffer("broker", None)
+        elif "broker" not in self._changes.troubles:
+            self._changes.suffer("broker", self._now_us())
+
     def _look_at_clock(self) -> None:
         behind_us, known = self._clock.behind_us(), "clock" in self._changes.troubles
         if behind_us > BEHIND_US and not known:
@@ -282,7 +293,11 @@ class Hub:
         host, names, proxies = self._options.listen[0], self._options.names, self._options.proxies
         users = Users(self._database, self._now_us)
         elsewhere = host not in _LOOPBACK or bool(names) or bool(proxies)
-        openid = SigningIn(Provider(*load_openid(self._options.openid)), self._sessions, time.time) if self._options.openid else None
+        openid = (
+            SigningIn(Provider(*load_openid(self._options.openid)), self._sessions, lambda: self._now_us() / 1e6)
+            if self._options.openid
+            else None
+        )
         if elsewhere and openid is None and not users.any():
             raise NobodyMaySignIn(
                 "the console would be open to other machines, and nobody could sign in: add a user with `parvis-hub users add`, "
@@ -297,6 +312,7 @@ class Hub:
             secure=bool(proxies),
             cards=load_cards(self._options.zoo or zoo_folder()),
             hosts=(*_LOOPBACK, *names),
+            now=self._now,
         )
         believed: dict[str, Any] = {"proxy_headers": bool(proxies), "forwarded_allow_ips": list(proxies)}
         config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2, **believed)

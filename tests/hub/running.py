@@ -23,11 +23,11 @@ BROKER_SETTINGS = "max_inflight_messages 1000\nmax_queued_messages 0\nautosave_o
 
 
 class RunningHub:
-    """`parvis-hub run` on a broker's port."""
+    """`parvis-hub run` on a broker's port; what it is given besides comes last, so that it counts. Its process first runs `before`."""
 
-    def __init__(self, site: Site, port: int, folder: Path, *more: str) -> None:
+    def __init__(self, site: Site, port: int, folder: Path, *more: str, before: str = "") -> None:
         self.site, self.port, self.folder = site, port, folder
-        self._more = more
+        self._more, self._before = more, before
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -45,7 +45,15 @@ class RunningHub:
 
     def start(self) -> None:
         self.folder.mkdir(exist_ok=True)
-        command = [sys.executable, "-c", "from parvis_hub.cli import app; app()", "run", "--site", str(self.site.path), "--no-console"]
+        command = [
+            sys.executable,
+            "-c",
+            f"{self._before}\nfrom parvis_hub.cli import app; app()",
+            "run",
+            "--site",
+            str(self.site.path),
+            "--no-console",
+        ]
         command += ["--broker", f"127.0.0.1:{self.port}", "--data-dir", str(self.folder), *self._more]
         self._process = subprocess.Popen(command, stderr=(self.folder / "hub.log").open("ab"))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from anyio import to_thread
 from fastapi import Depends, Request
+from sqlalchemy.exc import SQLAlchemyError
 from sse_starlette import ServerSentEvent
 from starlette.responses import Response
 
@@ -133,7 +134,12 @@ class Access:
         async for event in stream:
             if time.monotonic() - looked_s >= every_s:
                 looked_s = time.monotonic()
-                who = await to_thread.run_sync(self.who, request)
+                try:
+                    who = await to_thread.run_sync(self.who, request)
+                except SQLAlchemyError:
+                    # Nothing can be read that could be told; the page stays, and hears why.
+                    yield event
+                    continue
                 if who is None or what not in who.may:
                     yield ServerSentEvent("{}", event="signed_out")
                     return

@@ -76,7 +76,7 @@ def create_app(
         repository: Folder that units take models from, of which the Fleet page says when what was signed ends; None for none.
         secure: Browsers reach it by TLS, which a proxy sees to.
         hosts: Names, without port, under which the hub answers; ``*`` for any.
-        now: The time of a decision.
+        now: The time, which decisions bear and pages show.
         heartbeat_s: How often a browser hears that the hub is there; the page gives up after 15 seconds.
 
     Raises:
@@ -84,7 +84,7 @@ def create_app(
             controller's file beside it is wrong.
     """
     ground = basemap(site)
-    live = Live(desk, site, heartbeat_s=heartbeat_s)
+    live = Live(desk, site, now, heartbeat_s=heartbeat_s)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import time
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 from anyio import to_thread
@@ -45,9 +46,10 @@ class Live:
         heartbeat_s: How often a browser hears that the hub is there.
     """
 
-    def __init__(self, desk: Desk, site: Site, *, heartbeat_s: float = HEARTBEAT_S) -> None:
+    def __init__(self, desk: Desk, site: Site, now: Callable[[], datetime], *, heartbeat_s: float = HEARTBEAT_S) -> None:
         self._desk = desk
         self._site = site
+        self._now = now
         self.heartbeat_s = heartbeat_s
         # Of this start of the hub: numbers of another start mean nothing here.
         self._epoch = secrets.token_hex(4)
@@ -128,6 +130,7 @@ class Live:
         yield self._hello(at)
         if resumed_at is None:
             yield ServerSentEvent("{}", event="resync", id=self._id(at))
+        told_s = time.monotonic()
         while True:
             async with self._arrived:
                 with contextlib.suppress(TimeoutError):
@@ -141,7 +144,9 @@ class Live:
             for change in changes:
                 at = change.number
                 yield ServerSentEvent(change.data, event=change.event, id=self._id(change.number))
-            if not changes:
+            # Also while much changes, or the page would not hear what the hub suffers from.
+            if not changes or time.monotonic() - told_s >= self.heartbeat_s:
+                told_s = time.monotonic()
                 yield ServerSentEvent(self._well(), event="heartbeat")
 
     def _beyond(self, at: int) -> bool:
@@ -153,7 +158,7 @@ class Live:
     def _well(self) -> str:
         """The time, and what the hub suffers from since when."""
         troubles = {name: format_time(to_datetime(since_us / 1e6)) for name, since_us in self._desk.changes.troubles.items()}
-        return dump({"time": format_time(datetime.now(UTC)), "troubles": troubles})
+        return dump({"time": format_time(self._now()), "troubles": troubles})
 
     def _id(self, number: int) -> str:
         return f"{self._epoch}-{number}"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-#: The store can be neither read nor written, or not written; the machine's clock is behind what it was.
-Trouble = Literal["store", "clock"]
+#: The store can be neither read nor written, or not written; the broker is not connected; the machine's clock is behind what it was.
+Trouble = Literal["store", "broker", "clock"]
 #: A reader that is this far behind is told to read everything again.
 MAX_WAITING = 1_000
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -46,7 +47,7 @@ def follow(hub: Hub, story: Callable[[Live], Awaitable[None]]) -> None:
     """Runs a story beside a live stream."""
 
     async def run() -> None:
-        live = Live(hub.desk, hub.site, heartbeat_s=0.05)
+        live = Live(hub.desk, hub.site, lambda: datetime.now(UTC), heartbeat_s=0.05)
         running = asyncio.create_task(live.run())
         await until(lambda: bool(live._units))  # it has looked at the units once
         try:

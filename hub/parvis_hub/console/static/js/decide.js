@@ -96,7 +96,7 @@ export async function decide(id, verdict) {
       dialog.close();
       after(decided, verdict, reason);
     } catch (error) {
-      const why = error.status === 0 ? t("decide.failed.network") : error.status === 404 ? t("decide.failed.gone") : t("decide.failed.refused", { status: error.status });
+      const why = error.status === 0 ? t("decide.failed.network") : error.status === 404 ? t("decide.failed.gone") : error.status === 503 ? t("decide.failed.store") : t("decide.failed.refused", { status: error.status });
       setText(message, t("decide.failed", { why }));
       for (const button of buttons) button.disabled = false;
       buttons[0].focus();

@@ -144,7 +144,7 @@ function renderSilence(shown) {
   if (state.filter === "decided") return fill(box, h("p", { text: t("list.none_decided") }));
   const { site } = state;
   const units = [...state.units.values()];
-  const { key, names } = whySilent(site, units, state.connection);
+  const { key, names } = whySilent(site, units, state.connection, state.troubles);
   const title = site.profile.title[document.documentElement.lang] ?? site.profile.name;
   const values = { title, units: names.join(", "), total: units.length, alive: units.filter(reports).length,
     from: longDay(site.profile.valid_from), to: longDay(site.profile.valid_to) };

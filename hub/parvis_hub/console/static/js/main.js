@@ -44,7 +44,8 @@ function renderBar() {
   setText(connection, t(`connection.${state.connection}`));
   const banner = $("#banner");
   const lost = state.connection === "lost" && state.lostSince !== null;
-  const troubles = lost ? [["lost_since", state.lostSince]] : Object.entries(state.troubles);
+  // A hub that answers that it has no store is there.
+  const troubles = lost && !("store" in state.troubles) ? [["lost_since", state.lostSince]] : Object.entries(state.troubles);
   banner.hidden = troubles.length === 0;
   const words = troubles.map(([name, since]) => t(`connection.${name}`, { time: moment(new Date(since), hubNow()) })).join(" ");
   if (banner.dataset.words !== words) {
@@ -103,9 +104,15 @@ function showOnMap(position, radius_m) {
 
 // --- what the hub says --------------------------------------------------------------------------------------------------------
 
+/** Each holds what the stream says while everything is read: it is newer than what is read. */
+const readers = new Set();
+
 async function readAll() {
-  const [incidents, units] = await Promise.all([api.incidents(), api.units()]);
+  const meanwhile = [];
+  readers.add(meanwhile);
+  const [incidents, units] = await Promise.all([api.incidents(), api.units()]).finally(() => readers.delete(meanwhile));
   state.live = new Map(incidents.incidents.map((each) => [each.incident.incident, each]));
+  for (const message of meanwhile) keep(message);
   state.truncated = incidents.truncated;
   state.units = new Map(units.units.map((unit) => [unit.name, unit]));
   state.loaded = true;
@@ -129,16 +136,24 @@ function announceNew(incident) {
   }, 700);
 }
 
+/** @returns {boolean} Whether it is news. */
+function keep(message) {
+  if (message.gone) return state.live.delete(message.id);
+  const id = message.incident.incident;
+  if (state.live.get(id)?.revision > message.revision) return false;
+  state.live.set(id, message);
+  return true;
+}
+
 function incidentChanged(message) {
+  for (const meanwhile of readers) meanwhile.push(message);
+  const { incident } = message;
+  const known = incident && state.live.get(incident.incident);
+  if (!keep(message)) return undefined;
   if (message.gone) {
-    state.live.delete(message.id);
     if (state.selected === message.id) readDetail();
     return changed();
   }
-  const { incident } = message;
-  const known = state.live.get(incident.incident);
-  if (known && known.revision > message.revision) return undefined;
-  state.live.set(incident.incident, message);
   if (!known) announceNew(incident);
   else if (known.incident.operator.at !== incident.operator.at && incident.operator.by !== null) {
     announce(t("announce.verdict", { type: typeName(incident.type), verdict: t(`verdict.${incident.operator.verdict}`), by: incident.operator.by }));
@@ -162,7 +177,13 @@ function lost(since) {
   state.connection = "lost";
   changed();
   // A stream that is refused looks like one that is lost.
-  if (state.site !== null) checkSession();
+  if (state.site !== null) checkSession().then(answered);
+}
+
+/** What the hub's answer, or its silence, says of how it is. @param {number} status Of HTTP; 0 for none. */
+function answered(status) {
+  state.troubles = status === 503 ? { store: state.troubles.store ?? hubNow().toISOString() } : {};
+  changed();
 }
 
 function live() {
@@ -205,8 +226,9 @@ async function untilThere(ask) {
   for (;;) {
     try {
       return await ask();
-    } catch {
+    } catch (error) {
       lost(Date.now());
+      answered(error.status);
       await new Promise((resolve) => setTimeout(resolve, 2_000));
     }
   }

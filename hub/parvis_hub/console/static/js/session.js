@@ -38,16 +38,20 @@ export async function startSession(untilThere) {
   onLanguage(words);
 }
 
-/** Begins anew where somebody else is signed in than the page believes, or nobody, or with another role. */
+/**
+ * Begins anew where somebody else is signed in than the page believes, or nobody, or with another role.
+ * @returns {Promise<number>} With what the hub answers; 0 if it does not.
+ */
 export async function checkSession() {
   try {
     const { csrf: _, ...found } = await api.session();
     const { csrf: __, ...known } = state.session;
-    if (JSON.stringify(found) === JSON.stringify(known)) return;
+    if (JSON.stringify(found) === JSON.stringify(known)) return 200;
     if (found.required && found.name === null) sessionStorage.setItem(ENDED, "1");
     location.reload();
-  } catch {
-    // The stream says so if the hub is gone.
+    return 200;
+  } catch (error) {
+    return error.status;
   }
 }
 

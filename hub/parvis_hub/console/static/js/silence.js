@@ -6,12 +6,14 @@ import { health, reports } from "./state.js";
  * @param {object} site As the hub gives it.
  * @param {object[]} units As the hub gives them.
  * @param {string} connection
+ * @param {object} troubles What the hub suffers from.
  * @returns {{key: string, values: object, names?: string[]}} Key of the words, and what goes into them.
  */
-export function whySilent(site, units, connection) {
+export function whySilent(site, units, connection, troubles) {
   const { profile } = site;
   const dead = units.filter((unit) => !reports(unit)).map((unit) => unit.name);
   if (connection === "lost") return { key: "offline", names: [] };
+  for (const deaf of ["store", "broker"]) if (deaf in troubles) return { key: deaf, names: [] };
   if (!profile.in_force) return { key: "not_in_force", names: [] };
   if (allowed(site).length === 0) return { key: "nothing_allowed", names: [] };
   if (units.every((unit) => health(unit) === "never")) return { key: "never", names: dead };
