@@ -311,6 +311,7 @@ class Hub:
             access=Access(users, self._sessions, Tokens(self._database, self._now_us), always=elsewhere, openid=openid),
             secure=bool(proxies),
             cards=load_cards(self._options.zoo or zoo_folder()),
+            repository=self._options.fleet.repository if self._options.fleet else None,
             hosts=(*_LOOPBACK, *names),
             now=self._now,
         )
@@ -327,7 +328,6 @@ class Hub:
         if options is None:
             return None
         from .fleet import FleetFolder
-            repository=self._options.fleet.repository if self._options.fleet else None,
         from .fleet.listener import create_listener
 
         folder = FleetFolder(options.folder)
