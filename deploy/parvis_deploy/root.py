@@ -160,6 +160,7 @@ def _settle(root: Path, flavour: Flavour, version: str, epoch: int) -> None:
     resolver.unlink(missing_ok=True)
     resolver.symlink_to("/run/systemd/resolve/stub-resolv.conf")
     # Whose updates are taken is the card's own (parvis-deploy flash --update-root): the image is everybody's.
+    (root / "etc/parvis").mkdir()
     (root / "etc/parvis/root.json").symlink_to("/run/parvis/root.json")
     for log in (root / "etc").glob("*-"):
         log.unlink()
