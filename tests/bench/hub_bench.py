@@ -11,63 +11,44 @@ from __future__ import annotations
 import json
 import math
 import os
-import random
 import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import paho.mqtt.client as mqtt
 from parvis_contract import (
-    Clock,
-    ClockSource,
-    FlowCount,
-    ObjectClass,
-    UnitTelemetry,
-    dump_unchecked,
     load_site,
-    make_message,
-    to_datetime,
-    topic_of,
-    unit_source,
 )
 from parvis_hub.intake.replay import replay
 
 from parvis.broker import HOST
 from parvis.children import Child, ChildDied, Family, wait_for_port
+from tests.bench.hub_city import City, city, quiet_city
 from tests.bench.hub_processes import PATIENCE_S, Message, computed_s, listening, resident_kib, write_messages
+from tests.bench.hub_staged import STAGES, waited_ms
 from tests.bench.report import Row
 from tests.e2e.brokers import BrokerUnderTest, embedded_broker, mosquitto_broker
-from tests.hub.street import SITE, Street, unit_name, write_site
+from tests.hub.street import SITE
 
-#: Of cities with so many units: what they say in the last hour, all of it sent as fast as it goes.
+#: Of cities with so many units: what they say in an hour, all of it sent as fast as it goes.
 UNITS = (10, 100, 1_000, 10_000)
-MESSAGES = 15_000
 #: What is wanted of one core, and in what time a message is to be part of an incident at half of that.
 WANTED_PER_S, WANTED_P99_MS = 5_000.0, 250.0
 #: How much more a message may cost in the largest city than in the smallest, and a hub weigh after an hour than after twenty minutes.
 MOST_DEARER, MOST_HEAVIER = 1.5, 1.1
-#: How long the latency is measured.
+#: A hub that does so many times a rate has something to spare at it.
+SPARE = 1.1
+#: How long the latency is measured, at most.
 PACED_S = 8.0
 #: Messages of one transaction, as the hub has at most.
 BATCH = 500
-#: How often each thing happens in a city's hour, in parts of all: mostly what cameras say, a few sounds, a shot now and then.
-HAPPENS = ("thing",) * 5 + ("crowd",) * 3 + ("tampered",) * 2 + ("alarm",)
-SHOTS = 0.02
-
-
-@dataclass(slots=True)
-class City:
-    """A plan and what its units say, in order of time."""
-
-    site: Path
-    messages: list[Message] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,63 +75,6 @@ class Passed:
 
 class NotMeasuredError(RuntimeError):
     """It took too long, or a program ended; the message says how far it came."""
-
-
-def city(folder: Path, units: int) -> City:
-    """Of about so many units, on a square grid, whose messages end now."""
-    side = max(2, round(units**0.5))
-    site = folder / f"site-{units}.yaml"
-    write_site(site, side, calibrated=units < 5_000)
-    rng = random.Random(units)
-    street = Street(rng, side)
-    span_m = 80.0 * (side - 1)
-    until_s = time.time()
-    while len(street.messages) < MESSAGES:
-        at_s = until_s - rng.uniform(200.0, 3_600.0)
-        place_m = (rng.uniform(0.0, span_m), rng.uniform(0.0, span_m))
-        what = "shot" if rng.random() < SHOTS else rng.choice(HAPPENS)
-        if what == "tampered":
-            street.tampered(at_s, rng.randrange(side * side))
-        else:
-            getattr(street, what)(at_s, place_m)
-    made = sorted(street.messages, key=lambda message: (message.time, message.id))[:MESSAGES]
-    return City(site, [(topic_of(message), dump_unchecked(message)) for message in made])
-
-
-def quiet_city(of: City, units: int) -> City:
-    """The same city on a usual day: of four messages one is of an event, two are counts, one is telemetry."""
-    rng = random.Random(units)
-    sequences = dict.fromkeys(range(units), 1_000_000)
-    messages: list[Message] = []
-    for topic, body in of.messages[::4]:
-        at = to_datetime(time.time() - 300.0)
-        for _ in range(2):
-            unit = rng.randrange(units)
-            sequences[unit] += 1
-            counted = {"in": rng.randrange(40), "out": rng.randrange(40)}
-            flow = FlowCount(sequence=sequences[unit], zone="square", object_class=ObjectClass.PERSON, period_s=60.0, **counted)
-            said = make_message("flow.count", source=unit_source(SITE, unit_name(unit)), time=at, data=flow)
-            messages.append((topic_of(said), dump_unchecked(said)))
-        said = make_message("unit.telemetry", source=unit_source(SITE, unit_name(rng.randrange(units))), time=at, data=_TELEMETRY)
-        messages += [(topic_of(said), dump_unchecked(said)), (topic, body)]
-    return City(of.site, messages)
-
-
-_TELEMETRY = UnitTelemetry(
-    uptime_s=1e5,
-    captured_fps=25.0,
-    analysed_fps=5.0,
-    vision_inference_ms=31.2,
-    hearing_inference_ms=1.1,
-    queue_frames=0,
-    dropped_frames=17,
-    outbox_messages=0,
-    outbox_oldest_s=0.0,
-    outbox_shed=0,
-    memory_bytes=2**28,
-    temperature_c=48.5,
-    clock=Clock(source=ClockSource.NTP, uncertainty_ms=2.0),
-)
 
 
 def rows() -> Iterator[Row]:
@@ -211,10 +135,14 @@ def _broker(folder: Path) -> BrokerUnderTest:
     return mosquitto_broker(Path(program), folder / "broker") if program else embedded_broker()
 
 
-def hub(family: Family, broker: BrokerUnderTest, site: Path) -> tuple[Child, Callable[[], int]]:
-    """The hub as installed, without its console; and how many messages it has stored."""
-    program = [sys.executable, "-c", "from parvis_hub.cli import app; app()", "run", "--no-console", "--site", str(site)]
-    child = family.start("hub", [*program, "--broker", f"{HOST}:{broker.port}", "--data-dir", str(family.folder)])
+#: The hub as installed, without its console.
+HUB = (sys.executable, "-c", "from parvis_hub.cli import app; app()")
+
+
+def hub(family: Family, broker: BrokerUnderTest, site: Path, program: Sequence[str] = HUB) -> tuple[Child, Callable[[], int]]:
+    """A hub that is connected, and how many messages it has stored."""
+    more = ["run", "--no-console", "--site", str(site), "--broker", f"{HOST}:{broker.port}", "--data-dir", str(family.folder)]
+    child = family.start("hub", [*program, *more])
     _wait(lambda: "connected" in child.last_lines(50), child, lambda: "it has not connected")
 
     def stored() -> int:
@@ -261,29 +189,34 @@ def through(folder: Path, of: City, receiver: Receiver) -> Passed:
 
 
 def _latencies(folder: Path, units: int, of: City, reached: Passed | None) -> Iterator[Row]:
-    """How long it takes from a start to its incident, at half of what is wanted or of what there is."""
+    """How long it takes from a start to its incident, at half of what is wanted, or of what this machine lets the hub do now."""
     rate_per_s = WANTED_PER_S / 2
-    if reached is not None:
+    if reached is not None and reached.per_s < SPARE * rate_per_s:
         # To fifty: the figure is of a busy machine, and says no more than that.
-        rate_per_s = min(rate_per_s, max(50.0, reached.per_s / 2 // 50 * 50))
+        rate_per_s = max(50.0, reached.per_s / 2 // 50 * 50)
     wanted = rate_per_s == WANTED_PER_S / 2
     what = f"{units:,} units, {rate_per_s:,.0f} messages/s: "
     try:
-        found = latencies_ms(folder, of, rate_per_s)
+        took_ms, waited_ms = latencies(folder, of, rate_per_s)
     except (NotMeasuredError, ChildDied, subprocess.SubprocessError) as error:
         yield Row(f"{what}p99 from a start to its incident", math.nan, "ms", limit=f"not measured: {str(error).partition(chr(10))[0]}")
         return
     limit = f"under {WANTED_P99_MS:.0f} ms" + ("" if wanted else f", at {WANTED_PER_S / 2:,.0f}/s")
-    yield Row(f"{what}p50 from a start to its incident", found[50], "ms")
+    p50_ms, p99_ms = (float(np.percentile(list(took_ms.values()), share)) for share in (50, 99))
+    yield Row(f"{what}p50 from a start to its incident", p50_ms, "ms")
     # At a lower rate than is wanted a short time shows nothing; a long one does.
-    holds = found[99] < WANTED_P99_MS
-    yield Row(
-        f"{what}p99, at a load of {os.getloadavg()[0]:.1f}", found[99], "ms", limit=limit, holds=holds if wanted or not holds else None
-    )
+    holds = p99_ms < WANTED_P99_MS
+    yield Row(f"{what}p99, at a load of {os.getloadavg()[0]:.1f}", p99_ms, "ms", limit=limit, holds=holds if wanted or not holds else None)
+    slowest = [waited_ms[event] for event, ms in took_ms.items() if ms >= p99_ms and event in waited_ms]
+    usual = list(waited_ms.values())
+    if slowest:
+        for number, stage in enumerate(STAGES):
+            means_ms = (sum(each[number] for each in several) / len(several) for several in (slowest, usual))
+            yield Row(f"  the slowest 1 %, {stage}", next(means_ms), "ms", "all", next(means_ms))
 
 
-def latencies_ms(folder: Path, of: City, rate_per_s: float) -> dict[int, float]:
-    """Percentiles of the time from publishing a start to the first incident that has it."""
+def latencies(folder: Path, of: City, rate_per_s: float) -> tuple[dict[str, float], dict[str, tuple[float, ...]]]:
+    """The time from publishing a start to the first incident that has it, and in which stages it was spent; in ms, by the start's id."""
     folder.mkdir()
     broker = _broker(folder)
     heard_s: dict[str, float] = {}
@@ -295,7 +228,7 @@ def latencies_ms(folder: Path, of: City, rate_per_s: float) -> dict[int, float]:
 
     with Family(folder) as family:
         wait_for_port(family.start("broker", broker.command(), used=True), HOST, broker.port, 30.0)
-        child, _ = hub(family, broker, of.site)
+        child, _ = hub(family, broker, of.site, (sys.executable, "-m", "tests.bench.hub_staged", str(folder / "notes")))
         listener = listening(broker.port, f"parvis/v1/{SITE}/incident/+", hear)
         publisher = _publish(family, broker.port, of.messages[: int(rate_per_s * PACED_S)], rate_per_s)
         if publisher.wait(PATIENCE_S) != 0:
@@ -304,8 +237,7 @@ def latencies_ms(folder: Path, of: City, rate_per_s: float) -> dict[int, float]:
         _wait(lambda: went_s.keys() <= heard_s.keys(), child, lambda: f"{len(heard_s):,} of {len(went_s):,} incidents")
         listener.disconnect()
         listener.loop_stop()
-    values_ms = [(heard_s[event] - at_s) * 1e3 for event, at_s in went_s.items()]
-    return {share: float(np.percentile(values_ms, share)) for share in (50, 99)}
+    return {event: (heard_s[event] - at_s) * 1e3 for event, at_s in went_s.items()}, waited_ms(folder / "notes", went_s, heard_s)
 
 
 def _publish(family: Family, port: int, messages: list[Message], rate_per_s: float) -> Child:

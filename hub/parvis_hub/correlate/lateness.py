@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from parvis_contract import Envelope, Site, WatchedZone
+from parvis_contract import Site, WatchedZone
 
 #: Network, retries and a unit's own clock stepping a little: ten minutes are far more than any of these, and a unit that was cut off
 #: for longer delivers in order afterwards, so that nothing of it is late by its own watermark.
@@ -28,9 +27,8 @@ class Lateness:
         self._bound_us = int(bound_s * 1e6)
         self.newest_us = dict(newest_us or {})
 
-    def too_late(self, message: Envelope[Any]) -> bool:
-        """Takes note of an event's time, and says whether it is older than the bound allows."""
-        time_us = round(message.time.timestamp() * 1e6)
-        newest_us = max(self.newest_us.get(message.unit, time_us), time_us)
-        self.newest_us[message.unit] = newest_us
+    def too_late(self, unit: str, time_us: int) -> bool:
+        """Takes note of an event's time, microseconds since 1970, and says whether it is older than the bound allows."""
+        newest_us = max(self.newest_us.get(unit, time_us), time_us)
+        self.newest_us[unit] = newest_us
         return time_us < newest_us - self._bound_us

@@ -8,6 +8,7 @@ from typing import Any
 from parvis_contract import (
     EVENT_TYPES,
     FROM_HUB,
+    MESSAGES,
     Envelope,
     RefusalReason,
     Refused,
@@ -19,7 +20,7 @@ from parvis_contract import (
     parse_message,
     to_datetime,
     to_posix_s,
-    topic_of,
+    unit_source,
 )
 
 #: A message's time may be ahead of the hub's by this, for a hub whose own clock is slow, and by three times what the unit's clock
@@ -30,12 +31,17 @@ BEHIND_S = 366 * 86_400.0
 #: What is judged by its time. A unit whose clock is wrong may still say how it is.
 _TIMED = frozenset((*EVENT_TYPES, "flow.count", "tag.sighting", "evidence.plate"))
 
+#: The rest of the topic of each message of a unit.
+_WITHIN = {name: str(UnitTopic.of("", "", name)).removeprefix(str(UnitTopic("", "", ""))) for name in MESSAGES if name not in FROM_HUB}
+
 
 class Gate:
     """Lets in what is of the contract, from a unit of the site plan, from that unit's own topic, and of a time that can be."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        #: Where each unit publishes, by what it says of its source.
+        self._branches = {unit_source(site.site, unit): str(UnitTopic(site.site, unit, "")) for unit in site.units}
 
     def admit(self, topic: str, payload: bytes, received_s: float) -> Envelope[Any]:
         """Reads a message that came by a topic.
@@ -54,8 +60,8 @@ class Gate:
             # What is wrong with where it came is said before what is wrong with it.
             self._place(topic)
             raise
-        ours = message.name not in FROM_HUB and message.site == self._site.site and message.unit in self._site.units
-        if not ours or topic != topic_of(message):
+        branch = self._branches.get(message.source)
+        if branch is None or topic != branch + _WITHIN[message.name]:
             self._place(topic).check(message)
         self._check_time(message, received_s)
         return message

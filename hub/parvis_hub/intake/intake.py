@@ -32,7 +32,7 @@ _ACTIVE_US = 600_000_000
 #: Of these, the last of each unit is kept.
 _LAST_ONE_COUNTS = frozenset({"unit.status", "unit.telemetry"})
 #: Of the sightings to which somebody has consented: the id of the consent, and what is kept.
-_SealedById = dict[uuid.UUID, tuple[str, Sealed]]
+_SealedById = dict[str, tuple[str, Sealed]]
 
 
 @dataclass(slots=True)
@@ -92,29 +92,37 @@ class Intake:
             sqlalchemy.exc.SQLAlchemyError: The store could not be read; nothing has been taken note of, try again.
         """
         prepared = Prepared()
-        admitted = [(delivery, message) for delivery in deliveries if (message := self._admit(delivery, prepared)) is not None]
-        sealed = self._sealed(admitted)
-        known = self._known([message for _, message in admitted], sealed)
-        if (oldest_us := min((_us(message) for _, message in admitted if message.name in EVENT_TYPES), default=None)) is not None:
+        admitted = [each for delivery in deliveries if (each := self._admit(delivery, prepared)) is not None]
+        sealed = self._sealed([arrived for _, arrived in admitted if arrived.name == "tag.sighting"])
+        known = self._known([arrived for _, arrived in admitted], sealed)
+        if (oldest_us := min((arrived.time_us for _, arrived in admitted if arrived.name in EVENT_TYPES), default=None)) is not None:
             self._remember(oldest_us)
         # From here on nothing fails: what is noted in memory is in the batch.
-        batch = prepared.batch
-        batch.counts["received"] = len(deliveries)
-        for delivery, message in admitted:
-            seen = self._notice_unit(batch, delivery, message)
-            if message.name in _LAST_ONE_COUNTS:
+        batch, counts = prepared.batch, prepared.batch.counts
+        counts["received"] = len(deliveries)
+        for delivery, arrived in admitted:
+            seen = self._notice_unit(batch, delivery, arrived)
+            if arrived.name in _LAST_ONE_COUNTS:
                 continue
             # Of a duplicate, too: a unit that was killed says again what it judges again, under the same id and a new number.
-            self._take_number(seen, message)
-            if message.id in known:
-                batch.counts["duplicates"] += 1
+            self._take_number(seen, arrived)
+            kept = sealed.get(arrived.id)
+            own = kept[1].id if kept else arrived.id
+            if own in known:
+                counts["duplicates"] += 1
                 continue
-            known.add(message.id)
-            if message.name == "tag.sighting" and message.id not in sealed and message.data.tag not in self._allowed:
-                batch.counts["not_enrolled"] += 1
-                continue
-            batch.counts["stored"] += 1
-            batch.arrived.append(self._arrived(batch, seen, delivery, message, sealed.get(message.id)))
+            known.add(own)
+            if arrived.name in EVENT_TYPES:
+                batch.arrived.append(self._correlate(batch, seen, arrived))
+            elif arrived.name != "tag.sighting":
+                batch.arrived.append(arrived)
+            elif kept is not None:
+                batch.arrived.append(arrived._replace(consent=kept[0], sealed=kept[1]))
+            elif arrived.message.data.tag in self._allowed:
+                batch.arrived.append(arrived)
+            else:
+                counts["not_enrolled"] += 1
+        counts["stored"] = len(batch.arrived)
         self._advance(batch, now_us)
         prepared.wrong_clocks = self._news_of_clocks(batch, now_us)
         batch.counts = Counter({name: count for name, count in batch.counts.items() if count})
@@ -122,10 +130,10 @@ class Intake:
 
     # --- one message ----------------------------------------------------------------------------------------------------------
 
-    def _admit(self, delivery: Delivery, prepared: Prepared) -> Envelope[Any] | None:
+    def _admit(self, delivery: Delivery, prepared: Prepared) -> tuple[Delivery, Arrived] | None:
         received_s = delivery.received_us / 1e6
         try:
-            return self._gate.admit(delivery.topic, delivery.payload, received_s)
+            message = self._gate.admit(delivery.topic, delivery.payload, received_s)
         except Refused as refused:
             prepared.batch.counts[f"refused.{refused.reason}"] += 1
             if self._may_announce(delivery.received_us):
@@ -133,6 +141,7 @@ class Intake:
             else:
                 prepared.batch.counts["not_announced"] += 1
             return None
+        return delivery, Arrived.of(message, delivery.payload.decode(), delivery.received_us)
 
     def _may_announce(self, now_us: int) -> bool:
         passed_s = max(0, now_us - self._allowed_us) / 1e6
@@ -144,66 +153,63 @@ class Intake:
         return True
 
     @staticmethod
-    def _notice_unit(batch: Batch, delivery: Delivery, message: Envelope[Any]) -> Seen:
-        unit, name = message.unit, message.name
+    def _notice_unit(batch: Batch, delivery: Delivery, arrived: Arrived) -> Seen:
+        unit, name = arrived.unit, arrived.name
         seen = batch.units.get(unit)
         if seen is None:
             seen = batch.units[unit] = Seen()
-        lost = name == "unit.status" and message.data.state is UnitState.LOST
+        lost = name == "unit.status" and arrived.message.data.state is UnitState.LOST
         # A retained status was said some time ago, and a last will by the broker: neither is a sign of life.
         if not lost and not delivery.retained:
-            seen.last_seen_us = max(seen.last_seen_us or 0, delivery.received_us)
+            seen.last_seen_us = max(seen.last_seen_us or 0, arrived.received_us)
         if name == "unit.status":
-            seen.status = delivery.payload.decode()
+            seen.status = arrived.text
         elif name == "unit.telemetry":
-            seen.telemetry = delivery.payload.decode()
+            seen.telemetry = arrived.text
         return seen
 
-    def _take_number(self, seen: Seen, message: Envelope[Any]) -> None:
-        number: int | None = getattr(message.data, "sequence", None)
+    def _take_number(self, seen: Seen, arrived: Arrived) -> None:
+        number: int | None = getattr(arrived.message.data, "sequence", None)
         if number is not None:
-            sequence = self._sequences.get(message.unit)
+            sequence = self._sequences.get(arrived.unit)
             if sequence is None:
-                sequence = self._sequences[message.unit] = Sequence()
+                sequence = self._sequences[arrived.unit] = Sequence()
             if sequence.take(number):
                 seen.gaps = sequence.gaps
             seen.next_sequence = sequence.next
 
-    def _sealed(self, admitted: Several[tuple[Delivery, Envelope[Any]]]) -> _SealedById:
+    def _sealed(self, sightings: Several[Arrived]) -> _SealedById:
         """What is kept of sightings to which somebody has consented and whose tags their units may read, by the ids of the messages."""
-        seen = [(delivery, message) for delivery, message in admitted if message.name == "tag.sighting"]
-        if not seen:
+        if not sightings:
             return {}
         wearers, lists = self._store.consents.wearers(), self._commands.lists()
         found = {
-            message.id: wearers.seal(message, delivery.payload.decode())
-            for delivery, message in seen
-            if message.data.tag in self._allowed or lists.allow(message.unit, message.data.tag, _us(message))
+            each.id: wearers.seal(each.message, each.text)
+            for each in sightings
+            if each.message.data.tag in self._allowed or lists.allow(each.unit, each.message.data.tag, each.time_us)
         }
         return {id_: kept for id_, kept in found.items() if kept is not None}
 
-    def _arrived(self, batch: Batch, seen: Seen, delivery: Delivery, message: Envelope[Any], sealed: tuple[str, Sealed] | None) -> Arrived:
-        too_late = False
-        if message.name in EVENT_TYPES:
-            unit = message.unit
-            too_late = self._lateness.too_late(message)
-            seen.newest_us = self._lateness.newest_us[unit]
-            if too_late:
-                batch.counts["too_late"] += 1
-            else:
-                self._correlator.add(message)
-                self._clock.see(_us(message), delivery.received_us)
-                self._reported_us[unit] = delivery.received_us
-        return Arrived(message, delivery.payload.decode(), delivery.received_us, too_late, *(sealed or (None, None)))
+    def _correlate(self, batch: Batch, seen: Seen, arrived: Arrived) -> Arrived:
+        unit, time_us = arrived.unit, arrived.time_us
+        too_late = self._lateness.too_late(unit, time_us)
+        seen.newest_us = self._lateness.newest_us[unit]
+        if too_late:
+            batch.counts["too_late"] += 1
+            return arrived._replace(too_late=True)
+        self._correlator.add(arrived.message)
+        self._clock.see(time_us, arrived.received_us)
+        self._reported_us[unit] = arrived.received_us
+        return arrived
 
-    def _known(self, messages: Several[Envelope[Any]], sealed: _SealedById) -> set[uuid.UUID]:
-        """Which of these the store has already."""
-        by_table: dict[str, dict[str, uuid.UUID]] = {}
-        for message in messages:
-            name = message.name
-            if name not in _LAST_ONE_COUNTS:
-                by_table.setdefault("event" if name in EVENT_TYPES else name, {})[_kept_id(message, sealed)] = message.id
-        return {ids[each] for name, ids in by_table.items() for each in self._store.known(name, list(ids))}
+    def _known(self, arrived: Iterable[Arrived], sealed: _SealedById) -> set[str]:
+        """Under which ids of these the store has something already; of a sealed message, the id that hides its own."""
+        by_table: dict[str, list[str]] = {}
+        for each in arrived:
+            if each.name not in _LAST_ONE_COUNTS:
+                ids = by_table.setdefault("event" if each.name in EVENT_TYPES else each.name, [])
+                ids.append(sealed[each.id][1].id if each.id in sealed else each.id)
+        return {each for name, ids in by_table.items() for each in self._store.known(name, ids)}
 
     def _news_of_clocks(self, batch: Batch, now_us: int) -> dict[str, float]:
         found = self._correlator.wrong_clocks()
@@ -251,12 +257,3 @@ class Intake:
         since_us = min((reached_us, *active)) - int(self._bound_s * 1e6)
         self._since_us = max(self._since_us, since_us)
         return self._correlator.forget(self._since_us)
-
-
-def _kept_id(message: Envelope[Any], sealed: _SealedById) -> str:
-    """Under which id the store has a message."""
-    return sealed[message.id][1].id if message.id in sealed else str(message.id)
-
-
-def _us(message: Envelope[Any]) -> int:
-    return round(message.time.timestamp() * 1e6)

@@ -73,8 +73,9 @@ def replay(site: Site, log: Iterable[tuple[str, bytes]], refused: Callable[[str,
 
 
 def _correlate(message: Envelope[Any], correlator: Correlator, lateness: Lateness, counts: Counter[str]) -> None:
-    if lateness.too_late(message):
+    time_us = round(message.time.timestamp() * 1e6)
+    if lateness.too_late(message.unit, time_us):
         counts["too_late"] += 1
         return
     correlator.add(message)
-    correlator.advance(round(message.time.timestamp() * 1e6))
+    correlator.advance(time_us)

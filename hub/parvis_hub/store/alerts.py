@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +12,7 @@ from parvis_contract import Envelope, Incident, IncidentState, Verdict, parse_me
 from sqlalchemy import Connection, Row, func, insert, select
 
 from .database import Database
+from .rows import IncidentValues
 from .schema import alerts
 
 
@@ -42,7 +42,7 @@ class Alert:
     message: Envelope[Incident]
 
 
-def note(connection: Connection, row: Mapping[str, Any], now_us: int) -> None:
+def note(connection: Connection, row: IncidentValues, now_us: int) -> None:
     """Notes what is to be told of an incident's new state, if anything: in the transaction that brings it into that state.
 
     Args:
@@ -50,21 +50,21 @@ def note(connection: Connection, row: Mapping[str, Any], now_us: int) -> None:
         row: Of the table of incidents, as it is now.
         now_us: Microseconds since 1970.
     """
-    query = select(alerts).where(alerts.c.incident == row["id"]).order_by(alerts.c.number.desc()).limit(1)
+    query = select(alerts).where(alerts.c.incident == row.id).order_by(alerts.c.number.desc()).limit(1)
     last = connection.execute(query).one_or_none()
-    confirmed = row["verdict"] == Verdict.CONFIRMED.value and row["superseded_by"] is None
+    confirmed = row.verdict == Verdict.CONFIRMED.value and row.superseded_by is None
     told = last is not None and last.kind != AlertKind.CANCEL.value
     if not told and confirmed:
         kind = AlertKind.ALERT
     elif told and not confirmed:
         kind = AlertKind.CANCEL
-    elif told and last is not None and _differs(parse_message(last.message).data, parse_message(row["message"]).data):
+    elif told and last is not None and _differs(parse_message(last.message).data, parse_message(row.message).data):
         kind = AlertKind.UPDATE
     else:
         return
     number = last.number + 1 if last is not None else 1
-    values = {name: row[name] for name in ("message", "expires_us")}
-    connection.execute(insert(alerts).values(incident=row["id"], number=number, kind=kind.value, sent_us=now_us, **values))
+    told_of = {"incident": row.id, "message": row.message, "expires_us": row.expires_us}
+    connection.execute(insert(alerts).values(number=number, kind=kind.value, sent_us=now_us, **told_of))
 
 
 def _differs(told: Incident, now: Incident) -> bool:

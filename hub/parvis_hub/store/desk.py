@@ -34,6 +34,7 @@ from .lineage import read as read_moves
 from .notices import Notice, Notices, Subscription
 from .outcomes import Outcome, outcomes
 from .past import Past, read_past
+from .rows import living
 from .schema import counters, decisions, events, gaps, incidents, members, plates, units
 from .store import Store
 from .tallies import Month, months, read_month
@@ -118,7 +119,7 @@ class Desk:
     def incident(self, id: uuid.UUID) -> IncidentDetail | None:
         """An incident with what it rests on; of one that has become part of another, that other. None if there is none."""
         with self._store.database.read() as connection:
-            row = self._store.living(connection, str(id))
+            row = living(connection, str(id))
             if row is None:
                 return None
             incident = _incident_row(row)

@@ -77,12 +77,11 @@ def note(
     ways_out = Counter(source for source, _ in counted)
     ways_in = Counter(target for _, target in counted)
     rows = [
-        {"source": source, "target": target, "whole": source in ended and ways_out[source] == 1, "reports": reports}
-        | {"at_us": now_us, "expires_us": expires_us}
+        (source, target, source in ended and ways_out[source] == 1, reports, now_us, expires_us)
         for (source, target), reports in counted.items()
         if not (source in ended and target in new and ways_out[source] == 1 and ways_in[target] == 1)
     ]
-    insert_all(connection, moves, rows)
+    insert_all(connection, moves, ("source", "target", "whole", "reports", "at_us", "expires_us"), rows)
 
 
 def read(connection: Connection, incident: str) -> list[Move]:

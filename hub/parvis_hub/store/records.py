@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from parvis_contract import Envelope
 
@@ -12,14 +12,14 @@ from parvis_hub.consent.keyring import Sealed
 from parvis_hub.correlate import Change
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(NamedTuple):
     """A message that passed the gate and is new.
 
     Attributes:
         message: It.
         text: As it came.
         received_us: When it reached the hub, microseconds since 1970.
+        id, name, unit, time_us: Its own, read once.
         too_late: Older than the bounded lateness allows.
         consent: Of a sighting: the id of the consent under which it is kept.
         sealed: Of a sighting that is kept under one: what is kept in place of the message.
@@ -28,9 +28,18 @@ class Arrived:
     message: Envelope[Any]
     text: str
     received_us: int
+    id: str
+    name: str
+    unit: str
+    time_us: int
     too_late: bool = False
     consent: str | None = None
     sealed: Sealed | None = None
+
+    @classmethod
+    def of(cls, message: Envelope[Any], text: str, received_us: int) -> Arrived:
+        """A message that is in time."""
+        return cls(message, text, received_us, str(message.id), message.name, message.unit, round(message.time.timestamp() * 1e6))
 
 
 @dataclass(slots=True)

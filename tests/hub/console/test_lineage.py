@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 import pytest
 from fastapi.testclient import TestClient
 from parvis_contract import new_id
 from parvis_hub.correlate import Change
-from parvis_hub.store import Batch, Notice
+from parvis_hub.store import Batch, Notice, Store
 from playwright.sync_api import Page, expect
 
 from tests.hub.console.browsing import LEFT, choose, row
@@ -92,11 +93,10 @@ def test_the_same_again_and_another_batch_say_nothing(things: Things) -> None:
     assert things.told(0) == told
 
 
-def test_it_is_forgotten_with_the_incident(hub: Hub, things: Things, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_forgotten_with_the_incident(hub: Hub, things: Things) -> None:
     things.group((0, 1), gone={1: 0})
-    later_us = hub.store._now_us() + 10_000 * 3_600_000_000
-    monkeypatch.setattr(hub.store, "_now_us", lambda: later_us)
-    assert hub.store.purge()["moves"] == 1
+    later_us = time.time_ns() // 1000 + 10_000 * 3_600_000_000
+    assert Store(hub.database, hub.site, lambda: later_us).purge()["moves"] == 1
     with hub.database.read() as connection:
         counted = connection.exec_driver_sql("select count(*) from moves").scalar_one()
     assert counted == 0

@@ -50,7 +50,7 @@ class Keeping:
     def keep(self, street: Street, only: slice = slice(None)) -> list[str]:
         batch = Batch()
         for message, line in list(zip(street.sorted(), lines(street.sorted()).splitlines(), strict=True))[only]:
-            batch.arrived.append(Arrived(message, line.decode(), int(self.now_s * 1e6)))
+            batch.arrived.append(Arrived.of(message, line.decode(), int(self.now_s * 1e6)))
             self.correlator.add(message)
         return self.close(0.0, batch)
 

@@ -1,0 +1,85 @@
+"""For how long what is kept is kept, and deleting what is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from parvis_contract import HUB, Site
+from sqlalchemy import Connection, delete, select
+
+from parvis_hub import governance
+from parvis_hub.governance import RowsExpired
+
+from .database import Database
+from .schema import alerts, consents, decisions, events, flows, incidents, members, moves, plates, sightings
+from .tallies import count_expiring, count_heard, drop_before, open_month
+
+_HOUR_US = 3_600_000_000
+
+
+class Retention:
+    """What the site's profile says; microseconds from receipt.
+
+    Attributes:
+        incidents_us: Of incidents, from their last revision, and of what was decided about them.
+        audit_us: Of the accountability log.
+    """
+
+    def __init__(self, site: Site) -> None:
+        keep = site.law.retention
+        self.incidents_us = int(keep.incidents_h * _HOUR_US)
+        self.audit_us = int(keep.audit_h * _HOUR_US)
+        self._events_us = int(keep.events_h * _HOUR_US)
+        self._others_us = {"tag.sighting": int(keep.sightings_h * _HOUR_US), "evidence.plate": int(keep.evidence_h * _HOUR_US)}
+
+    def of_us(self, name: str) -> int:
+        """Of messages of a type, by its short name."""
+        return self._others_us.get(name, self._events_us)
+
+
+class Purge:
+    """Deletes what has expired, and records how much; for one thread."""
+
+    def __init__(self, database: Database, site: Site, retention: Retention, now_us: Callable[[], int]) -> None:
+        self._database, self._zone, self._retention, self._now_us = database, site.timezone, retention, now_us
+        self._looked_us: int | None = None
+
+    def run(self) -> dict[str, int]:
+        """Does it once; returns the number of rows by table.
+
+        An open incident, and its events, stay until it has closed.
+        """
+        now_us = self._now_us()
+        deleted = {}
+        with self._database.write() as connection:
+            open_ones = select(incidents.c.id).where(incidents.c.state == "open", incidents.c.superseded_by.is_(None))
+            alive = select(members.c.event).where(members.c.incident.in_(open_ones))
+            self._tally(connection, now_us)
+            for table, kept in (
+                (events, events.c.event.in_(alive)),
+                (flows, None),
+                (sightings, None),
+                (plates, None),
+                (incidents, incidents.c.state == "open"),
+                (moves, None),
+                (alerts, None),
+                (consents, None),
+                # Which events an incident had, and what was decided about it, is known for as long as it is.
+                (members, members.c.incident.in_(select(incidents.c.id))),
+                (decisions, decisions.c.incident.in_(select(incidents.c.id))),
+            ):
+                expired = delete(table).where(table.c.expires_us < now_us)
+                done = connection.execute(expired if kept is None else expired.where(~kept))
+                deleted[table.name] = done.rowcount
+            if any(deleted.values()):
+                governance.append(connection, now_us, HUB, RowsExpired(**deleted))
+            governance.prune(connection, now_us, now_us - self._retention.audit_us)
+        self._looked_us = now_us
+        return deleted
+
+    def _tally(self, connection: Connection, now_us: int) -> None:
+        """Counts by month what is about to be deleted, and which units are at work."""
+        open_month(connection, now_us, self._zone)
+        count_heard(connection, now_us, self._looked_us, self._zone)
+        count_expiring(connection, now_us, self._zone)
+        drop_before(connection, now_us - self._retention.audit_us, self._zone)
