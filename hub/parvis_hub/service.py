@@ -32,6 +32,7 @@ from .publish.routes import LOOK_S
 from .rollout import RolloutKeeper
 from .rollout.keeper import LOOK_S as ROLLOUT_LOOK_S
 from .store import CommandStore, Database, Desk, Notice, Notices, Store
+from .store.notices import RESYNC
 
 #: Messages of one transaction, at most: enough that writing to disk costs each of them little.
 BATCH = 500
@@ -257,7 +258,7 @@ class Hub:
             self._patiently(self._rollouts.turn)
 
     def _tidy(self, intake: Intake) -> None:
-        deleted = self._patiently(self._store.purge) or {}
+        deleted = self._patiently(lambda: purge(self._store, self._changes)) or {}
         self._patiently(self._sessions.forget)
         forgotten = intake.forget(self._now_us())
         log.debug("tidied", forgotten=forgotten, deleted={name: count for name, count in deleted.items() if count})
@@ -362,6 +363,14 @@ class Hub:
 
 def _listening(address: tuple[str, int]) -> socket.socket:
     return socket.create_server(address, family=socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+
+
+def purge(store: Store, changes: Notices) -> dict[str, int]:
+    """Deletes what has expired, also from pages that have been open since; returns the number of rows by table."""
+    deleted = store.purge()
+    if any(deleted.values()):
+        changes.tell(RESYNC)
+    return deleted
 
 
 def _look_for_garbage_less_often() -> None:

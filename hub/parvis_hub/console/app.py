@@ -27,6 +27,7 @@ from .live import HEARTBEAT_S, Live
 from .outlets import outlets
 from .participants import printing, registering, routing
 from .public import public
+from .record import recording
 from .replaying import replaying
 from .routes import STATIC, accounting, deciding, health, page, reading
 from .signing import elsewhere, signing, told_elsewhere
@@ -110,6 +111,7 @@ def create_app(
     app.include_router(reading(desk, site, ground=ground, cards=cards or Cards(), live=live, now=now))
     app.include_router(replaying(desk, site, now))
     app.include_router(accounting(desk))
+    app.include_router(recording(desk.database, site, now))
     app.include_router(deciding(desk, now))
     app.include_router(registering(desk.consents))
     app.include_router(printing(desk.consents, site))

@@ -29,7 +29,7 @@ from .about import (
     VerdictGiven,
     What,
 )
-from .chain import LogBroken, append, entries, head, prepare, prune
+from .chain import LogBroken, append, entries, head, latest, prepare, prune
 from .entry import CONSOLE, PROGRAMS, Entry, Head, digest_of_configuration, sealed
 from .reasons import REASONS, DecisionReason
 from .roles import MACHINES, ROLES, May, Role
@@ -82,6 +82,7 @@ __all__ = [
     "digest_of_configuration",
     "entries",
     "head",
+    "latest",
     "log",
     "log_head",
     "prepare",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from parvis_contract import HUB
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from .about import KINDS, About, LogPruned, What
 from .entry import NOTHING, Entry, Head, about_text, sealed
@@ -99,17 +100,40 @@ def entries(connection: Connection) -> Iterator[Entry]:
     Raises:
         LogBroken: A row is not an entry.
     """
-    for row in connection.execute(select(log).order_by(log.c.number).execution_options(yield_per=1_000)):
-        try:
-            what = What(row.what)
-            yield Entry(
-                number=row.number,
-                at_us=row.at_us,
-                by=row.by,
-                what=what,
-                about=KINDS[what].model_validate_json(row.about),
-                previous=row.previous,
-                digest=row.digest,
-            )
-        except ValueError as error:
-            raise LogBroken(f"entry {row.number} is not one of the log's; see parvis-hub audit verify") from error
+    yield from map(_entry, connection.execute(select(log).order_by(log.c.number).execution_options(yield_per=1_000)))
+
+
+def latest(connection: Connection, count: int, *, before: int | None = None, what: What | None = None) -> list[Entry]:
+    """So many entries, the newest first.
+
+    Args:
+        connection: To read.
+        count: At most so many.
+        before: Only those with a smaller number.
+        what: Only those of this kind.
+
+    Raises:
+        LogBroken: A row is not an entry.
+    """
+    query = select(log).order_by(log.c.number.desc()).limit(count)
+    if before is not None:
+        query = query.where(log.c.number < before)
+    if what is not None:
+        query = query.where(log.c.what == what.value)
+    return [_entry(row) for row in connection.execute(query)]
+
+
+def _entry(row: Row[Any]) -> Entry:
+    try:
+        what = What(row.what)
+        return Entry(
+            number=row.number,
+            at_us=row.at_us,
+            by=row.by,
+            what=what,
+            about=KINDS[what].model_validate_json(row.about),
+            previous=row.previous,
+            digest=row.digest,
+        )
+    except ValueError as error:
+        raise LogBroken(f"entry {row.number} is not one of the log's; see parvis-hub audit verify") from error

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from parvis_contract.profile import Retention
-from sqlalchemy import ColumnElement, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Table, func, select
 
 from parvis_hub import governance
-from parvis_hub.governance import RowsExpired
+from parvis_hub.governance import What
 
 from .database import open_existing
 from .schema import consents, decisions, events, flows, incidents, members, plates, sightings
 
 #: The hub deletes once a minute; a row that is older than its time by this was forgotten.
 _GRACE_US = 600_000_000
+#: So many of the last deletions are looked at for the last of each kind: the rarest expire once in some weeks.
+_LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Kept:
         overdue: How many should be gone by now. What belongs to an open incident stays until that has closed.
         deleted_us: When rows of it were last deleted, as the accountability log says; None if never.
         deleted: How many, then.
+        entry: Where the log says so.
     """
 
     table: str
@@ -38,6 +41,7 @@ class Kept:
     overdue: int
     deleted_us: int | None
     deleted: int | None
+    entry: int | None
 
 
 def kept(url: str, retention: Retention, now_us: int) -> list[Kept]:
@@ -46,6 +50,21 @@ def kept(url: str, retention: Retention, now_us: int) -> list[Kept]:
     Raises:
         StoreError: There is no such store.
         sqlalchemy.exc.SQLAlchemyError: It cannot be read.
+    """
+    engine = open_existing(url)
+    try:
+        with engine.connect() as connection:
+            return kept_in(connection, retention, now_us)
+    finally:
+        engine.dispose()
+
+
+def kept_in(connection: Connection, retention: Retention, now_us: int) -> list[Kept]:
+    """The same of a store that is open.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: It cannot be read.
+        parvis_hub.governance.LogBroken: An entry of the log cannot be read.
     """
     open_ones = select(incidents.c.id).where(incidents.c.state == "open", incidents.c.superseded_by.is_(None))
     alive = select(members.c.event).where(members.c.incident.in_(open_ones))
@@ -58,22 +77,19 @@ def kept(url: str, retention: Retention, now_us: int) -> list[Kept]:
         (sightings, retention.sightings_h, None),
         (consents, retention.audit_h, None),
     )
-    engine = open_existing(url)
-    try:
-        with engine.connect() as connection:
-            last: dict[str, tuple[int, int]] = {}
-            for entry in governance.entries(connection):
-                if isinstance(entry.about, RowsExpired):
-                    last |= {name: (entry.at_us, count) for name, count in entry.about.model_dump().items() if count}
-            found = []
-            for table, hours, excused in kinds:
-                overdue = table.c.expires_us < now_us - _GRACE_US
-                if excused is not None:
-                    overdue &= ~excused
-                count, first = connection.execute(select(func.count(), func.min(table.c.expires_us)).select_from(table)).one()
-                late = connection.execute(select(func.count()).select_from(table).where(overdue)).scalar_one()
-                at_us, deleted = last.get(table.name, (None, None))
-                found.append(Kept(table.name, hours, count, first, late, at_us, deleted))
-            return found
-    finally:
-        engine.dispose()
+    last: dict[str, tuple[int, int, int]] = {}
+    for entry in governance.latest(connection, _LOOKED_AT, what=What.ROWS_EXPIRED):
+        counts = entry.about.model_dump()
+        for name in counts.keys() - last.keys():
+            if counts[name]:
+                last[name] = entry.at_us, counts[name], entry.number
+    found = []
+    for table, hours, excused in kinds:
+        overdue = table.c.expires_us < now_us - _GRACE_US
+        if excused is not None:
+            overdue &= ~excused
+        count, first = connection.execute(select(func.count(), func.min(table.c.expires_us)).select_from(table)).one()
+        late = connection.execute(select(func.count()).select_from(table).where(overdue)).scalar_one()
+        at_us, deleted, number = last.get(table.name, (None, None, None))
+        found.append(Kept(table.name, hours, count, first, late, at_us, deleted, number))
+    return found

@@ -123,6 +123,13 @@ def test_a_withdrawn_consent_in_a_browser(hub: Hub, open_page: Callable[..., Pag
         ("a-martin", What.ROUTE_EXPORTED),
         ("a-martin", What.CONSENT_ENDED),
     ]
+    # The accountability log says the same, under the number of the receipt, and that the key is no more.
+    page.get_by_role("button", name="Close").press("Enter")
+    page.get_by_role("button", name="Record").press("Enter")
+    last = page.locator("#record-log tbody tr").first
+    expect(last).to_contain_text("A consent ended: its key is destroyed")
+    expect(last).to_contain_text("withdrawn · sightings deleted: 20")
+    expect(page.locator("#record-head code")).to_have_text(str(hub.desk.audit_head()))
     page.get_by_role("button", name="Close").press("Enter")
     page.get_by_role("button", name="Français").click()
     page.get_by_role("button", name="Parcours consentis").click()

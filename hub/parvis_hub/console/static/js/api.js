@@ -62,6 +62,10 @@ export const withdraw = (participant, by) => send(`api/consents/${participant}/w
 /** Each look is in the accountability log. */
 export const route = (participant, by) => ask(`api/routes/${participant}${by ? `?by=${by}` : ""}`);
 
+/** @param {number|null} before Of the log's entries, only those with a smaller number. */
+export const log = (before) => ask(`api/audit${before === null ? "" : `?before=${before}`}`);
+export const retention = () => ask("api/retention");
+
 export const fleet = () => ask("api/fleet");
 /** @param {"pause"|"resume"|"back"} act @param {string|undefined} by Where nobody signs in. */
 export const steer = (rollout, act, by) => send(`api/rollouts/${rollout}/${act}`, { by });

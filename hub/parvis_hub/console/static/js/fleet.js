@@ -104,7 +104,7 @@ async function steer({ id }, act) {
 
 function table(units) {
   const column = (key) => h("th", { scope: "col", text: t(`fleet.${key}`) });
-  return h("div", { class: "fleet-scroll" }, h("table", { class: "fleet-table" },
+  return h("div", { class: "table-scroll" }, h("table", { class: "table" },
     h("thead", {}, h("tr", {}, ["unit", "runs", "asked", "certificate"].map(column))),
     h("tbody", {}, units.map((unit) => h("tr", { "data-unit": unit.name },
       h("th", { scope: "row", text: unit.name }),

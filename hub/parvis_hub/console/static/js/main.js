@@ -16,6 +16,7 @@ import { listen } from "./live.js";
 import { canDraw, fitSite, keepInView, renderMap, showLines, showPlace, startMap } from "./map.js";
 import { startMore } from "./more.js";
 import { startNarrow } from "./narrow.js";
+import { startRecord } from "./record.js";
 import { leaveReplay, openReplay, renderReplay, startReplay } from "./replay.js";
 import { checkSession, startSession } from "./session.js";
 import { changed, health, hubNow, now, onChange, state } from "./state.js";
@@ -271,6 +272,7 @@ async function start() {
     view("map");
     showLines(lines);
   });
+  startRecord();
   startFleet();
   startReplay(close);
   startDecide((decided, verdict, reason) => {
