@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ROOMS := contract edge hub models
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint format bench bench-hub bench-peer audit chaos image image-test schema models lock release clean
+.PHONY: help demo test lint format bench bench-hub bench-peer audit chaos image image-test compose-test schema models lock release clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -61,8 +61,11 @@ models: $(READY) ## Build both models again from their pinned sources, and measu
 image: $(READY) ## Build the image of a card, for Raspberry Pi and for UEFI, into .parvis/image (as root; says what it needs)
 	$(BIN)/parvis-deploy image
 
-image-test: $(READY) ## Flash a card and start it in an emulated machine beside a real hub (as root; needs the generic image and qemu-system-arm)
+image-test: $(READY) ## Try a card in an emulated machine beside a real hub: first event, updates, power cuts, a full disk (as root; an hour; needs the generic image and qemu-system-arm)
 	$(BIN)/python -m tests.image --image "$$(ls -t .parvis/image/parvis-generic-*.img.zst | head -1)"
+
+compose-test: $(READY) ## Run the hub in containers as its page says, with a unit, and throw it away again (needs Docker with Compose)
+	$(BIN)/python -m tests.compose
 
 release: $(READY) ## Build the wheels twice (they must be the same), with their bills of materials and checksums, into dist/
 	$(BIN)/python -m tools.release build && $(BIN)/python -m tools.release compare

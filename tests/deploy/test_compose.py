@@ -81,10 +81,16 @@ def test_images_are_built_of_what_they_are_given() -> None:
     sources = [line.split()[1] for line in DOCKERFILE.splitlines() if line.startswith("COPY ") and "--from" not in line]
     assert sorted(sources) == sorted(let_in)
     assert all((ROOT / source).exists() for source in sources)
-    for service in ("hub", "broker"):
-        build = SERVICES[service]["build"]
+    for name in SERVICES.keys() - {"grafana"}:
+        build = SERVICES[name]["build"]
         assert (HERE / build["context"] / build["dockerfile"]).resolve() == HERE / "Dockerfile"
         assert f" AS {build['target']}\n" in DOCKERFILE
+
+
+def test_all_but_grafana_is_built_of_one_base_image() -> None:
+    assert set(re.findall(r"^FROM (\S+) ", DOCKERFILE, flags=re.MULTILINE)) == {"debian:12-slim"}
+    assert {name for name, service in SERVICES.items() if "build" not in service} == {"grafana"}
+    assert SERVICES["grafana"]["profiles"] == ["grafana"]
 
 
 def test_the_broker_is_the_one_that_was_measured() -> None:
@@ -104,6 +110,9 @@ def test_the_database_is_reached_by_its_socket_alone() -> None:
     assert SERVICES["postgresql"]["network_mode"] == "none"
     sharing = {name: target for name in SERVICES for source, target, _ in mounts(name) if source == "socket"}
     assert sharing == dict.fromkeys(("hub", "postgresql"), SERVICES["hub"]["environment"]["PGHOST"])
+    # The kernel says who asks by a number, which has to be the hub's in both images.
+    hub, database = (re.split(rf"^FROM .* AS {name}$", DOCKERFILE, flags=re.MULTILINE)[1] for name in ("hub", "postgresql"))
+    assert re.findall(r"useradd --uid (\d+)", hub)[0] == re.findall(r"useradd --uid (\d+) .*hub$", database, flags=re.MULTILINE)[0]
 
 
 def test_nothing_but_broker_and_enrolment_is_open_to_others() -> None:
@@ -191,7 +200,7 @@ def commands() -> dict[str, list[str]]:
     found = {}
     for block in blocks(HERE / "README.md"):
         for line in block.text.splitlines():
-            if match := re.match(r"docker compose run (?:-\S+ )*hub ([^>]*)", line):
+            if match := re.match(r"docker compose run (?:-[-\w]* )*hub ([^>]*)", line):
                 words = shlex.split(match[1])
                 found[" ".join(words[:2])] = words
     return found
@@ -200,7 +209,7 @@ def commands() -> dict[str, list[str]]:
 @pytest.mark.timeout(120)
 def test_the_hub_and_its_broker_run_as_they_are_told_to(tmp_path: Path, postgresql: Postgres, mosquitto: Path) -> None:
     here, said = Here(tmp_path, postgresql), commands()
-    assert list(said) == ["fleet init", "users add", "tokens add", "fleet claim"]
+    assert list(said) == ["fleet init", "users add", "tokens add", "fleet claim", "store restore"]
     here.ask([*said["fleet init"], f"--broker-data={tmp_path}"])
     here.ask(said["users add"], "a long enough password\n")
     token = here.ask(said["tokens add"]).strip()
