@@ -113,6 +113,8 @@ def restore(url: str, site: str, now_us: int, file: Path) -> int:
         OSError: The file cannot be read.
         StoreError: The new store cannot be made.
     """
+    if file.exists() and not file.is_file():
+        raise BackupError(f"{file} is no file, and a backup is read twice; put what comes from a pipe into a file first")
     # Read to its end before anything is made: only the last line says that it is whole.
     _, footer = _check(file, site)
     try:

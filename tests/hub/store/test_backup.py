@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -134,12 +135,19 @@ def test_a_backup_of_another_site_or_over_a_store_is_refused(keeping: Keeping, s
         restore(store_url, site.site, NOW_US, file)
 
 
+def test_a_pipe_is_refused(site: Site, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(BackupError, match="is no file"):
+        restore(f"sqlite:///{tmp_path / 'restored.sqlite'}", site.site, NOW_US, pipe)
+
+
 def run(*words: str) -> tuple[int, str]:
     result = CliRunner().invoke(app, ["store", *words])
     return result.exit_code, result.output
 
 
-def test_the_commands(keeping: Keeping, site: Site, store_url: str, tmp_path: Path) -> None:
+def test_the_commands(keeping: Keeping, site: Site, store_url: str, other_url: str, tmp_path: Path) -> None:
     plan, file = ("--site", str(site.path)), str(tmp_path / "backup.jsonl.gz")
     code, said = run("backup", *plan, "--store", store_url, "--by", "a-martin", file)
     assert (code, " rows in " in said) == (0, True), said
@@ -148,6 +156,8 @@ def test_the_commands(keeping: Keeping, site: Site, store_url: str, tmp_path: Pa
     code, said = run("backup", *plan, "--data-dir", str(tmp_path / "nowhere"), file)
     assert (code, "no store" in said) == (2, True)
     code, said = run("restore", *plan, "--data-dir", str(tmp_path / "new"), file)
+    assert (code, "rows restored" in said) == (0, True), said
+    code, said = run("restore", *plan, "--store", other_url, file)
     assert (code, "rows restored" in said) == (0, True), said
     # The sighting of this store has expired, and no hub runs that would delete it.
     code, said = run("retention", *plan, "--store", store_url)
