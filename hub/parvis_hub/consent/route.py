@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from typing import TypeVar
@@ -15,8 +15,8 @@ from .walkways import Spot, Walkways, Way
 
 #: Who passes where units see is seen so often, away from the stretch's ends: then no pass goes unseen by mere chance (Poisson: 1 in 150).
 _SEEN_OFTEN = 5
-#: Not to have been seen there says something only where no more than this share of all who passed was missed.
-_MISSED_SHARE = 1.0 / 30.0
+#: Not to have been seen there says something only where no more than this share of those who pass is missed.
+_MISSED_SHARE = 1.0 / 10.0
 #: A stretch entered and left by the same end, less deep than this, is the noise of a place near its junction.
 _SPUR_M = 4.0
 #: A sighting accounts for the time to the next one, but for no longer than this: a dozen steps.
@@ -54,9 +54,10 @@ class _Piece:
 
 
 def seen_stretches(walks: Collection[Walk], walkways: Walkways) -> frozenset[int]:
-    """The stretches on which units see tags, if who walks there unseen is the exception; none if it is not.
+    """The stretches on which units see tags, if who walks there unseen is the exception; none if it is not, or not known to be.
 
-    Whoever can only have passed one of them, and was not seen there, was missed.
+    Whoever can only have passed one of them, and was not seen there, was missed. Of those who were seen count the ones who would have been
+    known to be missed.
     """
     sightings: Counter[int] = Counter()
     passes: Counter[int] = Counter()
@@ -65,7 +66,7 @@ def seen_stretches(walks: Collection[Walk], walkways: Walkways) -> frozenset[int
         sightings.update(inside)
         passes.update(stretch for stretch, _ in groupby(inside))
     often = frozenset(stretch for stretch, count in sightings.items() if count >= _SEEN_OFTEN * passes[stretch])
-    missed = 0
+    missed = seen = 0
     for walk in walks:
         fastest_m_s = _fastest_m_s(walk.spots, walkways)
         for before, after in pairwise(walk.spots):
@@ -73,8 +74,24 @@ def seen_stretches(walks: Collection[Walk], walkways: Walkways) -> frozenset[int
             missed += not closed and any(
                 stretch in often for stretch, _, _ in _marks(before.spot, after.spot, way.junctions, walkways)[1:-1]
             )
-    passed = missed + sum(passes[stretch] for stretch in often)
-    return often if missed <= _MISSED_SHARE * passed else frozenset()
+        seen += sum(_would_be_missed(*each, walkways, fastest_m_s) for each in _passes(walk, walkways) if each[1] in often)
+    # Of some that were seen, the next is missed as often as the rule of succession says.
+    return often if missed + 1 <= _MISSED_SHARE * (missed + seen + 2) else frozenset()
+
+
+def _passes(walk: Walk, walkways: Walkways) -> Iterator[tuple[Matched, int, Matched]]:
+    """Stretches that were passed in view, each with the sightings before and after it on others."""
+    inside = [matched for matched in walk.spots if _is_inside(matched, walkways)]
+    runs = [list(run) for _, run in groupby(inside, key=lambda matched: matched.spot.stretch)]
+    for before, run, after in zip(runs, runs[1:], runs[2:], strict=False):
+        yield before[-1], run[0].spot.stretch, after[0]
+
+
+def _would_be_missed(before: Matched, stretch: int, after: Matched, walkways: Walkways, fastest_m_s: float) -> bool:
+    """Whether one who was not seen on a stretch would be known to have passed it, there being no other way in the time."""
+    reach_m = fastest_m_s * (after.sighting.time_s - before.sighting.time_s) + slack_m(before.sighting, after.sighting)
+    around = walkways.between(before.spot, after.spot, without=frozenset((stretch,)))
+    return around is None or around.length_m > reach_m
 
 
 def route(tag: int, sightings: Sequence[Sighting], walkways: Walkways) -> Route:

@@ -195,22 +195,35 @@ def test_random_walks_through_a_city_are_told_right() -> None:
     assert right / truth_count >= 0.98
 
 
+#: Through the square's far corner, seen at its two ends only; and one who is seen all along the near one, time and again.
+ENDS_SEEN = [
+    each for each in walk([(40, 0), (80, 0), (80, 60), (160, 60), (160, 30)]) if each.x_m < 70 or (each.x_m > 155 and each.y_m < 50)
+]
+PATROL = walk([(0, 30), (0, 0), (160, 0), (160, 30), (160, 0), (0, 0)] * 4, seed=2)
+
+
 def test_a_way_where_units_would_have_seen_the_walker_is_none() -> None:
-    corners = [(40, 0), (80, 0), (80, 60), (160, 60), (160, 30)]
-    sightings = [each for each in walk(corners) if each.x_m < 70 or (each.x_m > 155 and each.y_m < 50)]
-    way = match(sightings, LADDER)
-    other = match(walk([(80, 0), (160, 0), (160, 60)], seed=2), LADDER)
-    seen = seen_stretches([way, other], LADDER)
+    way = match(ENDS_SEEN, LADDER)
+    seen = seen_stretches([way, match(PATROL, LADDER)], LADDER)
     assert taken(told(5, way, LADDER, seen)) == [("south-1", True), ("middle", False), ("north-2", False), ("east", True)]
 
 
+def test_not_having_been_seen_says_nothing_before_units_have_seen_enough() -> None:
+    assert not seen_stretches([match(ENDS_SEEN, LADDER), match(walk([(10, 0), (160, 0), (160, 60)], seed=2), LADDER)], LADDER)
+
+
 def test_not_having_been_seen_says_nothing_where_units_miss_many() -> None:
-    corners = [(40, 0), (80, 0), (80, 60), (160, 60), (160, 30)]
-    sightings = [each for each in walk(corners) if each.x_m < 70 or (each.x_m > 155 and each.y_m < 50)]
-    ways = [match(sightings, LADDER), match(walk([(80, 0), (160, 0), (160, 60)], seed=2), LADDER)]
+    ways = [match(ENDS_SEEN, LADDER), match(PATROL, LADDER)]
     assert seen_stretches(ways, LADDER)
     missed = match([each for each in walk([(10, 0), (160, 0), (160, 40)], seed=3) if each.x_m < 75 or each.y_m > 5], LADDER)
-    assert not seen_stretches([*ways, missed], LADDER)
+    assert not seen_stretches([*ways, missed, missed, missed], LADDER)
+
+
+def test_who_was_seen_to_hurry_may_have_hurried_where_nobody_saw() -> None:
+    hurrying = walk([(10, 0), (80, 0), (80, 60), (150, 60)], speed_m_s=2.5)
+    answer = route(5, [each for each in hurrying if each.x_m < 60 or each.x_m > 100], LADDER)
+    assert answer.refused == ()
+    assert taken(answer) == [("south-1", True), ("middle", False), ("north-2", True)]
 
 
 def test_one_sighting_in_a_street_is_enough_to_have_walked_through_it() -> None:
