@@ -21,8 +21,6 @@ _HEARD_M = np.geomspace(30.0, 1_000.0, 8)
 _HEARS, _HEARS_ANYWAY = 0.85, 0.01
 #: Levels follow distance in so many cases; in the rest they say nothing, as of a microphone that is overloaded.
 _LEVELS_SAY = 0.8
-#: A source is less probable the farther it is from all units: they stand where people are.
-_NEAR_M = 400.0
 #: A unit's height above the source, about: nobody is nearer to it.
 _LEAST_M = 3.0
 
@@ -49,7 +47,7 @@ def log_audibility(places_m: Array, heard_m: Array, level_db: Array, silent_m: A
         np.log(1.0 - _LEVELS_SAY) - 0.5 * np.sum((level / _SHADOW_DB) ** 2),
     )
     reached = np.log(_hears(heard)).sum(axis=1) + np.log(1.0 - _hears(silent)).sum(axis=1)
-    return np.asarray(said + np.logaddexp.reduce(reached, axis=1) - 0.5 * (heard.min(axis=1) / _NEAR_M) ** 2)
+    return np.asarray(said + np.logaddexp.reduce(reached, axis=1))
 
 
 def _distance_m(places_m: Array, units_m: Array) -> Array:

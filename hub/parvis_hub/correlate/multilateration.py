@@ -44,6 +44,8 @@ _STARTING_ARRIVALS, _SURE_S = 8, 0.01
 _BLUR_S, _CLIMB_S = 0.004, (0.008, 0.004, 0.002, 0.0, 0.0)
 #: So many of the best starts climb, which are so far apart; none by more than this at a time, nor far from where a triple put it.
 _MODES, _APART_M, _STRIDE_M, _AROUND_M = 10, 2.0, 60.0, 200.0
+#: A source is less probable the farther it is from all units that heard it: they stand where people are.
+_NEAR_M = 400.0
 #: What is less probable than the best by this, as a logarithm, is none of the answer (one in eight thousand).
 _LEAST = 9.0
 _FARTHEST_M = 2_000.0
@@ -173,6 +175,10 @@ class _Problem:
         density = direct + echo + self._lie
         return density, direct / density, late_s, variance_s2
 
+    def log_prior(self, states: Array) -> Array:
+        """``(k, 3)`` → ``(k,)``."""
+        return np.asarray(-0.5 * (self.distance_m(states[:, :2]).min(axis=1) / _NEAR_M) ** 2)
+
     def log_likelihood(self, states: Array, extra_s: float = 0.0) -> Array:
         """``(k, 3)`` → ``(k,)``."""
         return np.asarray(np.log(self.explained(states, extra_s)[0]).sum(axis=1))
@@ -220,7 +226,7 @@ def _modes(problem: _Problem) -> _Modes:
     spread = np.sqrt(np.clip(1.0 / np.maximum(values, 1e-12), 1e-12, 1e6))
     audibility = problem.log_audibility(tops)
     # Laplace's approximation: height times volume.
-    mass = problem.log_likelihood(tops) + audibility + np.log(spread).sum(axis=1)
+    mass = problem.log_likelihood(tops) + problem.log_prior(tops) + audibility + np.log(spread).sum(axis=1)
     order = np.argsort(-mass, kind="stable")
     order = order[mass[order] > mass[order[0]] - _LEAST]
     order = order[_apart(tops[order], 0.1, _MODES)]
@@ -309,7 +315,7 @@ def _places(problem: _Problem, modes: _Modes) -> list[Place]:
     owner = densities.argmax(axis=0)
     density, trust, _, _ = problem.explained(samples)
     # Who hears what changes little within a place.
-    log_weight = np.log(density).sum(axis=1) + modes.audibility[owner] - np.logaddexp.reduce(densities, axis=0)
+    log_weight = np.log(density).sum(axis=1) + problem.log_prior(samples) + modes.audibility[owner] - np.logaddexp.reduce(densities, axis=0)
     weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()
     share = np.bincount(owner, weight, len(modes.states))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from parvis_hub.correlate.multilateration import TWO_SIGMA_95, Arrival, Place, multilaterate, speed_of_sound_m_s
@@ -77,6 +79,24 @@ def test_two_places_where_the_geometry_allows_two() -> None:
     best = sorted(places, key=lambda place: -place.share)[:2]
     assert {round(place.y_m / 40.0) for place in best} == {-1, 1}
     assert best[0].share < 0.7
+
+
+def test_of_two_places_one_is_likelier_where_units_around_the_other_heard_nothing() -> None:
+    row = [(-60.0, 0.0), (-20.0, 0.0), (20.0, 0.0), (60.0, 0.0)]
+    silent = [(-40.0, -60.0), (10.0, -50.0), (50.0, -40.0)]
+    best = multilaterate(heard((10.0, 40.0), row), temperature_c=AIR_C, silent_m=silent)[0]
+    assert best.y_m == pytest.approx(40.0, abs=3.0)
+    assert best.share > 0.7
+
+
+def test_a_clock_that_follows_no_other_is_doubted_sooner() -> None:
+    source_m, wrong = (10.0, 5.0), {1: 0.02}
+    said, free = (
+        multilaterate([replace(each, free=k == 1 and follows_none) for k, each in enumerate(arrivals)], temperature_c=AIR_C)[0]
+        for arrivals in [heard(source_m, SQUARE[:5], offsets=wrong, sigma_s=0.004)]
+        for follows_none in (False, True)
+    )
+    assert free.trusted[1] < said.trusted[1]
 
 
 def test_fewer_than_three_arrivals_give_none() -> None:
