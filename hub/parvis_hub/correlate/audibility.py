@@ -17,8 +17,10 @@ _SHADOW_DB = 10.0
 _SHADOW = _SHADOW_DB * np.sqrt(3.0) / np.pi * np.log(10.0) / 20.0
 #: How far a sound is heard, from a window's breaking to an explosion; none of these is more probable than another.
 _HEARD_M = np.geomspace(30.0, 1_000.0, 8)
-#: A unit in reach misses one sound in seven, being dead or hearing another; one out of reach hears one in a hundred, by an echo.
+#: A unit in reach misses one sound in seven, by another that is louder; one out of reach hears one in a hundred, by an echo.
 _HEARS, _HEARS_ANYWAY = 0.85, 0.01
+#: How many of the units around do listen, and how probable that is: all, half, or none but those that heard it, as in a power cut.
+_LISTENING = ((1.0, 0.9), (0.5, 0.08), (0.0, 0.02))
 #: Levels follow distance in so many cases; in the rest they say nothing, as of a microphone that is overloaded.
 _LEVELS_SAY = 0.8
 #: A unit's height above the source, about: nobody is nearer to it.
@@ -46,8 +48,9 @@ def log_audibility(places_m: Array, heard_m: Array, level_db: Array, silent_m: A
         np.log(_LEVELS_SAY) - 0.5 * np.sum((at_source / _SHADOW_DB) ** 2, axis=1),
         np.log(1.0 - _LEVELS_SAY) - 0.5 * np.sum((level / _SHADOW_DB) ** 2),
     )
-    reached = np.log(_hears(heard)).sum(axis=1) + np.log(1.0 - _hears(silent)).sum(axis=1)
-    return np.asarray(said + np.logaddexp.reduce(reached, axis=1))
+    reached, missed = np.log(_hears(heard)).sum(axis=1), _hears(silent)
+    stayed = [np.log(share) + np.log(1.0 - listening * missed).sum(axis=1) for listening, share in _LISTENING]
+    return np.asarray(said + np.logaddexp.reduce([reached + each for each in stayed], axis=(0, 2)))
 
 
 def _distance_m(places_m: Array, units_m: Array) -> Array:

@@ -41,3 +41,9 @@ def test_a_place_is_likelier_by_who_heard_it_and_how_loud(
 def test_levels_that_follow_no_distance_count_for_little() -> None:
     # However wild they are, they are worth no more than one in five of not saying anything.
     assert abs(ahead(NEAR_HERE + NEAR_THERE, [140.0, 60.0, 60.0, 140.0], [])) < np.log(5.0) + 0.1
+
+
+def test_units_that_hear_nothing_at_all_outvote_nobody() -> None:
+    # A quarter without power around the source: so many silent units are worth no more than that being the case, one in fifty.
+    dark = [(20.0 * i, 20.0 * j) for i in range(-4, 5) for j in range(-4, 5)]
+    assert ahead(NEAR_HERE, [np.nan] * 2, dark) > -np.log(50.0) - 0.5

@@ -86,7 +86,7 @@ def test_of_two_places_one_is_likelier_where_units_around_the_other_heard_nothin
     silent = [(-40.0, -60.0), (10.0, -50.0), (50.0, -40.0)]
     best = multilaterate(heard((10.0, 40.0), row), temperature_c=AIR_C, silent_m=silent)[0]
     assert best.y_m == pytest.approx(40.0, abs=3.0)
-    assert best.share > 0.7
+    assert best.share > 0.6
 
 
 def test_a_clock_that_follows_no_other_is_doubted_sooner() -> None:
