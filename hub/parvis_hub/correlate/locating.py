@@ -86,7 +86,7 @@ class Locator:
         if len(arrivals) < _FEWEST:
             return None
         start_us = reports[0].order[0]
-        used = [(heard(report, start_us, off_s.get(report)), report) for report in arrivals]
+        used = [(_heard(report, start_us, off_s.get(report)), report) for report in arrivals]
         used = sorted(used, key=lambda pair: (pair[0].sigma_s > _KNOWS_S, pair[0].time_s))[:_MOST]
         located = _locate(
             tuple(each for each, _ in used),
@@ -115,6 +115,14 @@ def _arrivals(reports: Sequence[Report]) -> list[Report]:
     for report in reports:
         first.setdefault(report.unit, report)
     return list(first.values())
+
+
+def _heard(report: Report, start_us: int, known_off_s: float | None) -> Heard:
+    """An arrival by its own clock, or by what is known of it: then its onset is no surer than before."""
+    each = heard(report, start_us, known_off_s)
+    if known_off_s is None:
+        return each
+    return replace(each, sigma_s=hypot(each.sigma_s, report.data.measure.onset_uncertainty_ms / 1e3))
 
 
 def _wrong_clocks(late_s: Mapping[str, float], used: Sequence[tuple[Heard, Report]]) -> dict[str, float]:
