@@ -221,8 +221,9 @@ def watch(
     from .delivery.outbox import OutboxError
     from .enrolment.identity import IdentityError
     from .plan import Updates
+    from .process import private_standard_output
     from .supervisor import Supervisor
-    from .unit import RESTART, CannotStart, Watch, private_standard_output, run, start_on_trial
+    from .unit import RESTART, CannotStart, Watch, run, start_on_trial
 
     with _told(CannotStart, ConfigError, SourceError, BundleError, IdentityError, OutboxError, typer.BadParameter):
         who = who_is_asked(identity, site, unit, broker, tls_ca, tls_cert, tls_key)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -22,7 +19,6 @@ from .capture.container import READ_TIMEOUT_S
 from .capture.exposure import set_exposure
 from .capture.feed import Pace, camera_feed, microphone_feed
 from .capture.source import Kind, SenseName
-from .capture.timeline import WallClock
 from .card.asking import CardReleases, running_root
 from .commands.allowlist import Allowlist
 from .commands.config import Configuration
@@ -32,12 +28,11 @@ from .commands.judge import Authority
 from .commands.orders import ALLOWLIST, CONFIG, RELEASE, Orders
 from .commands.plan_files import PlanFiles
 from .commands.releases import Release
-from .delivery.clock import GIVEN, PRETENDED, UNKEPT, read_clock
+from .condition import REPORTED_S, Beating, Condition
+from .delivery.clock import GIVEN, PRETENDED, read_clock
 from .delivery.deliverer import Deliverer
-from .delivery.health import temperature_c
 from .delivery.messages import Messenger, Speaker
 from .delivery.outbox import Outbox, OutboxError
-from .delivery.report import OVERHEATED_C
 from .delivery.session import session_name
 from .delivery.speech import InOrder, Kept, Sink, Speech, StandardOutput
 from .hosting import ModelHost, Models
@@ -45,6 +40,7 @@ from .law import Permission, permission, today
 from .perceive import Perceiver
 from .perception import Sense
 from .plan import CannotStart, SenseMaker, Watch, check, default_makers
+from .process import stopping_signals
 from .reporter import Reporter
 from .supervisor import Supervisor
 
@@ -52,7 +48,7 @@ if TYPE_CHECKING:
     from .update.shelf import Shelf as ModelShelf
     from .update.updater import ModelUpdater
 
-__all__ = ["CannotStart", "Watch", "private_standard_output", "run"]
+__all__ = ["CannotStart", "Watch", "run"]
 
 _log = structlog.get_logger()
 
@@ -60,12 +56,6 @@ _log = structlog.get_logger()
 _LOOK_S = 0.25
 #: The law is asked again so often: a profile can run out while a unit runs.
 _LAW_S = 60.0
-#: A step of the clock, or a message given up, is reported for so long: it can be read, and recovery is to be seen within 10 s.
-_REPORTED_S = 6.0
-#: Cooler than the limit by this, it is no longer too hot: a temperature about the limit is one fault, not many.
-_COOLER_C = 3.0
-#: Asking the kernel costs little, but nothing changes faster.
-_CLOCK_S = 5.0
 #: How long a person who stops a unit is made to wait for the broker.
 STOP_DRAIN_S = 5.0
 #: What :func:`run` gives where the unit is to be started again, on another site plan.
@@ -171,16 +161,6 @@ def _commanded(watch: Watch, permissions: Mapping[SenseName, Permission]) -> _Co
     return _Commanded(Orders(authority, CommandFiles(watch.commands), duties), allowlist, configuration, release)
 
 
-@dataclass(slots=True)
-class _Looks:
-    """When what was last looked at."""
-
-    law_s: float = 0.0
-    clock_s: float = 0.0
-    steps: int = 0
-    step_s: float = float("-inf")
-
-
 class _Running:
     """A unit that runs."""
 
@@ -196,16 +176,14 @@ class _Running:
     ) -> None:
         self._watch = watch
         self._supervisor = supervisor
-        self._hanging: list[str] = []
         self._commanded = commanded
         self._again = False
         self._begun_s = time.monotonic()
         self._stop = threading.Event()
-        self._failed = self._hot = False
-        self._looks = _Looks()
-        self._wall = WallClock(time.time(), time.monotonic())
+        self._failed, self._law_asked_s = False, 0.0
         self._start_s = time.time() if watch.start_s is None else watch.start_s
-        self._clock = (PRETENDED if watch.start_s is None else GIVEN) if watch.recorded else read_clock()
+        clock = (PRETENDED if watch.start_s is None else GIVEN) if watch.recorded else read_clock()
+        self._condition = Condition(clock, live=not watch.recorded, supervisor=supervisor)
         made = {sense: makers[sense](watch.site, watch.unit, found.allowed) for sense, found in permissions.items()}
         for sense, each in made.items():
             for line in getattr(each, "unjudged", ()):
@@ -225,7 +203,7 @@ class _Running:
         self._kept: Kept | None = None
         self._deliverer: Deliverer | None = None
         sink = self._printing(descriptor) if watch.standard_output else self._publishing()
-        self._speech = Speech(messenger, sink, lambda: self._clock, InOrder(made) if watch.recorded else None)
+        self._speech = Speech(messenger, sink, lambda: self._condition.clock, InOrder(made) if watch.recorded else None)
         pace = Pace(self._start_s, self._stop, real=watch.real_pace)
         self._perceivers = [self._perceiver(sense, makers[sense], permissions[sense], pace, made[sense]) for sense in made]
         self._reporter.about(self._perceivers)
@@ -303,7 +281,7 @@ class _Running:
         self._outbox = Outbox(watch.outbox)
         self._kept = Kept(self._outbox)
         self._kept.retry()
-        announcer = self._reporter.announcer(self._outbox, self._kept, lambda: self._clock, watch.telemetry_s)
+        announcer = self._reporter.announcer(self._outbox, self._kept, lambda: self._condition.clock, watch.telemetry_s)
         inbox = (command_topic(watch.site.site, watch.unit), self._commanded.orders.take)
         self._deliverer = Deliverer(self._outbox, watch.broker, session_name(watch.session), announcer, inbox)
         return self._kept
@@ -311,9 +289,9 @@ class _Running:
     def _perceiver(self, sense: SenseName, maker: SenseMaker, found: Permission, pace: Pace, made: Sense[Any]) -> Perceiver:
         watch, source = self._watch, self._watch.sources[sense]
         feed, queue = (
-            camera_feed(source, self._start_s, pace, self._wall)
+            camera_feed(source, self._start_s, pace, self._condition.wall)
             if sense == "camera"
-            else microphone_feed(source, self._start_s, pace, self._wall)
+            else microphone_feed(source, self._start_s, pace, self._condition.wall)
         )
         return Perceiver(
             sense,
@@ -347,7 +325,7 @@ class _Running:
             self._perceivers,
             lambda: self._reporter.status,
             self._speech.said,
-            lambda: self._clock,
+            lambda: self._condition.clock,
             self._outbox,
             self._kept,
             self._deliverer,
@@ -361,12 +339,12 @@ class _Running:
     def run(self) -> int:
         """Until the recordings are over or a signal comes."""
         end_metrics = self._metrics()
-        with _signals(self._stop):
+        with stopping_signals(self._stop):
             self._begin()
             while not self._stop.is_set() and any(perceiver.is_alive() for perceiver in self._perceivers):
                 self._look()
                 self._reporter.look(self._wrong())
-                self._live()
+                self._condition.live(self._threads())
                 self._wait()
             self._end_watching()
             for perceiver in self._perceivers:
@@ -417,34 +395,17 @@ class _Running:
 
     def _look(self) -> None:
         """Clock, law and disk."""
-        now_s = time.monotonic()
-        looks = self._looks
         if self._kept:
             self._kept.retry()
-        if not self._watch.recorded and now_s - looks.clock_s > _CLOCK_S:
-            looks.clock_s = now_s
-            self._clock = read_clock()
-        self._wall.update(time.time(), now_s)
-        if self._wall.steps > looks.steps:
-            looks.steps, looks.step_s = self._wall.steps, now_s
-            _log.warning("the clock was set", steps=looks.steps)
-        if now_s - looks.law_s > _LAW_S:
-            looks.law_s = now_s
+        self._condition.look()
+        now_s = time.monotonic()
+        if now_s - self._law_asked_s > _LAW_S:
+            self._law_asked_s = now_s
             self._ask_the_law()
 
-    def _live(self) -> None:
-        """Says that the unit lives, unless one of its threads hangs: then it has to be restarted."""
-        patience_s, now_s = self._supervisor.patience_s, time.monotonic()
-        if patience_s is None:
-            return
-        threads = [part for perceiver in self._perceivers for part in (perceiver, perceiver.feed)]
-        alive = [each for each in (*threads, *filter(None, [self._deliverer])) if each.is_alive()]
-        hanging = [each.name for each in alive if each.heartbeat.hangs(now_s, patience_s)]
-        if hanging != self._hanging:
-            self._hanging = hanging
-            _log.error("a thread hangs; the unit says no more that it lives", threads=hanging)
-        if not hanging:
-            self._supervisor.alive(now_s)
+    def _threads(self) -> list[Beating]:
+        parts: list[Beating] = [part for perceiver in self._perceivers for part in (perceiver, perceiver.feed)]
+        return [*parts, self._deliverer] if self._deliverer else parts
 
     def _ask_the_law(self) -> None:
         """Stops a sense whose profile has run out."""
@@ -459,19 +420,12 @@ class _Running:
                 self._failed = True
 
     def _wrong(self) -> list[StatusReason]:
-        """What is wrong beside the senses, the worst first."""
+        """What is wrong, the worst first."""
         wrong: list[StatusReason | None] = [perceiver.ailment for perceiver in self._perceivers]
         if self._kept and self._outbox and self._deliverer:
-            full = time.monotonic() - self._outbox.last_shed_s < _REPORTED_S
+            full = time.monotonic() - self._outbox.last_shed_s < REPORTED_S
             wrong += [self._kept.reason, StatusReason.OUTBOX_FULL if full else None, self._deliverer.reason]
-        if time.monotonic() - self._looks.step_s < _REPORTED_S:
-            wrong.append(StatusReason.CLOCK_JUMPED)
-        self._hot = (temperature_c() or 0.0) > OVERHEATED_C - (_COOLER_C if self._hot else 0.0)
-        if self._hot:
-            wrong.append(StatusReason.OVERHEATED)
-        if self._clock == UNKEPT:
-            wrong.append(StatusReason.CLOCK_UNSYNCHRONISED)
-        return [reason for reason in wrong if reason]
+        return [reason for reason in (*wrong, *self._condition.wrong()) if reason]
 
     def _end_delivery(self, *, failed: bool) -> None:
         if not self._deliverer or not self._outbox or not self._kept:
@@ -488,31 +442,3 @@ class _Running:
         if left:
             _log.warning("not everything is delivered; the next run will go on with it", left=left, outbox=str(self._outbox.path))
         self._outbox.close()
-
-
-@contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
-    """SIGTERM and SIGINT stop the unit in order; a second one ends it at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        # Nothing is logged here: the program may be in the middle of writing a line.
-        del frame
-        stop.set()
-        signal.signal(number, signal.SIG_DFL)
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def private_standard_output() -> int:
-    """A descriptor that messages alone go to; whatever else writes to standard output goes to standard error from now on."""
-    descriptor = os.dup(1)
-    os.dup2(2, 1)
-    return descriptor

@@ -18,7 +18,8 @@ from parvis_contract import ImpulseClass, ModelRef, Phase, Site, SoundImpulse, S
 from parvis_edge.capture.source import parse_source
 from parvis_edge.delivery.connection import Broker
 from parvis_edge.perception import AudioBlock, Judgement, Sense
-from parvis_edge.unit import Watch, private_standard_output, run
+from parvis_edge.process import private_standard_output
+from parvis_edge.unit import Watch, run
 
 #: Blocks of a tenth of a second: of each second, five impulses and, in turn, a noise that begins, goes on and ends.
 _CYCLE = 20

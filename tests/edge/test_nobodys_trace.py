@@ -75,6 +75,8 @@ class Place:
             event, *what = json.loads(line)
             if event in {"open", "sqlite3.connect", "os.mkdir"}:
                 found += [] if self._ours(what[0]) else [f"{event}: {what}"]
+            elif event == "os.rename":
+                found += [] if self._ours(what[0]) and self._ours(what[1]) else [f"{event}: {what}"]
             elif event == "socket.connect":
                 found += [] if what[-1][0] == "127.0.0.1" and what[-1][1] in ports else [f"{event}: {what}"]
             elif event != "own pair":
@@ -113,6 +115,8 @@ class Place:
         for path in self.data.rglob("*"):
             if path.suffix == ".lock":
                 assert path.read_bytes() == b""
+            elif path.suffix == ".session":
+                assert re.fullmatch(rb"parvis-[0-9a-f]{32}\n", path.read_bytes())
             elif path.suffix == ".sqlite":
                 with sqlite3.connect(path) as database:
                     tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}

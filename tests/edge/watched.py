@@ -52,7 +52,9 @@ def install(log_path: str) -> None:
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
             path, mode, flags = arguments
-            if (isinstance(mode, str) and any(letter in mode for letter in "wax+")) or (isinstance(flags, int) and flags & _WRITES):
+            writes = (isinstance(mode, str) and any(letter in mode for letter in "wax+")) or (isinstance(flags, int) and flags & _WRITES)
+            # What is a number was opened by its name before, and written down then.
+            if writes and not isinstance(path, int):
                 os.write(log, (json.dumps(["open", os.fsdecode(path) if isinstance(path, str | bytes) else str(path)]) + "\n").encode())
         elif event == "socket.bind":
             bound.append(arguments[0])
