@@ -66,7 +66,7 @@ def test_systemd_reads_it(path: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_it_is_shut_in(path: Path) -> None:
     # Of 10, which is no sandbox; a usual service has 9.
-    done = analyze("security", "--offline=true", "--threshold=25", path)
+    done = analyze("security", "--offline=true", "--threshold=20", path)
     assert done.returncode == 0, done.stdout
     assert options(path)["LimitCORE"] == ["0"]
 

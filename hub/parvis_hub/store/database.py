@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,7 @@ def connect(url: str) -> Engine:
     """
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
+        event.listen(engine, "do_connect", _make_for_owner)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     elif engine.dialect.name != "postgresql":
@@ -157,6 +159,12 @@ def _reader(engine: Engine) -> Engine:
 def _begin_sqlite(connection: Connection) -> None:
     # A writer waits at its beginning, rather than find at its end that what it has read is no more.
     connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reading") else "BEGIN IMMEDIATE")
+
+
+def _make_for_owner(_dialect: object, _record: object, arguments: list[Any], _options: object) -> None:
+    # SQLite would make the file for all to read; what it makes beside it, it makes as the file is. Where it cannot be made, SQLite says so.
+    with suppress(OSError):
+        os.close(os.open(arguments[0], os.O_CREAT, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -221,6 +222,17 @@ def test_a_store_of_another_site_is_refused(site: Site, store_url: str) -> None:
 def test_a_store_that_cannot_be_opened_says_so(url: str) -> None:
     with pytest.raises(StoreError, match="cannot be opened"):
         Database(url, "quay")
+
+
+def test_what_sqlite_keeps_is_for_its_owner_alone(site: Site, tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    keeping = Keeping(site, f"sqlite:///{tmp_path / 'kept.sqlite'}")
+    keeping.keep(busy_street(1))
+    os.umask(before)
+    files = sorted(tmp_path.glob("kept.sqlite*"))
+    assert [path.name for path in files] == ["kept.sqlite", "kept.sqlite-shm", "kept.sqlite-wal"]
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    keeping.database.close()
 
 
 def test_readers_hear_of_each_change_once_and_a_slow_one_is_told_to_read_again() -> None:
