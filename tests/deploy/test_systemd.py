@@ -66,7 +66,9 @@ def test_systemd_reads_it(path: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_it_is_shut_in(path: Path) -> None:
     # Of 10, which is no sandbox; a usual service has 9.
-    done = analyze("security", "--offline=true", "--threshold=20", path)
+    # The unit has devices; what is left to hub and broker is the network, and the machine's own root directory.
+    most = 25 if path.name == "parvis-edge@.service" else 15
+    done = analyze("security", "--offline=true", f"--threshold={most}", path)
     assert done.returncode == 0, done.stdout
     assert options(path)["LimitCORE"] == ["0"]
 
