@@ -97,8 +97,8 @@ def test_every_command_and_option_exists(command: Command) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_every_target_of_make_exists(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z]+):", text_of(ROOT / "Makefile"), flags=re.MULTILINE))
-    named = re.findall(r"`make ([a-z]+)", text_of(page)) + re.findall(r"^make ([a-z]+)", text_of(page), flags=re.MULTILINE)
+    targets = set(re.findall(r"^([a-z-]+):", text_of(ROOT / "Makefile"), flags=re.MULTILINE))
+    named = re.findall(r"`make ([a-z-]+)", text_of(page)) + re.findall(r"^make ([a-z-]+)", text_of(page), flags=re.MULTILINE)
     assert set(named) <= targets, _name(page)
 
 
