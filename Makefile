@@ -70,8 +70,13 @@ compose-test: $(READY) ## Run the hub in containers as its page says, with a uni
 release: $(READY) ## Build the wheels twice (they must be the same), with their bills of materials and checksums, into dist/
 	$(BIN)/python -m tools.release build && $(BIN)/python -m tools.release compare
 
-audit: $(READY) ## Ask PyPI whether anything of requirements.lock has a known vulnerability (fails if it has, or cannot be asked)
-	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
+audit: $(READY) ## Ask PyPI whether anything of requirements.lock has a known vulnerability (ADVISORIES=all.zip: ask OSV's archive instead); fails if so, or if it cannot ask
+ifdef ADVISORIES
+	$(BIN)/python -m tools.release audit --advisories "$(ADVISORIES)"
+else
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock || { \
+	  echo "Found above, or not asked. Where the index of packages has no advisories, fetch OSV's archive for PyPI (osv.dev, PyPI/all.zip) and: make audit ADVISORIES=all.zip" >&2; exit 1; }
+endif
 
 lock: $(READY) ## Pin the packages of requirements.in again (needs uv)
 	uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock requirements.in

@@ -1,4 +1,4 @@
-"""The command `python -m tools.release`: build a release, compare it with a second build, sign it, check it."""
+"""The command `python -m tools.release`: build a release, compare it with a second build, sign it, check it; what is known against it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 from parvis_contract.card import Card
 
+from .advisories import known_against, pinned_versions, read_advisories
 from .sbom import bill, read_lock
 from .wheels import ReleaseError, build_wheels, commit_time_s, differences, sha256
 
@@ -35,6 +36,7 @@ def _release() -> None:
       python -m tools.release compare --out dist
       python -m tools.release sign --out dist --key release-key
       python -m tools.release verify --out dist --signers allowed_signers
+      python -m tools.release audit --advisories all.zip
     """
 
 
@@ -95,6 +97,20 @@ def verify(
     if wrong:
         raise ReleaseError("\n".join(wrong) + "\nuse nothing of it")
     typer.echo(f"signed by {signer}, {len(sums)} files as signed")
+
+
+@app.command()
+def audit(
+    advisories: Annotated[Path, typer.Option(help="OSV's archive of advisories about PyPI's packages (PyPI/all.zip).", metavar="FILE")],
+    lock: Annotated[Path, typer.Option(help="What is pinned.", metavar="FILE")] = CHECKOUT / "requirements.lock",
+) -> None:
+    """Say what a file of advisories knows against what is pinned, without the network; ends with 1 if it is anything."""
+    pins, known = pinned_versions(lock.read_text(encoding="utf-8")), read_advisories(advisories)
+    lines = known_against(pins, known)
+    newest = max((advisory.get("modified", "") for advisory in known), default="")
+    typer.echo("\n".join([*lines, f"{len(lines)} known against {len(pins)} pins, in {len(known)} advisories, the newest of {newest}"]))
+    if lines:
+        raise typer.Exit(1)
 
 
 def _ssh_keygen(*arguments: str, given: bytes | None = None) -> None:
