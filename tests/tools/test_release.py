@@ -101,6 +101,9 @@ def test_the_bill_of_a_unit_lists_what_it_brings_along(built: Path) -> None:
     assert {name: part["hashes"][0]["content"] for name, part in parts.items() if part["type"] == "machine-learning-model"} == {
         card.name: card.sha256 for card in cards
     }
+    for each in (text, next(built.glob("parvis_hub-*.cdx.json")).read_text()):
+        unnamed = [part["name"] for part in json.loads(each)["components"] if not part.get("licenses")]
+        assert unnamed == []
     for name, part in parts.items():
         if part["type"] == "library" and not name.startswith("parvis"):
             assert (part["version"], {digest["content"] for digest in part["hashes"]}) == (lock[name].version, set(lock[name].hashes))

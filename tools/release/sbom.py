@@ -114,7 +114,6 @@ def _installed(name: str, lock: dict[str, Pin]) -> Distribution:
 def _component(found: Distribution, kind: ComponentType, hashes: Iterable[str]) -> Component:
     name = canonicalize_name(found.metadata["Name"])
     purl = PackageURL("pypi", name=name, version=found.version)
-    licence = found.metadata.get("License-Expression") or found.metadata.get("License")
     return Component(
         type=kind,
         name=name,
@@ -123,9 +122,17 @@ def _component(found: Distribution, kind: ComponentType, hashes: Iterable[str]) 
         bom_ref=purl.to_string(),
         # One for each file of the package that the lock file takes: source, and a wheel for each platform.
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest) for digest in hashes],
-        # Some packages put their licence's whole text there, which is no name.
-        licenses=[LicenseFactory().make_from_string(licence)] if licence and len(licence) <= 80 else (),
+        licenses=[LicenseFactory().make_from_string(each) for each in _licences(found)],
     )
+
+
+def _licences(found: Distribution) -> list[str]:
+    """As the package says it now, or said it once; some put the whole text where a name belongs, and name it among their classifiers."""
+    stated = found.metadata.get("License-Expression") or found.metadata.get("License")
+    if stated and len(stated) <= 80:
+        return [stated]
+    classifiers = found.metadata.get_all("Classifier") or []
+    return [each.rpartition(" :: ")[2] for each in classifiers if each.startswith("License :: ")]
 
 
 def _model(card: Card) -> Component:
