@@ -12,10 +12,10 @@ from .cluster import Cluster
 from .episodes import Clusters
 from .impulses import Impulses
 from .locating import Located, Locator
-from .moving import Moving
+from .moving import Moving, Passing
 from .neighbourhood import Spacing
 from .outcome import Change
-from .physics import PHYSICS, speed_of_sound_m_s
+from .physics import physics_of, speed_of_sound_m_s
 from .report import Report, rank_of
 from .standing import Standing
 from .summary import closes_us, incident_id, incident_of, state_of
@@ -92,14 +92,17 @@ class Correlator:
     def _grouping(self, report: Report) -> Clusters:
         key = (report.type, report.identity)
         if key not in self._groupings:
-            self._groupings[key] = self._new(report.type)
+            self._groupings[key] = self._new(*key)
         self._touched[key] = None
         return self._groupings[key]
 
-    def _new(self, type: str) -> Clusters:
+    def _new(self, type: str, identity: str) -> Clusters:
         if type == "sound.impulse":
             return Impulses(self._sound_m_s)
-        return Standing(type, self._places_m) if PHYSICS[type].stays else Moving(type, self._places_m, self._spacing_m)
+        physics = physics_of(type, identity)
+        if physics.stays:
+            return Standing(physics, self._places_m)
+        return Passing(physics, self._spacing_m) if physics.heard else Moving(physics, self._places_m, self._spacing_m)
 
     def advance(self, clock_us: int) -> None:
         """Says that the site has reached this event time. Time does not go back: an earlier one is passed over."""

@@ -1,58 +1,39 @@
-"""Which reports of what moves are of one thing: each follows one before it, from where and as fast as that was seen to go.
+"""Which reports of what moves are of one thing: by how well one way explains where all of them saw it, and when.
 
-A report is a stretch of a path. If another continues it, that one begins where the first leads, the less surely the longer it was not
-seen, since what moves turns and slows down within some time; while the first lasts both see it at one place. If it is another thing it
-may begin anywhere at any time, at the rate of such things. The ratio of the densities says what a link is worth (Blackman & Popoli,
-Design and Analysis of Modern Tracking Systems, 1999, chapter 6); a thing is worth the best link of each of its reports to one before.
+A report is a stretch of a way. One thing goes on as it went, and forgets within some time how that was: its velocity is an
+Ornstein-Uhlenbeck process, so that it goes nowhere faster than it can. What several reports saw is filtered as one way (Kalman, 1960), and
+each of them as a way of its own; the ratio of the densities says what they are worth as one thing, beside the rate of such things
+(Blackman & Popoli, Design and Analysis of Modern Tracking Systems, 1999, chapter 6).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, hypot, inf, log, pi
 
 from .physics import Physics
 from .report import Order, Place, Report
-from .sameness import is_ranged
+from .sameness import FOUND_AGAIN_S, LEAST_M, MOST_SIGMA_S, is_ranged
 
 #: How often another view begins with the first, while it lasts, or after it, since it goes on to the next unit.
 _TOGETHER, _MEANWHILE, _AGAIN = 0.3, 0.4, 0.3
-#: What was lost from view and has not gone on is found again within some seconds.
-_FOUND_AGAIN_S = 10.0
-#: What moves turns or changes its speed within about this time; so it goes straight on for half of it either way.
-_TURNS_S, STRAIGHT_US = 20.0, 10_000_000
-#: What moves is after a while elsewhere than straight on by this share of its way.
-_TURNS = 0.35
-#: A speed from fewer sightings than this, or from less time, is none; and it is known no better than this share of it.
-_FEWEST, _LEAST_S, _SPEED_SHARE = 3, 3.0, 0.25
+#: What moves turns or changes its speed within about this time.
+TURNS_S = 20.0
 #: How far two units' speeds of one thing differ, as a logarithm: a third; and those of any two things: twofold.
 _ONE_SPEED, _SPEEDS = 0.35, 0.8
-#: What is heard is anywhere in the disc of a unit's range: along each axis a quarter of its square. What comes into it is at its rim: half.
-_DISC, _RIM = 0.25, 0.5
-#: A clock that is less sure than this says nothing of when.
-_MOST_SIGMA_S = 600.0
-_LEAST_M = 0.1
+#: How often a crowd that runs parts, so that who is seen next goes another way than those who were seen: as a logarithm, as often as not.
+_PARTS = log(0.5)
+#: What a unit knows to be in its range is in that disc: along each axis a quarter of its square.
+_DISC = 0.25
+#: So many sightings of a report say how it went, each for its share of what the report knows: its errors are of one calibration.
+_SIGHTINGS = 4
+#: Whom another may follow are the last ones.
+_FOLLOWED = 8
 _US = 1e-6
 
-
-@dataclass(frozen=True, slots=True)
-class Motion:
-    """Where something was, and how fast it went.
-
-    Attributes:
-        east_m, north_m, variance_m2: The place, and its variance along each axis.
-        east_m_s, north_m_s: The velocity.
-        variance_m2_s2: Of that along each axis; infinite where only a speed is known, or nothing.
-    """
-
-    east_m: float
-    north_m: float
-    variance_m2: float
-    east_m_s: float = 0.0
-    north_m_s: float = 0.0
-    variance_m2_s2: float = inf
+#: When, in seconds; metres east and north; and the variance along each axis.
+_Sighting = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,32 +42,35 @@ class Stretch:
 
     Attributes:
         unit, order: Whose, and where it stands among all.
-        track: Where it was when.
-        ranged: Whether the unit knows no more than its range.
-        extent_m: The thing's size.
-        speed_m_s: How fast it goes, as far as is said.
+        sightings: Where it was when, a few of them; of a unit that knows no more than its range, when it was nearest.
+        said: How fast it says that it goes, as a logarithm; empty where it does not say.
         began_s: When it began.
-        ended_s: When it ended; None if it has not said so.
-        seen_s: When it was last seen.
+        ended: Whether it has ended.
         over_s: When it ended, or is taken to have if no more is heard of it.
         sigma_s: Uncertainty of its clock.
         again_s: After how long, about, the next unit sees what this one has lost.
-        first: How it moved when it began.
+        alone: The logarithm of how likely its sightings are as a way of their own, but for the first.
     """
 
     unit: str
     order: Order
-    track: Sequence[Place]
-    ranged: bool
-    extent_m: float
-    speed_m_s: float | None
+    sightings: tuple[_Sighting, ...]
+    said: tuple[float, ...]
     began_s: float
-    ended_s: float | None
-    seen_s: float
+    ended: bool
     over_s: float
     sigma_s: float
     again_s: float
-    first: Motion
+    alone: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """Where some reports saw one part of a thing, how likely that is, and how fast they said that it went."""
+
+    sightings: tuple[_Sighting, ...]
+    likelihood: float
+    said: tuple[float, ...]
 
 
 class Following:
@@ -102,24 +86,44 @@ class Following:
     def view_of(self, report: Report) -> Stretch:
         """What a report says."""
         physics = self._physics
-        began_s = report.order[0] * _US
+        # What goes on is looked at again when it has been seen twice as often, so that it costs little however long it goes on.
+        places = report.track if report.ended else report.track[: 1 << (len(report.track).bit_length() - 1)]
+        ranged = is_ranged(report.unit, report.anchor, self._places_m, heard=physics.heard)
+        sigma_s = min(report.sigma_us * _US, MOST_SIGMA_S)
         speed_m_s = report.speed_m_s or physics.speed_m_s
-        ranged = is_ranged(report.unit, report.anchor, self._places_m)
+        said = (log(report.speed_m_s),) if report.speed_m_s else ()
+        # A clock that is off puts it elsewhere on its way.
+        clock_m2 = (speed_m_s * sigma_s) ** 2
+        if ranged:
+            # It came into the range on one side and went out of it on another: in between it was nearest.
+            place = report.anchor
+            variance_m2 = _DISC * max(place.sigma_m, physics.audible_m) ** 2 + physics.extent_m**2 + clock_m2
+            sightings: tuple[_Sighting, ...] = (
+                (0.5 * (places[0].time_us + places[-1].time_us) * _US, place.east_m, place.north_m, variance_m2),
+            )
+        else:
+            seen = _few(places)
+            sightings = tuple(
+                (
+                    place.time_us * _US,
+                    place.east_m,
+                    place.north_m,
+                    len(seen) * (max(place.sigma_m, LEAST_M) ** 2 + report.extent_m**2) + clock_m2,
+                )
+                for place in seen
+            )
         next_m = 0.5 * min(self._spacing_m(report.unit), physics.reach_m)
         return Stretch(
             report.unit,
             report.order,
-            report.track,
-            ranged,
-            report.extent_m,
-            report.speed_m_s,
-            began_s,
-            report.last.time_us * _US if report.ended else None,
-            report.last.time_us * _US,
+            sightings,
+            said,
+            report.order[0] * _US,
+            report.ended,
             report.until_us * _US,
-            min(report.sigma_us * _US, _MOST_SIGMA_S),
-            max(_FOUND_AGAIN_S, next_m / max(1.0, speed_m_s)),
-            _motion(report.track, report.order[0], report.extent_m, ranged=ranged),
+            sigma_s,
+            max(FOUND_AGAIN_S, next_m / max(1.0, speed_m_s)),
+            _likelihood(sightings, self._velocity_m2_s2(said)) if len(sightings) > 1 else 0.0,
         )
 
     def may(self, one: Stretch, other: Stretch) -> bool:
@@ -132,100 +136,117 @@ class Following:
         Args:
             views: In order; no two of one unit at once.
         """
-        return sum(self.joins(views[:index], view) for index, view in enumerate(views[1:], 1))
+        if len(views) == 1:
+            return 0.0
+        return self._ways(views) + self._began(views) - (len(views) - 1) * self._log_rate
 
     def joins(self, before: Sequence[Stretch], view: Stretch) -> float:
         """How much more some reports are worth with one that began after them."""
-        if self._physics.heard:
-            # All hear it in their ranges: one that hears it still says where, another that began with it says when.
-            best = max(self._heard(other, view) for other in before) + max(self._when(other, view) for other in before)
-        else:
-            # Who knows where it was leads to who does; and all that see it at once see it at one place.
-            knowing = before if view.ranged else [other for other in before if not other.ranged]
-            at_once = [other for other in knowing if other.seen_s >= view.began_s]
-            if at_once:
-                best = min(self._led(other, view) for other in at_once) + max(self._when(other, view) for other in before)
+        last = before[-_FOLLOWED:]
+        return self.worth([*last, view]) - self.worth(last)
+
+    def _ways(self, views: Sequence[Stretch]) -> float:
+        """The logarithm of how likely the places are, per square metre each, beside that of each report as a thing of its own."""
+        ways = [_Way(views[0].sightings, views[0].alone, views[0].said)]
+        total = 0.0
+        for view in views[1:]:
+            best, chosen, after = -inf, -1, ways[0]
+            for index, way in enumerate(ways):
+                said = way.said + view.said
+                sightings = tuple(sorted(way.sightings + view.sightings))
+                likelihood = _likelihood(sightings, self._velocity_m2_s2(said))
+                gained = likelihood - way.likelihood - view.alone + (_as_fast(said) if view.said else 0.0)
+                if gained > best:
+                    best, chosen, after = gained, index, _Way(sightings, likelihood, said)
+                if len(view.sightings) > 1 and len(way.sightings) > 1:
+                    # It parts from the others where it begins.
+                    at_s, east_m, north_m, variance_m2 = view.sightings[0]
+                    begun = (at_s, east_m, north_m, variance_m2 / len(view.sightings))
+                    parted = _likelihood(sorted([*way.sightings, begun]), self._velocity_m2_s2(way.said)) - way.likelihood + _PARTS
+                    if parted > best:
+                        best, chosen, after = parted, -1, _Way(view.sightings, view.alone, view.said)
+            total += best
+            if chosen < 0:
+                ways.append(after)
             else:
-                best = max(self._led(other, view) + self._when(other, view) for other in (knowing or before))
-        return best - self._log_rate
+                ways[chosen] = after
+        return total
 
-    def _when(self, before: Stretch, view: Stretch) -> float:
-        """The logarithm of how likely it is, per second, that a view of a thing begins when this one did."""
+    def _velocity_m2_s2(self, said: Sequence[float]) -> float:
+        """The variance of the velocity along each axis: half of the speed's square if that is said, since it goes anywhere."""
+        return 0.5 * max(1.0, exp(sum(said) / len(said))) ** 2 if said else self._physics.speed_m_s**2
+
+    def _began(self, views: Sequence[Stretch]) -> float:
+        """The logarithm of how likely it is, per second each, that the views after the first begin when they do."""
         physics = self._physics
-        spread_s = physics.together_s + hypot(before.sigma_s, view.sigma_s)
-        density = _TOGETHER / (2.0 * spread_s) * exp(-(view.began_s - before.began_s) / spread_s)
-        if view.began_s <= before.over_s:
-            density += _MEANWHILE / physics.lasts_s
-        else:
-            density += _AGAIN / before.again_s * exp(-(view.began_s - before.over_s) / before.again_s)
-        return log(density) if density > 0.0 else -inf
-
-    def _heard(self, before: Stretch, view: Stretch) -> float:
-        """The logarithm of how likely it is, per square metre, that what is heard is heard next in the range of this one."""
-        gone_m = self._physics.speed_m_s * max(0.0, view.began_s - before.seen_s)
-        here, there = before.track[0], view.track[0]
-        square_m2 = (there.east_m - here.east_m) ** 2 + (there.north_m - here.north_m) ** 2
-        # The other has it anywhere in its disc, this one at its rim: it has just come into it.
-        return _normal(square_m2, _DISC * here.sigma_m**2 + _RIM * there.sigma_m**2 + self._physics.extent_m**2 + gone_m**2)
-
-    def _led(self, before: Stretch, view: Stretch) -> float:
-        """The same of what is seen, by where the one before leads; and of its velocity, beside that of another thing."""
-        at_s = min(view.began_s, before.seen_s)
-        here, there = _motion(before.track, round(at_s / _US), before.extent_m, ranged=before.ranged), view.first
-        gone_s = view.began_s - at_s
-        speed_m_s = before.speed_m_s or view.speed_m_s or self._physics.speed_m_s
-        speed_m_s = max(speed_m_s, hypot(here.east_m_s, here.north_m_s))
-        wander_m2_s3 = max(1.0, speed_m_s) ** 2 / _TURNS_S
-        unknown_m2_s2 = 0.5 * max(1.0, speed_m_s) ** 2
-        velocity_m2_s2 = min(here.variance_m2_s2, unknown_m2_s2)
-        variance_m2 = here.variance_m2 + there.variance_m2 + gone_s**2 * (velocity_m2_s2 + (_TURNS * speed_m_s) ** 2)
-        # A clock that is off puts it elsewhere on its way.
-        variance_m2 += speed_m_s**2 * (before.sigma_s**2 + view.sigma_s**2)
-        east_m, north_m = here.east_m + gone_s * here.east_m_s - there.east_m, here.north_m + gone_s * here.north_m_s - there.north_m
-        score = _normal(east_m**2 + north_m**2, variance_m2) + _as_fast(before, view)
-        if max(here.variance_m2_s2, there.variance_m2_s2) < inf:
-            spread_m2_s2 = here.variance_m2_s2 + there.variance_m2_s2 + wander_m2_s3 * gone_s
-            if spread_m2_s2 < 2.0 * unknown_m2_s2:
-                square = (here.east_m_s - there.east_m_s) ** 2 + (here.north_m_s - there.north_m_s) ** 2
-                score += _normal(square, spread_m2_s2) - _normal(square, 2.0 * unknown_m2_s2)
-        return score
+        first = lasting = views[0]
+        total = 0.0
+        for view in views[1:]:
+            sigma_s = hypot(first.sigma_s, view.sigma_s)
+            spread_s = physics.together_s + sigma_s
+            density = _TOGETHER / (2.0 * spread_s) * exp(-(view.began_s - first.began_s) / spread_s)
+            unseen_s = view.began_s - lasting.over_s
+            if unseen_s <= sigma_s:
+                density += _MEANWHILE / physics.lasts_s
+            else:
+                density += _AGAIN / lasting.again_s * exp(-(unseen_s - sigma_s) / lasting.again_s)
+            if density <= 0.0:
+                return -inf
+            total += log(density)
+            if view.over_s > lasting.over_s:
+                lasting = view
+        return total
 
 
-def _motion(track: Sequence[Place], at_us: int, extent_m: float, *, ranged: bool) -> Motion:
-    """Where a track was about a time, and how fast it went: a line through what was seen half a turn before and after it."""
-    since = bisect_left(track, at_us - STRAIGHT_US, key=_time_us)
-    until = bisect_right(track, at_us + STRAIGHT_US, key=_time_us)
-    places = track[since:until] or track[max(0, since - 1) : since] or track[:1]
-    count = len(places)
-    times_s = [(place.time_us - at_us) * _US for place in places]
-    middle_s = sum(times_s) / count
-    east_m, north_m = sum(place.east_m for place in places) / count, sum(place.north_m for place in places) / count
-    sigma_m = max(_LEAST_M, sum(place.sigma_m for place in places) / count)
-    variance_m2 = _DISC * sigma_m**2 if ranged else sigma_m**2
-    square_s2 = sum((time_s - middle_s) ** 2 for time_s in times_s)
-    if count < _FEWEST or max(times_s) - min(times_s) < _LEAST_S:
-        nearest = min(places, key=lambda place: (abs(place.time_us - at_us), place.time_us))
-        return Motion(nearest.east_m, nearest.north_m, variance_m2 + extent_m**2)
-    east_m_s = sum((time_s - middle_s) * place.east_m for time_s, place in zip(times_s, places, strict=True)) / square_s2
-    north_m_s = sum((time_s - middle_s) * place.north_m for time_s, place in zip(times_s, places, strict=True)) / square_s2
-    velocity_m2_s2 = variance_m2 / square_s2 + _SPEED_SHARE**2 * (east_m_s**2 + north_m_s**2)
-    return Motion(
-        east_m - middle_s * east_m_s, north_m - middle_s * north_m_s, variance_m2 + extent_m**2, east_m_s, north_m_s, velocity_m2_s2
-    )
+def _few(places: Sequence[Place]) -> Sequence[Place]:
+    """The first, the last and some in between."""
+    last = len(places) - 1
+    return places if last < _SIGHTINGS else [places[k * last // (_SIGHTINGS - 1)] for k in range(_SIGHTINGS)]
 
 
-def _as_fast(before: Stretch, view: Stretch) -> float:
-    """How much better one thing explains the speeds that were said than two do, as a logarithm; 0 where none was said."""
-    if not before.speed_m_s or not view.speed_m_s:
+def _likelihood(sightings: Sequence[_Sighting], velocity_m2_s2: float) -> float:
+    """The logarithm of how likely sightings of one thing are, each per square metre where those before it lead; 0 for the first.
+
+    Args:
+        sightings: In order.
+        velocity_m2_s2: The variance of the velocity along each axis; it is forgotten within :data:`TURNS_S`.
+    """
+    at_s, east_m, north_m, place_m2 = sightings[0]
+    east_m_s = north_m_s = both_m2_s = total = 0.0
+    speed_m2_s2 = velocity_m2_s2
+    for time_s, there_m, up_m, variance_m2 in sightings[1:]:
+        passed = (time_s - at_s) / TURNS_S
+        if passed > 0.0:
+            kept = exp(-passed)
+            lost = 1.0 - kept
+            gone_s = TURNS_S * lost
+            east_m += gone_s * east_m_s
+            north_m += gone_s * north_m_s
+            east_m_s *= kept
+            north_m_s *= kept
+            place_m2 += gone_s * (2.0 * both_m2_s + gone_s * speed_m2_s2) + velocity_m2_s2 * TURNS_S**2 * (
+                2.0 * passed - lost * (3.0 - kept)
+            )
+            both_m2_s = kept * (both_m2_s + gone_s * speed_m2_s2) + velocity_m2_s2 * gone_s * lost
+            speed_m2_s2 = kept * kept * speed_m2_s2 + velocity_m2_s2 * lost * (1.0 + kept)
+            at_s = time_s
+        spread_m2 = place_m2 + variance_m2
+        off_m, up_off_m = there_m - east_m, up_m - north_m
+        total -= log(2.0 * pi * spread_m2) + (off_m * off_m + up_off_m * up_off_m) / (2.0 * spread_m2)
+        gain, turn_per_s = place_m2 / spread_m2, both_m2_s / spread_m2
+        east_m += gain * off_m
+        north_m += gain * up_off_m
+        east_m_s += turn_per_s * off_m
+        north_m_s += turn_per_s * up_off_m
+        speed_m2_s2 -= turn_per_s * both_m2_s
+        both_m2_s *= 1.0 - gain
+        place_m2 *= 1.0 - gain
+    return total
+
+
+def _as_fast(speeds: Sequence[float]) -> float:
+    """How much better one thing explains the last of the speeds that were said than another does, as a logarithm; 0 for the first."""
+    if len(speeds) < 2:
         return 0.0
-    apart = log(view.speed_m_s / before.speed_m_s)
+    apart = speeds[-1] - sum(speeds[:-1]) / (len(speeds) - 1)
     return log(_SPEEDS / _ONE_SPEED) - 0.5 * apart**2 * (_ONE_SPEED**-2 - _SPEEDS**-2)
-
-
-def _normal(square_m2: float, variance_m2: float) -> float:
-    """The logarithm of a round normal distribution's density in the plane."""
-    return -log(2.0 * pi * variance_m2) - square_m2 / (2.0 * variance_m2)
-
-
-def _time_us(place: Place) -> int:
-    return place.time_us

@@ -7,12 +7,12 @@ from typing import Generic, TypeVar
 
 from .episodes import Clusters
 from .neighbourhood import Cell
-from .partition import Model, _Seen, partition
+from .partition import Model, Seen, partition
 from .report import Report
 
 #: An episode of more than this is cut: a siren that drives through a city is heard by so many.
 _MOST = 240
-_View = TypeVar("_View", bound=_Seen)
+_View = TypeVar("_View", bound=Seen)
 
 
 class Linking(Clusters, Generic[_View]):

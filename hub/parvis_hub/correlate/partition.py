@@ -11,16 +11,21 @@ from typing import Protocol, TypeVar
 from .report import Order, Report
 
 
-class _Seen(Protocol):
+class Seen(Protocol):
     """What one report says."""
 
     @property
-    def unit(self) -> str: ...
+    def unit(self) -> str:
+        """Whose it is."""
+        ...
+
     @property
-    def order(self) -> Order: ...
+    def order(self) -> Order:
+        """Where it stands among all."""
+        ...
 
 
-_View = TypeVar("_View", bound=_Seen)
+_View = TypeVar("_View", bound=Seen)
 
 
 class Model(Protocol[_View]):
@@ -103,7 +108,7 @@ def _in_order(views: Sequence[_View], model: Model[_View]) -> list[list[int]]:
     return groups
 
 
-def _moves(groups: list[tuple[int, ...]], views: Sequence[_Seen]) -> Iterator[list[tuple[int, ...]]]:
+def _moves(groups: list[tuple[int, ...]], views: Sequence[Seen]) -> Iterator[list[tuple[int, ...]]]:
     """What comes of moving one view to another group or out of its own, or of two of one unit changing places."""
     of = {index: k for k, group in enumerate(groups) for index in group}
     for index, home in of.items():

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from parvis_contract import EVENT_TYPES
+from parvis_contract import EVENT_TYPES, AlarmClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Physics:
         worst: The field of the measure that says which report to show of an incident, the largest first; None for the most confident.
         spreads: It spreads or moves and is no person: an incident of it has a course.
         heard: Sensed by microphones, each of which knows no better than its own place.
+        audible_m: How far away it is heard, whatever a unit's range is.
     """
 
     rarity_per_m2: float
@@ -40,6 +41,7 @@ class Physics:
     worst: str | None = None
     spreads: bool = False
     heard: bool = False
+    audible_m: float = 0.0
 
     @property
     def stays(self) -> bool:
@@ -52,11 +54,15 @@ _RUNS_M_S = 2.0
 #: Sound farther away than this is below the noise of a street even for a gunshot (160 dB at 1 m, 60 dB lower at 1 km, and screened).
 AUDIBLE_M = 1_000.0
 
+#: An alarm of 115 dB at 1 m is as loud there as a busy street, 70 dB.
+_ALARM_M = 150.0
+
 #: A street's camera or microphone without calibration knows its own range, some 60 m: two of them are at most so far apart.
 _TWO_RANGES_M = 150.0
 
-#: An object, a person or a mark: one in a hundred metres square at a time. A crowd, a surge, a siren: one in a good part of a square
-#: kilometre. Quiet times: how long a detector needs to find again what it has lost, or what moves to come into the next unit's view.
+#: An object, a person or a mark: one in a hundred metres square at a time. A crowd, a surge: one in a good part of a square kilometre.
+#: An alarm: one in ten of those. Quiet times: how long a detector needs to find again what it has lost, or what moves to come into the
+#: next unit's view.
 PHYSICS: dict[str, Physics] = {
     "object.unattended": Physics(1e-4, 600.0, 3.0, 30.0, 1_800.0, _TWO_RANGES_M, worst="dwell_s"),
     "furniture.changed": Physics(1e-4, 3_600.0, 10.0, 60.0, 7_200.0, _TWO_RANGES_M, identity="asset", worst="changed_fraction"),
@@ -71,7 +77,7 @@ PHYSICS: dict[str, Physics] = {
     "level.unusual": Physics(1e-5, 3_600.0, 60.0, 300.0, 7_200.0, _TWO_RANGES_M, extent_m=10.0, identity="quantity"),
     "sound.impulse": Physics(1e-6, 1.0, 1.0, 5.0, 0.0, AUDIBLE_M, heard=True),
     "sound.alarm": Physics(
-        1e-6,
+        1e-7,
         60.0,
         10.0,
         30.0,
@@ -83,11 +89,19 @@ PHYSICS: dict[str, Physics] = {
         worst="laeq_db",
         spreads=True,
         heard=True,
+        audible_m=_ALARM_M,
     ),
     "sound.level": Physics(1e-5, 600.0, 30.0, 120.0, 900.0, 300.0, worst="laeq_db", heard=True),
     "unit.tampered": Physics(1e-4, 60.0, 1.0, 30.0, 7_200.0, _TWO_RANGES_M, identity="unit"),
 }
+#: A fire alarm or a horn is heard from one place, and by all at once.
+_STANDING_ALARM = replace(PHYSICS["sound.alarm"], speed_m_s=0.0, together_s=3.0)
 assert PHYSICS.keys() == EVENT_TYPES.keys()  # noqa: S101  # a type without physics would otherwise be found in the street
+
+
+def physics_of(type: str, identity: str) -> Physics:
+    """What is assumed of reports of a type that have this in common: of alarms, a siren alone drives."""
+    return _STANDING_ALARM if type == "sound.alarm" and identity != AlarmClass.SIREN else PHYSICS[type]
 
 
 def speed_of_sound_m_s(temperature_c: float) -> float:

@@ -19,14 +19,16 @@ from .report import Order, Place, Report
 
 #: How often a view begins with the thing, or later while it is there; ends with it, or earlier.
 _TOGETHER, _APART = 0.75, 0.05
+#: What is heard comes and goes where it is hardly louder than the street.
+_COMES_AND_GOES = 0.4
 #: What stays and was lost from view is found again within some seconds, mostly.
-_FOUND_AGAIN, _FOUND_AGAIN_S = 0.8, 10.0
+_FOUND_AGAIN, FOUND_AGAIN_S = 0.8, 10.0
 #: No place is known better than this; the rim of a unit's range no better than this share of it.
-_LEAST_M, _RIM = 0.1, 0.1
+LEAST_M, _RIM = 0.1, 0.1
 #: A unit that says its own place, to this, with no less than so much uncertainty, knows no more than its range.
 _OWN_M, _OWN_SIGMA_M = 1.0, 5.0
 #: A clock that is less sure than this says nothing of when.
-_MOST_SIGMA_S = 600.0
+MOST_SIGMA_S = 600.0
 #: Errors of a place are larger than stated now and then: the degrees of freedom of Student's distribution.
 _FREEDOM = 8.0
 #: Places farther apart than so many sigmas are not worth a look.
@@ -66,24 +68,33 @@ class View:
     sigma_s: float
 
 
-def is_ranged(unit: str, place: Place, places_m: Mapping[str, tuple[float, float]]) -> bool:
-    """Whether a unit says its own place with its range, and so knows no more; ``places_m`` are the site's units' places by name."""
+def is_ranged(unit: str, place: Place, places_m: Mapping[str, tuple[float, float]], *, heard: bool) -> bool:
+    """Whether a unit says its own place with its range, and so knows no more.
+
+    Args:
+        unit: Whose word it is.
+        place: Where it says that it was.
+        places_m: Where the site's units are, by name.
+        heard: A microphone knows no more whatever it says.
+    """
     own_m = places_m.get(unit)
-    return own_m is not None and place.sigma_m >= _OWN_SIGMA_M and hypot(place.east_m - own_m[0], place.north_m - own_m[1]) <= _OWN_M
+    if own_m is None or (place.sigma_m < _OWN_SIGMA_M and not heard):
+        return False
+    return hypot(place.east_m - own_m[0], place.north_m - own_m[1]) <= _OWN_M
 
 
-def _view_of(report: Report, places_m: Mapping[str, tuple[float, float]]) -> View:
+def _view_of(report: Report, places_m: Mapping[str, tuple[float, float]], physics: Physics) -> View:
     places = report.track if report.ended else report.track[: 1 << (len(report.track).bit_length() - 1)]
     east_m, north_m = median([place.east_m for place in places]), median([place.north_m for place in places])
-    sigma_m = max(_LEAST_M, median([place.sigma_m for place in places]))
-    ranged = is_ranged(report.unit, Place(0, east_m, north_m, sigma_m), places_m)
+    sigma_m = max(LEAST_M, median([place.sigma_m for place in places]))
+    ranged = is_ranged(report.unit, Place(0, east_m, north_m, sigma_m), places_m, heard=physics.heard)
     began_s, seen_s = report.order[0] * _US, report.last.time_us * _US
     return View(
         report.unit,
         report.order,
         east_m,
         north_m,
-        sigma_m**2 if ranged else sigma_m**2 + report.extent_m**2,
+        max(sigma_m, physics.audible_m) ** 2 if ranged else sigma_m**2 + report.extent_m**2,
         ranged,
         began_s,
         began_s - report.lasted_s,
@@ -91,7 +102,7 @@ def _view_of(report: Report, places_m: Mapping[str, tuple[float, float]]) -> Vie
         seen_s if report.ended else None,
         seen_s,
         report.until_us * _US,
-        min(report.sigma_us * _US, _MOST_SIGMA_S),
+        min(report.sigma_us * _US, MOST_SIGMA_S),
     )
 
 
@@ -108,11 +119,11 @@ class Sameness:
         self._named = physics.identity in ("asset", "zone")
         #: What is said of a unit is of one thing as long as it goes on.
         self._own = physics.identity == "unit"
-        self._log_apart = log(_APART / physics.lasts_s)
+        self._log_apart = log((_COMES_AND_GOES if physics.heard else _APART) / physics.lasts_s)
 
     def view_of(self, report: Report) -> View:
         """What a report says."""
-        return _view_of(report, self._places_m)
+        return _view_of(report, self._places_m, self._physics)
 
     def may(self, one: View, other: View) -> bool:
         """Whether two views may be of one thing at all."""
@@ -169,9 +180,9 @@ class Sameness:
         for view in views:
             # What nobody saw in between may be another; who has lost it finds it again soon.
             gap_s = max(0.0, view.began_s - over_s) if over_s > -inf else 0.0
-            density = exp(self._log_apart - gap_s / _FOUND_AGAIN_S)
+            density = exp(self._log_apart - gap_s / FOUND_AGAIN_S)
             if view.unit in own_s:
-                density += _FOUND_AGAIN / _FOUND_AGAIN_S * exp(-max(0.0, view.began_s - own_s[view.unit]) / _FOUND_AGAIN_S)
+                density += _FOUND_AGAIN / FOUND_AGAIN_S * exp(-max(0.0, view.began_s - own_s[view.unit]) / FOUND_AGAIN_S)
             late.append(density)
             own_s[view.unit] = over_s = max(over_s, view.over_s)
             own_s[view.unit] = view.over_s
@@ -213,6 +224,11 @@ class Sameness:
     def _at_once(self, apart_s: float, one: View, other: View) -> float:
         spread_s = self._physics.together_s + hypot(one.sigma_s, other.sigma_s)
         return _TOGETHER / (2.0 * spread_s) * exp(-apart_s / spread_s)
+
+
+def log_normal(square_m2: float, variance_m2: float) -> float:
+    """The logarithm of a round normal distribution's density in the plane, at so much from its middle."""
+    return -log(2.0 * pi * variance_m2) - square_m2 / (2.0 * variance_m2)
 
 
 def _together(views: Sequence[tuple[View, float]]) -> tuple[float, float, float, float]:

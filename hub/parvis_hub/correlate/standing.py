@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import inf
 
 from .linking import Linking
-from .physics import PHYSICS
+from .physics import Physics
 from .report import Report
 from .sameness import Sameness, View
 
@@ -14,10 +14,10 @@ from .sameness import Sameness, View
 class Standing(Linking[View]):
     """The reports of one type that stays, and of one identity where the type has one."""
 
-    def __init__(self, type: str, places_m: Mapping[str, tuple[float, float]]) -> None:
-        """Args: the type; and where the site's units are, by name."""
-        super().__init__(PHYSICS[type].reach_m, Sameness(PHYSICS[type], places_m))
-        self._until_s = 3.0 * PHYSICS[type].together_s
+    def __init__(self, physics: Physics, places_m: Mapping[str, tuple[float, float]]) -> None:
+        """Args: the type's physics; and where the site's units are, by name."""
+        super().__init__(physics.reach_m, Sameness(physics, places_m))
+        self._until_s = 3.0 * physics.together_s
         #: For each that goes on, when it will have been seen after the next end of one near it.
         self._outlives_s: dict[Report, float] = {}
 
