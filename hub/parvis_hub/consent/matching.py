@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import uuid
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -33,12 +34,16 @@ _HALF_WIDTH_M = 4.0
 _DETOUR_M, _DETOUR_M_S = 15.0, 0.65
 #: Leaving one sighting out costs as much as an observation 3.2 sigma off, or a detour of 75 m.
 _LEAVE_OUT = 5.0
+#: A place and a minute, within which readings say much the same: a tag that was lost in view is read without end.
+_CELL_M, _CELL_S = 10.0, 60.0
 #: Before the last few sightings, the newest on so long a piece of a street stands for all on it.
 _LOOK_BACK, _PIECE_M = 12, 10.0
 _SIGMAS = 4.0
 #: A place less sure than this lies on the next street as well: three sigma reach across half a block. A unit without calibration tells its
 #: own place and its range, which is of this kind.
 _VAGUE_M = 12.0
+#: Readings no farther apart are of one pass; whoever is read so often on most passes is not read but once on another.
+_AT_ONCE_S, _OFTEN = 5.0, 8
 #: Who is seen in two places within so many seconds is two.
 _SAME_TIME_S = 2.0
 
@@ -122,14 +127,31 @@ def match(sightings: Sequence[Sighting], walkways: Walkways) -> Walk:
         walk = _best_walk(seen, walkways, own_m_s)
     kept = {matched.sighting.id for matched in walk}
     refused += [(sighting, _why(sighting, spots[0][0], walk, walkways)) for sighting, spots in seen if sighting.id not in kept]
-    about = []
+    walk, about = _without_lone(walk)
     for sighting in vague:
         reason = _why_not_about(sighting, walk)
         if reason is None:
             about.append(sighting)
         else:
             refused.append((sighting, reason))
-    return Walk(walk, about, sorted(refused, key=lambda pair: _when(pair[0])))
+    return Walk(walk, sorted(about, key=_when), sorted(refused, key=lambda pair: _when(pair[0])))
+
+
+def _without_lone(walk: list[Matched]) -> tuple[list[Matched], list[Sighting]]:
+    """A walk without what was read but once, where the walker is read time and again; and that.
+
+    It may be a misread number, in reach by chance: whoever passes where tags are read is read more often. So it says that the tag was
+    thereabouts, and no walkway is told on its word alone.
+    """
+    runs: list[list[Matched]] = []
+    for matched in walk:
+        if runs and matched.sighting.time_s - runs[-1][-1].sighting.time_s <= _AT_ONCE_S:
+            runs[-1].append(matched)
+        else:
+            runs.append([matched])
+    if not runs or sorted(map(len, runs))[len(runs) // 2] < _OFTEN:
+        return walk, []
+    return [matched for run in runs if len(run) > 1 for matched in run], [run[0].sighting for run in runs if len(run) == 1]
 
 
 def _when(sighting: Sighting) -> tuple[float, str]:
@@ -144,25 +166,29 @@ def _best_walk(seen: Seen, walkways: Walkways, fastest_m_s: float) -> list[Match
     # The newest on each piece of a street, the newest last: however long ago the walker was there.
     newest: dict[tuple[int, int], int] = {}
     previous: list[list[tuple[int, int] | None]] = []
+    weights = _weights(seen)
+    # What it costs to leave out all before each sighting.
+    cost = [0.0]
     for index, (sighting, spots) in enumerate(seen):
         scores.append([])
         previous.append([])
+        cost.append(cost[-1] + _LEAVE_OUT * weights[index])
         earlier = list(dict.fromkeys([*range(index - 1, max(index - _LOOK_BACK, 0) - 1, -1), *reversed(newest.values())]))
         for spot, distance_m in spots:
             off = max(distance_m - _HALF_WIDTH_M / 2.0, 0.0) / max(sighting.sigma_m, 0.5)
-            best, came = _best_before(seen, scores, ahead, earlier, spot, walkways, fastest_m_s=fastest_m_s)
-            scores[index].append(best - 0.5 * off**2)
+            best, came = _best_before(seen, scores, ahead, cost, earlier, spot, walkways, fastest_m_s=fastest_m_s)
+            scores[index].append(best - 0.5 * weights[index] * off**2)
             previous[index].append(came)
         for spot, _ in spots:
             piece = spot.stretch, int(spot.along_m / _PIECE_M)
             newest.pop(piece, None)
             newest[piece] = index
-        ahead.append(max([max(scores[index]) + _LEAVE_OUT * index, *ahead[-1:]]))
+        ahead.append(max([max(scores[index]) + cost[index + 1], *ahead[-1:]]))
     at: tuple[int, int] | None = None
     highest = float("-inf")
     for index, row in enumerate(scores):
         for k, score in enumerate(row):
-            total = score - _LEAVE_OUT * (len(seen) - 1 - index)
+            total = score - (cost[-1] - cost[index + 1])
             if total > highest:
                 highest, at = total, (index, k)
     walk = []
@@ -173,16 +199,31 @@ def _best_walk(seen: Seen, walkways: Walkways, fastest_m_s: float) -> list[Match
     return walk[::-1]
 
 
+def _weights(seen: Seen) -> list[float]:
+    """What each sighting counts: many readings of one place within a minute say little more than few, and count as their number's root."""
+    cells = [(int(each.x_m // _CELL_M), int(each.y_m // _CELL_M), int(each.time_s // _CELL_S)) for each, _ in seen]
+    readings = Counter(cells)
+    return [readings[cell] ** -0.5 for cell in cells]
+
+
 def _best_before(  # noqa: PLR0917
-    seen: Seen, scores: list[list[float]], ahead: list[float], earlier: list[int], spot: Spot, walkways: Walkways, *, fastest_m_s: float
+    seen: Seen,
+    scores: list[list[float]],
+    ahead: list[float],
+    cost: list[float],
+    earlier: list[int],
+    spot: Spot,
+    walkways: Walkways,
+    *,
+    fastest_m_s: float,
 ) -> tuple[float, tuple[int, int] | None]:
     """The best score with which one comes to a spot, and from which sighting and spot; None: the walk begins here."""
     index = len(ahead)
-    best, came = -_LEAVE_OUT * index, None
+    best, came = -cost[index], None
     for back in earlier:
-        if ahead[back] - _LEAVE_OUT * (index - 1) <= best:
+        if ahead[back] - cost[index] <= best:
             break
-        left_out = _LEAVE_OUT * (index - back - 1)
+        left_out = cost[index] - cost[back + 1]
         for k, (spot_before, _) in enumerate(seen[back][1]):
             if scores[back][k] - left_out <= best:
                 continue

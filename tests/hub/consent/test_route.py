@@ -226,6 +226,25 @@ def test_who_was_seen_to_hurry_may_have_hurried_where_nobody_saw() -> None:
     assert taken(answer) == [("south-1", True), ("middle", False), ("north-2", True)]
 
 
+def test_one_reading_in_reach_of_who_is_read_time_and_again_tells_no_walkway() -> None:
+    before = walk([(10, 0), (80, 0)])
+    after = [
+        replace(each, time_s=each.time_s + 140.0, id=derived_id(each.time_s, "after", str(each.id))) for each in walk([(90, 0), (150, 0)])
+    ]
+    stray = seen(before[-1].time_s + 45.0, 80.0, 40.0)
+    answer = route(5, [*before, stray, *after], LADDER)
+    assert [name for name, _ in taken(answer)] == ["south-1", "south-2"]
+    assert answer.refused == ()
+
+
+def test_a_lost_tag_that_is_read_without_end_outvotes_no_walker() -> None:
+    own = walk([(10, 0), (80, 0)])
+    lost = [seen(START_S + 0.4 + 0.75 * k, 160.0, 50.0, mark="lost") for k in range(70)]
+    answer = route(5, [*own, *lost], LADDER)
+    assert taken(answer) == [("south-1", True)]
+    assert {each.id for each in answer.refused} == {each.id for each in lost}
+
+
 def test_one_sighting_in_a_street_is_enough_to_have_walked_through_it() -> None:
     street, rung = walk([(10, 0), (80, 0), (80, 60), (150, 60)]), walk([(80, 0), (80, 60)])
     once = [street[0], street[30], rung[23], street[-10]]
