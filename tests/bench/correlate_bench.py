@@ -1,7 +1,8 @@
-"""The correlator alone: messages a second of processor time, by what they are of; and what it takes to tell a burst's incidents."""
+"""The correlator alone: messages a second of processor time, by what they are of; what a burst's incidents take, and a location."""
 
 from __future__ import annotations
 
+import math
 import random
 import tempfile
 import time
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from parvis_hub.correlate import Correlator
+from parvis_hub.correlate.multilateration import Arrival, multilaterate
+from parvis_hub.correlate.physics import speed_of_sound_m_s
 
 from tests.bench.report import Row
 from tests.hub.city import answer
@@ -17,6 +20,8 @@ from tests.hub.street import SPACING_M, START_S, Street, write_site
 
 #: Units along a side, happenings an hour in their quarter, and messages of one batch, as the hub has at most.
 SIDE, HAPPENINGS, BATCH = 12, 400, 500
+#: How many sounds are located, at fifteen degrees.
+LOCATIONS, SOUND_M_S = 200, speed_of_sound_m_s(15.0)
 
 
 def rows() -> Iterator[Row]:
@@ -53,3 +58,23 @@ def rows() -> Iterator[Row]:
             correlator.changes()
             spent_s.append(time.process_time() - begun_s)
         yield Row(f"{kind}s heard by dozens, told every 50 messages: the slowest time", 1e3 * max(spent_s), "ms")
+    yield Row("a sound located that twelve heard, an eighth of them an echo", _location_ms(), "ms")
+
+
+def _location_ms() -> float:
+    """Processor time of a location."""
+    rng = random.Random(1)
+    sounds = []
+    for _ in range(LOCATIONS):
+        source_m, *units_m = [(rng.uniform(-150, 150), rng.uniform(-150, 150)) for _ in range(13)]
+        echoes_s = [rng.uniform(0.01, 0.2) if rng.random() < 0.125 else 0.0 for _ in units_m]
+        sounds.append(
+            [
+                Arrival(*place, 4.4, math.hypot(math.dist(place, source_m), 3.0) / SOUND_M_S + late_s + rng.gauss(0, 0.002), 0.002)
+                for place, late_s in zip(units_m, echoes_s, strict=True)
+            ]
+        )
+    begun_s = time.process_time()
+    for arrivals in sounds:
+        multilaterate(arrivals, temperature_c=15.0)
+    return 1e3 * (time.process_time() - begun_s) / LOCATIONS
