@@ -5,12 +5,15 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from heapq import nsmallest
-from math import dist, inf
+from math import inf
+
+import numpy as np
+from scipy.spatial import KDTree
 
 from .report import Order, Place, Report
 
 Cell = tuple[int, int]
+_THIRD = 3
 
 
 class Neighbourhood:
@@ -90,17 +93,16 @@ class Spacing:
 
     def __init__(self, places_m: Mapping[str, tuple[float, float]]) -> None:
         """Args: the places of a site's units, by name."""
-        self._places_m = places_m
-        self._known: dict[str, float] = {}
+        self._next_m: dict[str, float] = {}
+        if len(places_m) > _THIRD:
+            places = np.array([*places_m.values()])
+            # The nearest of all is the unit itself.
+            distances_m, _ = KDTree(places).query(places, k=[_THIRD + 1])
+            self._next_m = dict(zip(places_m, distances_m[:, 0].tolist(), strict=True))
 
     def __call__(self, unit: str) -> float:
         """In metres; infinite for one that is not of the site or has not three others."""
-        known = self._known.get(unit)
-        if known is None:
-            here = self._places_m.get(unit)
-            others = [dist(here, place) for name, place in self._places_m.items() if name != unit] if here is not None else []
-            known = self._known[unit] = nsmallest(3, others)[2] if len(others) > 2 else inf
-        return known
+        return self._next_m.get(unit, inf)
 
 
 @lru_cache(maxsize=4096)
