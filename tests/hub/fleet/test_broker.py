@@ -269,6 +269,35 @@ def test_one_units_flood_does_not_hold_back_anothers_event(town: Town, hub: Clie
         pass
 
 
+def test_all_that_units_say_waits_for_a_hub_that_is_away(town: Town, unit: Client) -> None:
+    # Unless it is told otherwise, mosquitto keeps 1,000 messages, and says of the rest that it has them.
+    count, came = 1_500, Queue[int]()
+    while not unit.got.empty():
+        unit.got.get()
+    properties = Properties(PacketTypes.CONNECT)
+    properties.SessionExpiryInterval = 3_600
+    pem = str(town.folder.path / "hub.pem")
+    for away in (True, False):
+        hub = paho.Client(CallbackAPIVersion.VERSION2, client_id="a-hub-that-is-away", protocol=paho.MQTTv5)
+        hub.tls_set(str(town.folder.path / "ca.pem"), pem, pem)
+        subscribed: Queue[object] = Queue()
+        hub.on_subscribe = lambda *_, told=subscribed: told.put(None)
+        hub.on_message = lambda _client, _data, message: came.put(int(message.payload))
+        hub.connect("localhost", town.broker_port, clean_start=False, properties=properties)
+        hub.loop_start()
+        if away:
+            hub.subscribe(f"{BRANCH}/u017/flow", qos=1)
+            subscribed.get(timeout=10)
+            hub.disconnect()
+            hub.loop_stop()
+            for number in range(count):
+                unit.client.publish(f"{BRANCH}/u017/flow", str(number).encode(), qos=1)
+            assert all(unit.got.get(timeout=10) < 128 for _ in range(count))
+    assert [came.get(timeout=10) for _ in range(count)] == list(range(count))
+    hub.disconnect()
+    hub.loop_stop()
+
+
 def test_who_is_revoked_can_do_nothing_on_an_open_connection_nor_come_back_and_the_others_can(tmp_path: Path, mosquitto: Path) -> None:
     town = Town.build(tmp_path)
     with town.broker(mosquitto):
