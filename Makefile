@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ROOMS := contract edge hub models
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint format bench bench-hub bench-peer audit chaos image image-test compose-test schema models lock release clean
+.PHONY: help demo test lint format bench bench-hub bench-peer audit chaos image image-test compose-test schema models lock pictures release clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -66,6 +66,9 @@ image-test: $(READY) ## Try a card in an emulated machine beside a real hub: fir
 
 compose-test: $(READY) ## Run the hub in containers as its page says, with a unit, and throw it away again (needs Docker with Compose)
 	$(BIN)/python -m tests.compose
+
+pictures: $(READY) ## Take the pictures of the screens in docs/pictures again (needs chromium)
+	$(BIN)/python -m tests.pictures
 
 release: $(READY) ## Build the wheels twice (they must be the same), with their bills of materials and checksums, into dist/
 	$(BIN)/python -m tools.release build && $(BIN)/python -m tools.release compare

@@ -150,8 +150,8 @@ const gap = (name, amount) => (name === "confidence" ? `${number(amount * 100)}\
 export function reasons(unit) {
   const list = [];
   const add = (who, code) => list.push({ who, code, why: code ? t(`reason.${code}`) : null, todo: code ? t(`advice.${code}`) : null });
-  if (unit.reason) add(null, unit.reason);
-  // What a unit said of its senses before it fell silent is no news.
+  // What a unit said of itself before it fell silent is no news; that it is silent is.
+  if (unit.reason && health(unit) !== "silent") add(null, unit.reason);
   if (["lost", "silent", "stopped"].includes(health(unit))) return list;
   for (const sense of ["camera", "microphone"]) {
     const status = unit[sense];
