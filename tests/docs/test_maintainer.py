@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -15,10 +16,14 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from parvis_contract import CommandRefusal
 from parvis_edge.update import health
+from parvis_hub.governance import latest
+from parvis_hub.rollout import Phase, RolloutShelf
+from parvis_hub.store import Database, default_url
 from parvis_models.publish.repository import VALID
 
 from tests.docs.pages import ROOT, Block, blocks, rows, text_of
 from tests.edge.program import write_plan
+from tests.hub.console.hub import write_plan as write_site_plan
 from tests.hub.fleet.town import Town
 
 PAGE = ROOT / "docs" / "maintainer.md"
@@ -62,13 +67,16 @@ class Machine:
 def test_a_model_is_pushed_as_the_page_says(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     machine.follow(block("parvis-models publish init").text, typed="correct horse\n")
-    release = block("parvis-models publish add").text.strip().splitlines()
+    release = block("parvis-models publish add /srv/parvis/repository models/zoo").text.strip().splitlines()
     assert "lacks 1 more" in machine.follow(release[0], typed="correct horse\n")
     machine.follow(release[1], typed="correct horse\n")
     listed = machine.follow("\n".join(release[2:]))
     assert "models/yamnet/1.1.0.tar" in listed
-    cron = block("17 5,17 * * * parvis ").text.replace("17 5,17 * * * parvis ", "").replace("/etc/parvis/online", "keys/online")
-    assert "published" in machine.follow(cron)
+    # What the timer starts, of which the page names the file.
+    assert "deploy/systemd/parvis-refresh.service" in block("sudo chown").text
+    [started] = re.findall(r"^ExecStart=\S+/(.*)$", text_of(ROOT / "deploy" / "systemd" / "parvis-refresh.service"), re.MULTILINE)
+    assert "published" in machine.follow(started.replace("/etc/parvis/online", "keys/online"))
+    _in_rings(machine)
 
     (tmp_path / "town").mkdir()
     town = Town.build(tmp_path / "town")
@@ -94,6 +102,29 @@ def test_a_model_is_pushed_as_the_page_says(tmp_path: Path) -> None:
         machine.follow(f"parvis-edge watch --site {plan} --unit u001 --audio quiet.wav --stdout {options} {authority}", *data)
     told = json.loads(machine.follow(status, *data, "--json"))
     assert (told["yamnet"]["trial"], told["yamnet"]["starts"]) == ("a", 1)
+
+
+def _in_rings(machine: Machine) -> None:
+    """The model that is listed is sent on its way, held up and let go on; it goes back nowhere, since nothing else is listed."""
+    folder = machine.folder / "hub"
+    folder.mkdir()
+    site = write_site_plan(folder)
+    here = Machine(folder)
+    here.places = machine.places
+    start, status, pause, resume, back = block("parvis-hub rollout start").text.strip().splitlines()
+    data = ("--data-dir", str(folder))
+    assert "1.1.0" in here.follow(start, *data)
+    assert "ring 1, to 25% (begun): u003 not asked yet" in here.follow(status, *data)
+    for line, phase in ((pause, Phase.PAUSED), (resume, Phase.RUNNING)):
+        here.follow(line, *data)
+        assert f"yamnet 1.1.0, {phase}" in here.follow(status, *data)
+        database = Database(default_url(folder), site.site)
+        assert RolloutShelf(database, lambda: 0).one().phase is phase
+        with database.read() as connection:
+            assert [entry.by for entry in latest(connection, 1)] == ["a-martin"]
+        database.close()
+    with pytest.raises(AssertionError, match="what the units had before is not known"):
+        here.follow(back, *data)
 
 
 def test_the_tables_say_what_the_programs_do() -> None:
