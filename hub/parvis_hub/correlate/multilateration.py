@@ -324,19 +324,24 @@ def _places(problem: _Problem, modes: _Modes) -> list[Place]:
     apart_m = np.hypot(*(modes.states[:, None, :2] - modes.states[first, :2]).transpose(2, 0, 1))
     # Of each sample, the most probable place that its mode is near to.
     label = (apart_m < _ONE_PLACE_M).argmax(axis=1)[owner]
-    places = [_place(problem, samples[own], weight[own], trust[own]) for own in (label == each for each in range(len(first)))]
+    widths_m2 = (modes.axes * modes.spread[:, None] ** 2) @ turned
+    places = [
+        _place(problem, samples[label == number], weight[label == number], trust[label == number], widths_m2[mode, :2, :2])
+        for number, mode in enumerate(first)
+    ]
     return sorted((place for place in places if place is not None), key=lambda place: -place.share)
 
 
-def _place(problem: _Problem, points: Array, weight: Array, trust: Array) -> Place | None:
-    """A place of some samples; None for one that is as good as impossible."""
+def _place(problem: _Problem, points: Array, weight: Array, trust: Array, width_m2: Array) -> Place | None:
+    """A place of some samples around a mode of such a covariance; None for one that is as good as impossible."""
     share = float(weight.sum())
     if share < _LEAST_SHARE:
         return None
     inside = weight / share
     mean = inside @ points
     centred = points[:, :2] - mean[:2]
-    (xx, xy), (_, yy) = (inside[:, None] * centred).T @ centred
+    # Where a few samples have all the weight they know no better than the mode is wide.
+    (xx, xy), (_, yy) = (inside[:, None] * centred).T @ centred + np.sum(inside**2) * width_m2
     return Place(
         x_m=float(mean[0]),
         y_m=float(mean[1]),
