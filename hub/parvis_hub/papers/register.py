@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from parvis_contract.profile import Source
 
@@ -77,15 +77,15 @@ def _derived(say: Say, facts: Facts) -> dict[str, str]:
         "lawful_basis": "\n".join((say.not_a_claim, *source_lines(say, facts))),
         "training_data": "\n".join(_training(say, facts)),
         "source_data": "\n".join(_source_data(say, facts)),
-        "data_bias": "\n".join(f"{card.name}: {failure}" for card in facts.cards for failure in card.known_failures)
+        "data_bias": _of_cards(say, (f"{card.name}: {failure}" for card in facts.cards for failure in card.known_failures))
         or say("No trained model runs.", "Aucun modèle entraîné n’est utilisé."),
         "connected_data_sources": connections(say, facts),
         "description": _description(say, facts),
         # Models that were trained before and are not trained here, judged by fixed rules; the usual course of a level alone is learnt here.
         "algorithm_type": "hybrid" if facts.cards or learns else "rule-based",
-        "methods_and_models": "\n".join(f"{card.name} {card.version}: {card.task}" for card in facts.cards)
+        "methods_and_models": _of_cards(say, (f"{card.name} {card.version}: {card.task}" for card in facts.cards))
         or say("Fixed rules on measured quantities.", "Règles fixes sur des grandeurs mesurées."),
-        "performance": "\n".join(line for card in facts.cards for line in figures(say, card))
+        "performance": _of_cards(say, (line for card in facts.cards for line in figures(say, card)))
         or say("No trained model runs; see the monthly report.", "Aucun modèle entraîné n’est utilisé ; voir le rapport mensuel."),
         # It says what was measured; it foretells and advises nothing.
         "type": "descriptive",
@@ -148,9 +148,15 @@ def _source(say: Say, source: Source) -> str:
     return source.text + (f" {source.link}" if source.link else "") + doubt
 
 
+def _of_cards(say: Say, lines: Iterable[str]) -> str:
+    """What the models' cards say, in English, which is said where the rest is not."""
+    found = list(lines)
+    return "\n".join((say("From the models' cards:", "D’après les fiches des modèles, qui sont en anglais :"), *found)) if found else ""
+
+
 def _training(say: Say, facts: Facts) -> Iterator[str]:
-    for card in facts.cards:
-        yield f"{card.name} {card.version}: {card.source.training_data}"
+    if said := _of_cards(say, (f"{card.name} {card.version}: {card.source.training_data}" for card in facts.cards)):
+        yield said
     yield say("Nothing is trained on what the units see or hear.", "Rien n’est entraîné sur ce que les unités voient ou entendent.")
 
 
