@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ROOMS := contract edge hub models
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint format bench bench-hub bench-peer audit chaos image image-test compose-test schema models lock pictures release clean
+.PHONY: help demo test lint format bench bench-hub bench-peer audit chaos rollout image image-test compose-test schema models lock pictures release clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -51,6 +51,9 @@ bench-senses: $(READY) ## Measure what each sense finds, misses and makes up (QU
 
 chaos: $(READY) ## Kill unit, hub and broker 50 times at random instants: nothing may be lost
 	$(BIN)/python -m tests.chaos --kills 50
+
+rollout: $(READY) ## Bring good and bad versions and site plans to real units, kill them meanwhile, fill their disk: 20 minutes
+	$(BIN)/python -m tests.rollout
 
 schema: $(READY) ## Write the JSON Schemas and the AsyncAPI document again
 	$(BIN)/parvis-contract generate contract/generated --page docs/contract.md
