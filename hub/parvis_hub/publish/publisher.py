@@ -14,8 +14,8 @@ from parvis_hub.intake import Broker
 from parvis_hub.store import Store
 from parvis_hub.store.store import Unpublished
 
-#: More than these wait for no confirmation at a time; the rest is in the store.
-MOST_IN_FLIGHT = 500
+#: More than these wait for no confirmation at a time, four batches' worth; the rest is in the store.
+MOST_IN_FLIGHT = 2_000
 
 
 class Publisher:
@@ -54,12 +54,12 @@ class Publisher:
             return
         connections = self._broker.connections
         fresh = connections > self._connections
-        unpublished = self._store.unpublished(also_open=fresh, limit=10_000 if fresh else MOST_IN_FLIGHT)
+        sent, limit = ({}, 10_000) if fresh else (self._sent, MOST_IN_FLIGHT)
+        unpublished = self._store.unpublished(sent, also_open=fresh, limit=limit)
         with self._broker.together():
             for incident in unpublished:
-                if fresh or self._sent.get(incident.id, 0) < incident.revision:
-                    self._waiting[self._send(incident)] = incident.id, incident.revision
-                    self._sent[incident.id] = incident.revision
+                self._waiting[self._send(incident)] = incident.id, incident.revision
+                self._sent[incident.id] = incident.revision
         self._connections = connections
 
     def _send(self, incident: Unpublished) -> int:

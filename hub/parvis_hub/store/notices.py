@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 #: The store can be neither read nor written, or not written; the broker is not connected; the machine's clock is behind what it was.
 Trouble = Literal["store", "broker", "clock"]
@@ -13,8 +12,7 @@ Trouble = Literal["store", "broker", "clock"]
 MAX_WAITING = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """What has changed.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,12 +31,11 @@ _HOUR_US = 3_600_000_000
 _RETOLD_US = _HOUR_US
 _TABLE_OF = {"flow.count": flows, "tag.sighting": sightings, "evidence.plate": plates}
 
-_WAITING = incidents.c.published < incidents.c.revision
-_UNPUBLISHED = (
-    select(*(incidents.c[name] for name in ("id", "revision", "message", "state", "superseded_by")))
-    .order_by(incidents.c.last_us, incidents.c.id)
-    .limit(bindparam("most"))
-)
+_UNCONFIRMED = incidents.c.published < incidents.c.revision
+_IN_ORDER = select(incidents.c.id, incidents.c.revision).order_by(incidents.c.last_us, incidents.c.id).limit(bindparam("most"))
+_WAITING = _IN_ORDER.where(_UNCONFIRMED)
+#: What is told of an incident.
+_TOLD = tuple(incidents.c[name] for name in ("id", "revision", "message", "state", "superseded_by"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,27 +150,29 @@ class Store:
 
     # --- publishing and forgetting --------------------------------------------------------------------------------------------
 
-    def unpublished(self, *, also_open: bool = False, limit: int = 1_000) -> list[Unpublished]:
+    def unpublished(self, sent: Mapping[str, int] | None = None, *, limit: int = 1_000, also_open: bool = False) -> list[Unpublished]:
         """The incidents whose last revision the broker has not confirmed, the one observed first first.
 
         Args:
+            sent: The revision of each that is on its way to the broker, and is not wanted.
+            limit: At most so many, those that are on their way among them.
             also_open: And every open one, and what closed in the last hour: what a broker should hold retained if it has lost it, and
                 should hold no more if it has gone back to what it once held.
-            limit: At most so many.
         """
-        query = _UNPUBLISHED
+        query = _WAITING
         if also_open:
             # The expiry is set with each revision.
             lately_us = self._now_us() - _RETOLD_US + self._retention.incidents_us
             held = (incidents.c.state == "open") & incidents.c.superseded_by.is_(None)
-            query = query.where(_WAITING | held | ((incidents.c.state == "closed") & (incidents.c.expires_us > lately_us)))
-        else:
-            query = query.where(_WAITING)
+            lately = (incidents.c.state == "closed") & (incidents.c.expires_us > lately_us)
+            query = _IN_ORDER.where(_UNCONFIRMED | held | lately)
         with self.database.read() as connection:
-            return [
-                Unpublished(row.id, row.revision, row.message, row.state == "open", row.superseded_by is not None)
-                for row in connection.execute(query, {"most": limit})
-            ]
+            ids = [row.id for row in connection.execute(query, {"most": limit}) if (sent or {}).get(row.id, 0) < row.revision]
+            rows = {row.id: row for row in among(connection, incidents.c.id, ids, *_TOLD)}
+        return [
+            Unpublished(row.id, row.revision, row.message, row.state == "open", row.superseded_by is not None)
+            for row in map(rows.__getitem__, ids)
+        ]
 
     def purge(self) -> dict[str, int]:
         """Deletes what has expired, and records how much; returns the number of rows by table.
