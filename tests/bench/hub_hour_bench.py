@@ -4,8 +4,8 @@
 
 Events' time begins before now and goes on so many times as fast as the clock, so that it ends now: the hub goes by it (`EventClock`).
 It lets go of what is over once a minute of the clock, so that it holds more the faster events' time passes: with `--times 3` three
-minutes' more at most, and with a hundred times nothing is shown of an hour. What goes by the clock, retention and telemetry, sees less than the hour.
-`--where` has Python say what grew, which makes the hub several times slower.
+minutes' more at most, and with a hundred times nothing is shown of an hour. What goes by the clock, retention and telemetry, sees less
+than the hour. `--where` has Python say what grew, which makes the hub several times slower.
 """
 
 from __future__ import annotations
