@@ -63,7 +63,8 @@ class Condition:
         if self._live and now_s - self._asked_s > _CLOCK_S:
             self._asked_s = now_s
             self.clock = read_clock()
-        self.wall.update(time.time(), now_s)
+        # Both clocks at one moment: on a machine that is busy, half a second passes between two lines.
+        self.wall.update(time.time(), time.monotonic())
         if self.wall.steps > self._steps:
             self._steps, self._step_s = self.wall.steps, now_s
             _log.warning("the clock was set", steps=self._steps)
