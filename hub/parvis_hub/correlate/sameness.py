@@ -44,7 +44,8 @@ class View:
         unit, order: Whose, and where it stands among all.
         east_m, north_m: Where, in the middle of what its messages say.
         variance_m2: Of that, the thing's own size included; of a unit that knows no more than its range, the range's square.
-        ranged: Whether that is all that it knows.
+        reach_m: How far from there the thing may be at most.
+        ranged: Whether its range is all that it knows.
         began_s, since_s: When its first message says that the thing began; and that less how long it says that it has lasted.
         started: Whether its first message is the start.
         ended_s: When it ended; None if it has not said so.
@@ -58,6 +59,7 @@ class View:
     east_m: float
     north_m: float
     variance_m2: float
+    reach_m: float
     ranged: bool
     began_s: float
     since_s: float
@@ -88,13 +90,15 @@ def _view_of(report: Report, places_m: Mapping[str, tuple[float, float]], physic
     east_m, north_m = median([place.east_m for place in places]), median([place.north_m for place in places])
     sigma_m = max(LEAST_M, median([place.sigma_m for place in places]))
     ranged = is_ranged(report.unit, Place(0, east_m, north_m, sigma_m), places_m, heard=physics.heard)
+    variance_m2 = max(sigma_m, physics.audible_m) ** 2 if ranged else sigma_m**2 + report.extent_m**2
     began_s, seen_s = report.order[0] * _US, report.last.time_us * _US
     return View(
         report.unit,
         report.order,
         east_m,
         north_m,
-        max(sigma_m, physics.audible_m) ** 2 if ranged else sigma_m**2 + report.extent_m**2,
+        variance_m2,
+        (1.0 + 3.0 * _RIM if ranged else _FAR_SIGMAS) * sqrt(variance_m2),
         ranged,
         began_s,
         began_s - report.lasted_s,
@@ -134,9 +138,7 @@ class Sameness:
         if self._named:
             return True
         apart_m = hypot(one.east_m - other.east_m, one.north_m - other.north_m)
-        far_m = self._physics.speed_m_s * abs(one.began_s - other.began_s)
-        for view in (one, other):
-            far_m += (1.0 + 3.0 * _RIM if view.ranged else _FAR_SIGMAS) * sqrt(view.variance_m2)
+        far_m = one.reach_m + other.reach_m + self._physics.speed_m_s * abs(one.began_s - other.began_s)
         return apart_m <= far_m
 
     def worth(self, views: Sequence[View]) -> float:

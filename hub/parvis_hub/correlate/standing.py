@@ -40,6 +40,11 @@ class Standing(Linking[View]):
             self._outlives_s[report] = inf
             self._link(report, self._all_near(report) | self._links[report].keys())
 
+    def _all_near(self, report: Report) -> set[Report]:
+        # Most of what is near enough for its type is elsewhere all the same.
+        view, views, may = self._views[report], self._views, self._model.may
+        return {other for other in super()._all_near(report) if may(view, views[other])}
+
     def _drop(self, report: Report) -> None:
         super()._drop(report)
         del self._outlives_s[report]
