@@ -154,7 +154,13 @@ class Broker:
         self._client.loop_stop()
 
     def take(self, most: int, wait_s: float) -> list[Delivery]:
-        """What has come, in order, at most so many; waits for the first."""
+        """What has come, in order, at most so many; waits for the first.
+
+        Raises:
+            RuntimeError: Nothing will come any more: the thread that receives has broken down.
+        """
+        if self._client.ended_by is not None:
+            raise RuntimeError("the thread of the broker's connection has broken down") from self._client.ended_by
         self._came.wait(wait_s)
         self._came.clear()
         taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]

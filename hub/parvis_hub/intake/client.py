@@ -57,6 +57,7 @@ class QuickClient(Client):
     Attributes:
         receive: Takes what has come, in place of `on_message`; called in paho's thread, and must return at once.
         confirm: Takes the number of a message that was published, and the broker's reason code, in place of `on_publish`; likewise.
+        ended_by: What ended paho's thread; None while nothing has.
     """
 
     receive: Callable[[list[Message]], None]
@@ -72,6 +73,7 @@ class QuickClient(Client):
         self._under_way: dict[int, bytes] = {}
         #: What has been fetched of a packet that is not whole yet, and when that was.
         self._begun, self._fetched_s = b"", 0.0
+        self.ended_by: BaseException | None = None
 
     def acknowledge(self, numbers: Iterable[int]) -> None:
         """Acknowledges messages; from any thread."""
@@ -129,6 +131,13 @@ class QuickClient(Client):
             self._packet_queue(_PUBLISH_QOS1, b"".join(packets), 0, 1)
 
     # --- receiving, in paho's thread ------------------------------------------------------------------------------------------
+
+    def _thread_main(self) -> None:
+        try:
+            super()._thread_main()
+        except BaseException as error:
+            self.ended_by = error
+            raise
 
     def _create_socket(self) -> Any:
         self._begun = b""

@@ -160,3 +160,22 @@ def test_what_the_broker_refuses_is_said_and_not_confirmed(mosquitto: Path, caps
         assert heard == [number]
         connection.stop()
     assert "Not authorized" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_breaks_down_is_noticed(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Connection, "_receive", broken)
+    connection = way.connection()
+    way.publish([("parvis/v1/quay/u001/status", b"{}", 1, None)])
+
+    def said() -> bool:
+        try:
+            return bool(connection.take(10, 0.05))
+        except RuntimeError as error:
+            return isinstance(error.__cause__, ZeroDivisionError)
+
+    wait_for(said)
+    connection.stop()
