@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -30,6 +32,8 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, metavar="DIR", help="folder to work in, and to leave; 15 GB")
     asked = parser.parse_args()
     folder = (asked.keep or Path(tempfile.mkdtemp(prefix="parvis-image-"))).resolve()
+    # So that whoever ends it ends what it has started, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     trial = Trial(asked.image.resolve(), folder)
     wanted = asked.only or list(STEPS)
     if not trial.card.exists() and "first-event" not in wanted:

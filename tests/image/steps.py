@@ -16,14 +16,10 @@ from tests.deploy.test_card_units import EXPOSURE
 from tests.image.disk import Moment
 from tests.image.hub import REPOSITORY, UNIT
 from tests.image.machine import Kernel, Machine, say
+from tests.image.roots import bare, broken
 from tests.image.trial import Trial
 
 YAMNET = "yamnet"
-#: What makes a root bad: its unit cannot start, or it does not even get as far as its first program.
-_UNIT_BROKEN, _NO_INIT = (
-    ("/opt/parvis/lib/parvis_edge/unit.py", "/opt/parvis/lib/parvis_edge/__pycache__/unit.cpython-311.pyc"),
-    ("/sbin/init",),
-)
 #: How full the data partition is made.
 _LITTLE_BYTES = 100_000_000
 
@@ -97,19 +93,19 @@ def golden(trial: Trial) -> None:
 
 def bad_update(trial: Trial) -> None:
     """A root whose unit cannot start, as a rollout of the hub's: tried three times, given up, and the hub says so."""
-    _falls_back(trial, _UNIT_BROKEN)
+    _falls_back(trial, broken)
 
 
 def dead_update(trial: Trial) -> None:
     """A root that has no first program: the same, without any of it having run."""
-    _falls_back(trial, _NO_INIT)
+    _falls_back(trial, bare)
 
 
-def _falls_back(trial: Trial, without: tuple[str, ...]) -> None:
+def _falls_back(trial: Trial, make: Callable[..., Path]) -> None:
     trial.power_on()
     trial.well(trial.version)
     _list_own(trial)
-    version = trial.list_root(without=without)
+    version = trial.list_root(make)
     trial.hub.release(trial.root, version, soak="1h")
     before = trial.machine.starts()
     trial.machine.wait("fetched, written into the spare slot and read back", lambda: trial.machine.said("is tried at a quiet time"), 1800.0)

@@ -9,7 +9,7 @@ import struct
 import subprocess
 import time
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -130,11 +130,11 @@ class Trial:
         finally:
             subprocess.run(["umount", folder], check=True)
 
-    def list_root(self, *, without: tuple[str, ...] = ()) -> str:
-        """Makes a root of another version, which may lack some files, and lists it in the repository; gives its version."""
-        number = 1 + len(list(self.folder.glob("*.img.zst")))
-        version = f"{self.flashed}.{number}"
-        packed = variant(unpack(self.archive, self.folder), version, self.folder, without=without)
+    def list_root(self, make: Callable[[Path, str, str, Path], Path] = variant) -> str:
+        """Makes a root of another version, and lists it in the repository; gives its version."""
+        line, _, patch = self.flashed.rpartition(".")
+        version = f"{line}.{int(patch) + 1 + len(list(self.folder.glob('*.img.zst')))}"
+        packed = make(unpack(self.archive, self.folder), self.flavour, version, self.folder)
         self.hub.publish("--file", f"roots/{self.flavour}/{version}.img.zst={packed}")
         return version
 
