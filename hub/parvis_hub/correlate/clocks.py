@@ -98,11 +98,14 @@ class Clocks(Earshot):
         return self._known_s.get(_hour(report))
 
     def learn(self) -> list[Report]:
-        """Learns from what has come; returns the reports of whose clocks something else is known than before."""
+        """Learns from what has come; returns the reports of whose clocks something else may be known than when this was last called.
+
+        What has come since a clock was learned is among them, though of the clock nothing else is known than before.
+        """
         self.settle()
-        changed: list[Report] = []
+        looked_at: list[Report] = []
         for key in self._unlearned:
-            before = self._known_s.pop(key, None)
+            self._known_s.pop(key, None)
             reports = sorted(self._of_hour.get(key, {}), key=_order)
             first = reports[:_ENOUGH]
             now = _agreed([self._late_s(report) for report in first], min((report.sigma_us / 1e6 for report in first), default=0.0))
@@ -110,10 +113,9 @@ class Clocks(Earshot):
                 self._known_s[key] = now
                 if all(abs(now) > _CLEARLY * max(report.sigma_us / 1e6, _AGREE_S) for report in reports):
                     self.wrong[key[0]] = now
-            if now != before:
-                changed += reports
+            looked_at += reports
         self._unlearned.clear()
-        return changed
+        return looked_at
 
     def remove(self, report: Report) -> None:
         """Forgets a report as if it had never been."""

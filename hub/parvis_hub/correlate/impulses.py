@@ -56,8 +56,9 @@ class Impulses(Earshot, Clusters):
     def settle(self) -> None:
         """Decides what has come since this was last called, with all that it has to do with."""
         for report in self._clocks.learn():
-            if report in self._placed:
-                self._take_off(report, self._clocks.known_s(report))
+            off_s = self._clocks.known_s(report)
+            if report in self._placed and off_s != self.off_s.get(report):
+                self._take_off(report, off_s)
         super().settle()
 
     def _groups(self, part: list[Report]) -> list[list[Report]]:

@@ -97,3 +97,20 @@ def test_a_clock_that_is_always_wrong_by_the_same_is_found_by_what_it_heard(offs
     score = Score()
     score.add(city, answer(city))
     assert min(*score.precision, *score.recall) >= 0.99, score
+
+
+def test_what_comes_after_a_clock_was_learned_is_taken_by_it_too() -> None:
+    city = make_city(1, side=5)
+    wrong = next(unit for unit in city.units if unit.source is ClockSource.NTP)
+    city.units = [replace(unit, offset_s=0.4) if unit is wrong else unit for unit in city.units]
+    play(city, "shot", 8)
+    expected = {incident.incident: incident for incident in answer(city)}
+    correlator = Correlator(city.site)
+    said = {}
+    for number, message in enumerate(city.messages):
+        correlator.add(message)
+        if number % 20 == 0:
+            said |= {change.id: change.incident for change in correlator.changes()}
+    correlator.advance(10**18)
+    said |= {change.id: change.incident for change in correlator.changes()}
+    assert {name: incident for name, incident in said.items() if incident is not None} == expected
