@@ -193,7 +193,8 @@ def model_cuts(trial: Trial) -> None:
     trial.power_on()
     trial.well(trial.version)
     old = load_bundle(YAMNET).card.version
-    new = f"{old}-cut"
+    line, _, patch = old.rpartition(".")
+    new = f"{line}.{int(patch) + 1}"
     trial.hub.publish(_renamed(trial, old, new))
     sizes = sum(each.stat().st_size for each in (REPOSITORY / "models/zoo" / YAMNET / old).iterdir())
     trial.machine.disk.hold(Moment("parvis-data", sizes // 3))
