@@ -54,6 +54,17 @@ def client() -> mqtt.Client:
     return made
 
 
+def connected(port: int) -> mqtt.Client:
+    """One that can publish."""
+    made = client()
+    there = threading.Event()
+    made.on_connect = lambda *_: there.set()
+    made.connect(HOST, port)
+    made.loop_start()
+    there.wait(10.0)
+    return made
+
+
 def listening(port: int, topics: str, hear: mqtt.CallbackOnMessage) -> mqtt.Client:
     """A client that has subscribed."""
     listener = client()
@@ -69,12 +80,7 @@ def listening(port: int, topics: str, hear: mqtt.CallbackOnMessage) -> mqtt.Clie
 
 def publish(port: int, messages: Path, rate_per_s: float, sent: Path) -> None:
     """Publishes at a rate, 0 for as fast as it goes; and writes when each event's first message went, by its id, on the monotonic clock."""
-    sender = client()
-    there = threading.Event()
-    sender.on_connect = lambda *_: there.set()
-    sender.connect(HOST, port)
-    sender.loop_start()
-    there.wait(10.0)
+    sender = connected(port)
     went_s: dict[str, float] = {}
     last = None
     begun_s = time.monotonic()

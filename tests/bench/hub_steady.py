@@ -6,13 +6,11 @@ python -m tests.bench.hub_steady PORT SIDE RATE TIMES SENT
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from pathlib import Path
 
-from parvis.broker import HOST
 from tests.bench.hub_city import steady
-from tests.bench.hub_processes import PATIENCE_S, client
+from tests.bench.hub_processes import PATIENCE_S, connected
 
 HOUR_S = 3_600.0
 #: What the broker has not taken yet is held in memory here; not more of it than this.
@@ -31,12 +29,7 @@ def publish(port: int, side: int, rate_per_s: float, times: float) -> int:
     Returns:
         How many messages it was; the broker has them all.
     """
-    sender = client()
-    there = threading.Event()
-    sender.on_connect = lambda *_: there.set()
-    sender.connect(HOST, port)
-    sender.loop_start()
-    there.wait(10.0)
+    sender = connected(port)
     begun_s, count = time.monotonic(), 0
     begin_s = time.time() - HOUR_S * (1.0 - 1.0 / times)
     for at_s, (topic, body) in steady(side, begin_s, rate_per_s):
