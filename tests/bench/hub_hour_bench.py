@@ -1,6 +1,6 @@
 """The hub's memory over an hour of a city's traffic through a real broker, in less time than an hour: what events say passes faster.
 
-    python -m tests.bench.hub_hour_bench [--rate 500] [--times 3] [--side 10] [--where]
+    python -m tests.bench.hub_hour_bench [--rate 500] [--times 3] [--side 100] [--where]
 
 Events' time begins before now and goes on so many times as fast as the clock, so that it ends now: the hub goes by it (`EventClock`).
 It lets go of what is over once a minute of the clock, so that it holds more the faster events' time passes: with `--times 3` three
@@ -33,7 +33,7 @@ from tests.hub.street import write_site
 PARTS = 12
 
 
-def rows(rate_per_s: float = 500.0, times: float = 3.0, side: int = 10, *, where: bool = False) -> Iterator[Row]:
+def rows(rate_per_s: float = 500.0, times: float = 3.0, side: int = 100, *, where: bool = False) -> Iterator[Row]:
     """Measures.
 
     Args:
@@ -90,7 +90,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=float, default=500.0, help="messages a second of the events' time")
     parser.add_argument("--times", type=float, default=3.0, help="how many times as fast as the clock that passes")
-    parser.add_argument("--side", type=int, default=10, help="units stand on a square of so many by so many")
+    parser.add_argument(
+        "--side",
+        type=int,
+        default=100,
+        help="units stand on a square of so many by so many; of few, each would say several events a second",
+    )
     parser.add_argument("--where", action="store_true", help="say what grew")
     options = parser.parse_args()
     for row in rows(options.rate, options.times, options.side, where=options.where):
