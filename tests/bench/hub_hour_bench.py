@@ -1,6 +1,6 @@
 """The hub's memory over an hour of a city's traffic through a real broker, in less time than an hour: what events say passes faster.
 
-    python -m tests.bench.hub_hour_bench [--rate 500] [--times 3] [--side 100] [--where]
+    python -m tests.bench.hub_hour_bench [--rate 500] [--times 3] [--side 60] [--where]
 
 Events' time begins before now and goes on so many times as fast as the clock, so that it ends now: the hub goes by it (`EventClock`).
 It lets go of what is over once a minute of the clock, so that it holds more the faster events' time passes: with `--times 3` three
@@ -33,7 +33,7 @@ from tests.hub.street import write_site
 PARTS = 12
 
 
-def rows(rate_per_s: float = 500.0, times: float = 3.0, side: int = 100, *, where: bool = False) -> Iterator[Row]:
+def rows(rate_per_s: float = 500.0, times: float = 3.0, side: int = 60, *, where: bool = False) -> Iterator[Row]:
     """Measures.
 
     Args:
@@ -93,7 +93,7 @@ def main() -> int:
     parser.add_argument(
         "--side",
         type=int,
-        default=100,
+        default=60,
         help="units stand on a square of so many by so many; of few, each would say several events a second",
     )
     parser.add_argument("--where", action="store_true", help="say what grew")
