@@ -13,13 +13,11 @@ from math import hypot, sqrt
 
 from parvis_contract import CoursePoint, IncidentPosition, LocalMap, to_datetime
 
-from .physics import PHYSICS
+from .physics import PHYSICS, TURNS_S
 from .report import Report
 
 #: What stays still spreads and shifts so fast, 1 sigma.
 _SHIFTS_M_S = 0.2
-#: What moves turns or changes its speed within about this time.
-_TURNS_S = 20.0
 #: A unit's error is the same in all that it says: so many of its sightings count as one.
 _ALIKE = 5
 #: What is heard is within a unit's range, and where none is on its other side all units err alike: no less than the whole of it.
@@ -94,7 +92,7 @@ def course(reports: Sequence[Report], plane: LocalMap) -> tuple[CoursePoint, ...
 
 def _smoothed(seen: Sequence[_Seen], speed_m_s: float) -> list[_State]:
     """What all that was seen says of each time."""
-    wander = speed_m_s**2 / _TURNS_S
+    wander = speed_m_s**2 / TURNS_S
     first = seen[0]
     state = _State(first.east_m, first.north_m, 0.0, 0.0, first.sigma_m**2, 0.0, speed_m_s**2)
     filtered, expected = [state], [state]

@@ -18,7 +18,8 @@ Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
-#: Shares of arrivals that are an echo, and an echo's mean delay: as in locating. Beyond a quarter of a second an echo is none.
+#: Shares of arrivals that are an echo: street canyons hide one source in ten. An echo's mean delay, a detour of twenty metres. Beyond a
+#: quarter of a second an echo is none.
 ECHO_SHARE, ECHO_DELAY_S, _ECHO_MOST_S = 0.12, 0.06, 0.25
 #: A stranger: an impulse that a unit hears and no other does, per second while others are heard.
 _STRANGERS_PER_S = 0.01
@@ -26,8 +27,9 @@ _STRANGERS_PER_S = 0.01
 _ECHO_TOO_SHARE = 0.12
 #: Sounds per second and square metre there are to choose from where some are heard: one in five seconds, within half a kilometre.
 _SOUNDS_PER_S_M2 = 0.2 / (pi * 500.0**2)
-#: A clock that is off by more than it says: how likely where it runs free, and where it says it does not.
-_LIE_SHARE_FREE, _LIE_SHARE = 0.5, 0.03
+#: A clock that is off by more than it says: how likely where it runs free, since what it drifts by it cannot know, and where it says
+#: that it does not.
+LIE_SHARE_FREE, LIE_SHARE = 0.5, 0.03
 #: What the air and the map leave open of a direct arrival, even with perfect clocks.
 _LEAST_SIGMA_S = 0.001
 _SPEED_SHARE = 0.002
@@ -124,7 +126,7 @@ class Evidence:
         self.unit = np.repeat(np.arange(len(self.edges)), self.ends - self.edges)
         self.unit_m = self.place_m[self.edges]
         self.free = np.array([each.free for each in heard])
-        self.lie_share = np.where(self.free, _LIE_SHARE_FREE, _LIE_SHARE)
+        self.lie_share = np.where(self.free, LIE_SHARE_FREE, LIE_SHARE)
         self.log_other = np.log(_STRANGERS_PER_S + self._echoed([each.level_db for each in heard]))
 
     def _echoed(self, level_db: Sequence[float]) -> Array:

@@ -12,14 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, hypot, inf, log, pi
 
-from .physics import Physics
+from .physics import TURNS_S, Physics
 from .report import Order, Place, Report
-from .sameness import FOUND_AGAIN_S, LEAST_M, MOST_SIGMA_S, is_ranged
+from .sameness import FOUND_AGAIN_S, LEAST_M, MOST_SIGMA_S, is_ranged, told_apart
 
 #: How often another view begins with the first, while it lasts, or after it, since it goes on to the next unit.
 _TOGETHER, _MEANWHILE, _AGAIN = 0.3, 0.4, 0.3
-#: What moves turns or changes its speed within about this time.
-TURNS_S = 20.0
 #: How far two units' speeds of one thing differ, as a logarithm: a third; and those of any two things: twofold.
 _ONE_SPEED, _SPEEDS = 0.35, 0.8
 #: How often a crowd that runs parts, so that who is seen next goes another way than those who were seen: as a logarithm, as often as not.
@@ -45,7 +43,6 @@ class Stretch:
         sightings: Where it was when, a few of them; of a unit that knows no more than its range, when it was nearest.
         said: How fast it says that it goes, as a logarithm; empty where it does not say.
         began_s: When it began.
-        ended: Whether it has ended.
         over_s: When it ended, or is taken to have if no more is heard of it.
         sigma_s: Uncertainty of its clock.
         again_s: After how long, about, the next unit sees what this one has lost.
@@ -57,7 +54,6 @@ class Stretch:
     sightings: tuple[_Sighting, ...]
     said: tuple[float, ...]
     began_s: float
-    ended: bool
     over_s: float
     sigma_s: float
     again_s: float
@@ -86,8 +82,7 @@ class Following:
     def view_of(self, report: Report) -> Stretch:
         """What a report says."""
         physics = self._physics
-        # What goes on is looked at again when it has been seen twice as often, so that it costs little however long it goes on.
-        places = report.track if report.ended else report.track[: 1 << (len(report.track).bit_length() - 1)]
+        places = report.looked_at
         ranged = is_ranged(report.unit, report.anchor, self._places_m, heard=physics.heard)
         sigma_s = min(report.sigma_us * _US, MOST_SIGMA_S)
         speed_m_s = report.speed_m_s or physics.speed_m_s
@@ -119,7 +114,6 @@ class Following:
             sightings,
             said,
             report.order[0] * _US,
-            report.ended,
             report.until_us * _US,
             sigma_s,
             max(FOUND_AGAIN_S, next_m / max(1.0, speed_m_s)),
@@ -127,8 +121,8 @@ class Following:
         )
 
     def may(self, one: Stretch, other: Stretch) -> bool:
-        """Whether two reports may be of one thing at all: a unit that reports two things at once has told them apart."""
-        return one.unit != other.unit or max(one.began_s, other.began_s) >= min(one.over_s, other.over_s)
+        """Whether two reports may be of one thing at all."""
+        return not told_apart(one, other)
 
     def worth(self, views: Sequence[Stretch]) -> float:
         """How much better one thing explains some reports than as many things do, as a logarithm.

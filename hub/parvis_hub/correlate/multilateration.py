@@ -21,17 +21,12 @@ from scipy.special import ndtr
 from scipy.stats import chi2, norm, qmc
 
 from .audibility import log_audibility
+from .evidence import ECHO_DELAY_S, ECHO_SHARE, LIE_SHARE, LIE_SHARE_FREE
 from .physics import speed_of_sound_m_s
 
 Array = npt.NDArray[np.float64]
 Explained = tuple[Array, Array, Array, Array]
 
-#: Shares of arrivals that are an echo, and whose clock is not what it says. Assumed, not tuned: street canyons hide one source in ten.
-_ECHO_SHARE, _LIE_SHARE = 0.12, 0.03
-#: A clock that follows no other is as often wrong about itself as right: what it drifts by it cannot know.
-_LIE_SHARE_FREE = 0.5
-#: An echo's detour in a street, as a mean delay: twenty metres.
-_ECHO_DELAY_S = 0.06
 #: A clock that lies may be off by this much, either way.
 _LIE_S = 2.0
 #: Height of a source above the ground: a hand's, a window's of the ground floor.
@@ -146,9 +141,9 @@ class _Problem:
         if not np.all(self.sigma_s > 0.0):
             raise ValueError("an arrival's sigma_s is positive")
         self.speed_m_s = speed_of_sound_m_s(temperature_c)
-        lie_share = np.where([a.free for a in arrivals], _LIE_SHARE_FREE, _LIE_SHARE)
-        self._direct = (1.0 - _ECHO_SHARE) * (1.0 - lie_share) / np.sqrt(2.0 * np.pi)
-        self._echo = _ECHO_SHARE * (1.0 - lie_share) / _ECHO_DELAY_S
+        lie_share = np.where([a.free for a in arrivals], LIE_SHARE_FREE, LIE_SHARE)
+        self._direct = (1.0 - ECHO_SHARE) * (1.0 - lie_share) / np.sqrt(2.0 * np.pi)
+        self._echo = ECHO_SHARE * (1.0 - lie_share) / ECHO_DELAY_S
         self._lie = lie_share / (2.0 * _LIE_S)
         self._level_db = np.array([a.level_db for a in arrivals])
         self._silent_m = np.array(silent_m, dtype=float).reshape(-1, 2)
@@ -171,7 +166,7 @@ class _Problem:
         sigma_s = np.sqrt(variance_s2)
         direct = self._direct / sigma_s * np.exp(-0.5 * late_s**2 / variance_s2)
         # An exponential delay, whose beginning is as blurred as the arrival.
-        echo = self._echo * np.exp(np.minimum(-late_s, 0.0) / _ECHO_DELAY_S) * ndtr(late_s / sigma_s)
+        echo = self._echo * np.exp(np.minimum(-late_s, 0.0) / ECHO_DELAY_S) * ndtr(late_s / sigma_s)
         density = direct + echo + self._lie
         return density, direct / density, late_s, variance_s2
 

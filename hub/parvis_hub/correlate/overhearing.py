@@ -13,7 +13,7 @@ from math import exp, hypot, inf, log
 
 from .physics import Physics
 from .report import Order, Report
-from .sameness import FOUND_AGAIN_S, MOST_SIGMA_S, log_normal
+from .sameness import FOUND_AGAIN_S, MOST_SIGMA_S, log_normal, told_apart
 
 #: How often another begins to hear it with the first, while that one does, or after it, since it drives on to the next.
 _TOGETHER, _MEANWHILE, _AGAIN = 0.3, 0.4, 0.3
@@ -76,8 +76,8 @@ class Overhearing:
         )
 
     def may(self, one: Heard, other: Heard) -> bool:
-        """Whether two reports may be of one thing at all: a unit that reports two things at once has told them apart."""
-        return one.unit != other.unit or max(one.began_s, other.began_s) >= min(one.over_s, other.over_s)
+        """Whether two reports may be of one thing at all."""
+        return not told_apart(one, other)
 
     def worth(self, views: Sequence[Heard]) -> float:
         """How much better one thing explains some reports than as many things do, as a logarithm.

@@ -57,6 +57,9 @@ AUDIBLE_M = 1_000.0
 #: An alarm of 115 dB at 1 m is as loud there as a busy street, 70 dB.
 _ALARM_M = 150.0
 
+#: What moves turns or changes its speed within about this time.
+TURNS_S = 20.0
+
 #: A street's camera or microphone without calibration knows its own range, some 60 m: two of them are at most so far apart.
 _TWO_RANGES_M = 150.0
 

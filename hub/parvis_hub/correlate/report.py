@@ -99,6 +99,14 @@ class Report:
         """Whether a message of this event, which ranks so, tells of an earlier beginning than all before it."""
         return self._first is not None and rank < self._first
 
+    @property
+    def looked_at(self) -> list[Place]:
+        """What of its track decisions rest on.
+
+        What goes on is looked at again when it has been seen twice as often, so that it costs little however long it goes on.
+        """
+        return self.track if self.ended else self.track[: 1 << (len(self.track).bit_length() - 1)]
+
     def take(self, message: Envelope[Any], rank: Rank, plane: LocalMap) -> None:
         """Adds a message of this event, which ranks so."""
         physics = PHYSICS[self.type]

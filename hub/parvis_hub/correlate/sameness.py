@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, hypot, inf, log, pi, sqrt
 from statistics import median
+from typing import Protocol
 
 from .physics import Physics
 from .report import Order, Place, Report
@@ -70,6 +71,22 @@ class View:
     sigma_s: float
 
 
+class _Lasting(Protocol):
+    """What a unit says of something for a time."""
+
+    @property
+    def unit(self) -> str: ...
+    @property
+    def began_s(self) -> float: ...
+    @property
+    def over_s(self) -> float: ...
+
+
+def told_apart(one: _Lasting, other: _Lasting) -> bool:
+    """Whether a unit reports two things at once, and so has told them apart."""
+    return one.unit == other.unit and max(one.began_s, other.began_s) < min(one.over_s, other.over_s)
+
+
 def is_ranged(unit: str, place: Place, places_m: Mapping[str, tuple[float, float]], *, heard: bool) -> bool:
     """Whether a unit says its own place with its range, and so knows no more.
 
@@ -86,7 +103,7 @@ def is_ranged(unit: str, place: Place, places_m: Mapping[str, tuple[float, float
 
 
 def _view_of(report: Report, places_m: Mapping[str, tuple[float, float]], physics: Physics) -> View:
-    places = report.track if report.ended else report.track[: 1 << (len(report.track).bit_length() - 1)]
+    places = report.looked_at
     east_m, north_m = median([place.east_m for place in places]), median([place.north_m for place in places])
     sigma_m = max(LEAST_M, median([place.sigma_m for place in places]))
     ranged = is_ranged(report.unit, Place(0, east_m, north_m, sigma_m), places_m, heard=physics.heard)
@@ -133,7 +150,7 @@ class Sameness:
         """Whether two views may be of one thing at all."""
         if self._own:
             return True
-        if one.unit == other.unit and max(one.began_s, other.began_s) < min(one.over_s, other.over_s):
+        if told_apart(one, other):
             return False
         if self._named:
             return True
