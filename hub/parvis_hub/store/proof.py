@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from parvis_contract.profile import Retention
-from sqlalchemy import ColumnElement, Connection, Table, func, select
+from sqlalchemy import Connection, func, select
 
 from parvis_hub import governance
 from parvis_hub.governance import What
 
 from .database import open_existing
-from .schema import consents, decisions, events, flows, incidents, members, plates, sightings
+from .retention import expired
+from .schema import consents, decisions, events, flows, incidents, plates, sightings
 
 #: The hub deletes once a minute; a row that is older than its time by this was forgotten.
 _GRACE_US = 600_000_000
@@ -66,16 +67,14 @@ def kept_in(connection: Connection, retention: Retention, now_us: int) -> list[K
         sqlalchemy.exc.SQLAlchemyError: It cannot be read.
         parvis_hub.governance.LogBroken: An entry of the log cannot be read.
     """
-    open_ones = select(incidents.c.id).where(incidents.c.state == "open", incidents.c.superseded_by.is_(None))
-    alive = select(members.c.event).where(members.c.incident.in_(open_ones))
-    kinds: tuple[tuple[Table, float, ColumnElement[bool] | None], ...] = (
-        (events, retention.events_h, events.c.event.in_(alive)),
-        (incidents, retention.incidents_h, incidents.c.state == "open"),
-        (decisions, retention.incidents_h, decisions.c.incident.in_(select(incidents.c.id))),
-        (plates, retention.evidence_h, None),
-        (flows, retention.events_h, None),
-        (sightings, retention.sightings_h, None),
-        (consents, retention.audit_h, None),
+    kinds = (
+        (events, retention.events_h),
+        (incidents, retention.incidents_h),
+        (decisions, retention.incidents_h),
+        (plates, retention.evidence_h),
+        (flows, retention.events_h),
+        (sightings, retention.sightings_h),
+        (consents, retention.audit_h),
     )
     last: dict[str, tuple[int, int, int]] = {}
     for entry in governance.latest(connection, _LOOKED_AT, what=What.ROWS_EXPIRED):
@@ -84,12 +83,9 @@ def kept_in(connection: Connection, retention: Retention, now_us: int) -> list[K
             if counts[name]:
                 last[name] = entry.at_us, counts[name], entry.number
     found = []
-    for table, hours, excused in kinds:
-        overdue = table.c.expires_us < now_us - _GRACE_US
-        if excused is not None:
-            overdue &= ~excused
+    for table, hours in kinds:
         count, first = connection.execute(select(func.count(), func.min(table.c.expires_us)).select_from(table)).one()
-        late = connection.execute(select(func.count()).select_from(table).where(overdue)).scalar_one()
+        late = connection.execute(select(func.count()).select_from(table).where(expired(table, now_us - _GRACE_US))).scalar_one()
         at_us, deleted, number = last.get(table.name, (None, None, None))
         found.append(Kept(table.name, hours, count, first, late, at_us, deleted, number))
     return found

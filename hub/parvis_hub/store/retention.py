@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from parvis_contract import HUB, Site
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, Table, delete, select
 
 from parvis_hub import governance
 from parvis_hub.governance import RowsExpired
@@ -15,6 +15,23 @@ from .schema import alerts, consents, decisions, events, flows, incidents, membe
 from .tallies import count_expiring, count_heard, drop_before, open_month
 
 _HOUR_US = 3_600_000_000
+
+
+def expired(table: Table, now_us: int) -> ColumnElement[bool]:
+    """Which rows of a table are to go at a time: those over their time, but for what belongs to an open incident."""
+    over = table.c.expires_us < now_us
+    kept = _KEPT.get(table.name)
+    return over if kept is None else over & ~kept
+
+
+_OPEN = select(incidents.c.id).where(incidents.c.state == "open", incidents.c.superseded_by.is_(None))
+_KEPT: dict[str, ColumnElement[bool]] = {
+    "events": events.c.event.in_(select(members.c.event).where(members.c.incident.in_(_OPEN))),
+    "incidents": incidents.c.state == "open",
+    # Which events an incident had, and what was decided about it, is known for as long as it is.
+    "members": members.c.incident.in_(select(incidents.c.id)),
+    "decisions": decisions.c.incident.in_(select(incidents.c.id)),
+}
 
 
 class Retention:
@@ -52,25 +69,10 @@ class Purge:
         now_us = self._now_us()
         deleted = {}
         with self._database.write() as connection:
-            open_ones = select(incidents.c.id).where(incidents.c.state == "open", incidents.c.superseded_by.is_(None))
-            alive = select(members.c.event).where(members.c.incident.in_(open_ones))
             self._tally(connection, now_us)
-            for table, kept in (
-                (events, events.c.event.in_(alive)),
-                (flows, None),
-                (sightings, None),
-                (plates, None),
-                (incidents, incidents.c.state == "open"),
-                (moves, None),
-                (alerts, None),
-                (consents, None),
-                # Which events an incident had, and what was decided about it, is known for as long as it is.
-                (members, members.c.incident.in_(select(incidents.c.id))),
-                (decisions, decisions.c.incident.in_(select(incidents.c.id))),
-            ):
-                expired = delete(table).where(table.c.expires_us < now_us)
-                done = connection.execute(expired if kept is None else expired.where(~kept))
-                deleted[table.name] = done.rowcount
+            # Incidents before what is kept for as long as they are.
+            for table in (events, flows, sightings, plates, incidents, moves, alerts, consents, members, decisions):
+                deleted[table.name] = connection.execute(delete(table).where(expired(table, now_us))).rowcount
             if any(deleted.values()):
                 governance.append(connection, now_us, HUB, RowsExpired(**deleted))
             governance.prune(connection, now_us, now_us - self._retention.audit_us)
