@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from parvis_contract import UnitState, UnitStatus, UnitTelemetry, parse_message
+from parvis_contract import CommandRefusal, UnitState, UnitStatus, UnitTelemetry, parse_message
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from parvis_hub.governance import RolloutAct, RolloutChanged, append
@@ -138,7 +138,7 @@ class RolloutShelf:
                 versions={model.name: model.version for model in status.models} if status else {},
                 counter=command.counter if command else None,
                 acknowledged=command is not None and command.acknowledged_us is not None,
-                refused=command.refused if command else None,
+                refused=CommandRefusal(command.refused) if command and command.refused else None,
                 inference_ms=max((each for each in times_ms if each is not None), default=None),
             )
         return known
