@@ -17,7 +17,7 @@ from tests.image.disk import Moment
 from tests.image.hub import REPOSITORY, UNIT
 from tests.image.machine import Kernel, Machine, say
 from tests.image.roots import bare, broken
-from tests.image.trial import Trial
+from tests.image.trial import Trial, after
 
 YAMNET = "yamnet"
 #: How full the data partition is made.
@@ -38,20 +38,13 @@ def first_event(trial: Trial) -> None:
 
 def services(trial: Trial) -> None:
     """How far each service of the card is shut in."""
-    trial.take_out()
-    part, folder = trial.part("parvis-root-a"), trial.folder / "mounted"
-    folder.mkdir(exist_ok=True)
-    options = f"ro,loop,offset={part.first_byte},sizelimit={part.size_bytes}"
-    subprocess.run(["mount", "-t", "ext4", "-o", options, trial.card, folder], check=True)
-    try:
+    with trial.mounted("parvis-root-a") as folder:
         for name, most in EXPOSURE.items():
             asked = ["systemd-analyze", "security", "--offline=true", f"--root={folder}", f"--threshold={most}", f"parvis-{name}.service"]
             done = subprocess.run(asked, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise SystemExit(done.stdout)
             say(f"  {done.stdout.strip().splitlines()[-1].encode('ascii', 'ignore').decode().strip()}; at most {most / 10}")
-    finally:
-        subprocess.run(["umount", folder], check=True)
 
 
 def golden(trial: Trial) -> None:
@@ -193,8 +186,7 @@ def model_cuts(trial: Trial) -> None:
     trial.power_on()
     trial.well(trial.version)
     old = load_bundle(YAMNET).card.version
-    line, _, patch = old.rpartition(".")
-    new = f"{line}.{int(patch) + 1}"
+    new = after(old)
     trial.hub.publish(_renamed(trial, old, new))
     sizes = sum(each.stat().st_size for each in (REPOSITORY / "models/zoo" / YAMNET / old).iterdir())
     trial.machine.disk.hold(Moment("parvis-data", sizes // 3))
@@ -253,7 +245,7 @@ def full_disk(trial: Trial) -> None:
 
 def _fill(trial: Trial, free_bytes: int | None) -> None:
     """Leaves so much of the data partition free, in a file of root's; None: as much as there is."""
-    with trial.data() as folder:
+    with trial.mounted("parvis-data", writable=True) as folder:
         filler = folder / "filler"
         filler.unlink(missing_ok=True)
         if free_bytes is not None:

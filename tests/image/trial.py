@@ -118,12 +118,12 @@ class Trial:
         return Kernel(linux, initrd, f"{options} console=ttyAMA0")
 
     @contextmanager
-    def data(self) -> Iterator[Path]:
-        """The card's data partition, mounted here while the card is out."""
+    def mounted(self, name: str, *, writable: bool = False) -> Iterator[Path]:
+        """A partition of the card, mounted here while the card is out."""
         self.take_out()
-        part, folder = self.part("parvis-data"), self.folder / "mounted"
+        part, folder = self.part(name), self.folder / "mounted"
         folder.mkdir(exist_ok=True)
-        options = f"loop,offset={part.first_byte},sizelimit={part.size_bytes}"
+        options = f"{'rw' if writable else 'ro'},loop,offset={part.first_byte},sizelimit={part.size_bytes}"
         subprocess.run(["mount", "-t", "ext4", "-o", options, self.card, folder], check=True)
         try:
             yield folder
@@ -132,8 +132,7 @@ class Trial:
 
     def list_root(self, make: Callable[[Path, str, str, Path], Path] = variant) -> str:
         """Makes a root of another version, and lists it in the repository; gives its version."""
-        line, _, patch = self.flashed.rpartition(".")
-        version = f"{line}.{int(patch) + 1 + len(list(self.folder.glob('*.img.zst')))}"
+        version = after(self.flashed, 1 + len(list(self.folder.glob("*.img.zst"))))
         packed = make(unpack(self.archive, self.folder), self.flavour, version, self.folder)
         self.hub.publish("--file", f"roots/{self.flavour}/{version}.img.zst={packed}")
         return version
@@ -155,6 +154,12 @@ class Trial:
             return heard and highest > first and not gaps and status.get("state") == "healthy" and self.hub.version(self.root) == version
 
         self.machine.wait(f"the unit is well under root {version}, and none of its {first} and more messages is missing", is_well)
+
+
+def after(version: str, count: int = 1) -> str:
+    """The version that is so many patches newer."""
+    line, _, patch = version.rpartition(".")
+    return f"{line}.{int(patch) + count}"
 
 
 def _settings(text: bytes) -> dict[str, str]:
