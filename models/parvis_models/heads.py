@@ -15,7 +15,8 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
-from parvis_edge.bundle import zoo_folder
+from parvis_contract.card import LogMelInput
+from parvis_edge.bundle import load_bundle, zoo_folder
 from parvis_edge.hearing.log_mel import LogMel
 from parvis_edge.hearing.tagger import HEADS
 from scipy import optimize
@@ -153,12 +154,11 @@ def train(model: onnx.ModelProto, log_mel: LogMel, *, share: float = 1.0, seed: 
 
 def main() -> int:
     """Fits the heads to the 8-bit tagger as it is shipped, and writes them."""
-    # The recipe adds the heads, so that it reads this module.
-    from .recipes import YamNet
-
-    newest = max((zoo_folder() / "yamnet").glob("*/model.onnx"))
+    card = load_bundle("yamnet").card
+    if not isinstance(card.input, LogMelInput):
+        raise TypeError(f"{card.name} {card.version} hears no sound: its input is no log-mel patch")
     PATH.parent.mkdir(exist_ok=True)
-    np.save(PATH, train(onnx.load(newest), LogMel(YamNet.input)))
+    np.save(PATH, train(onnx.load(zoo_folder() / card.name / card.version / card.model_file), LogMel(card.input)))
     sys.stdout.write(f"{PATH}\n")
     return 0
 
