@@ -163,8 +163,10 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _make_for_owner(_dialect: object, _record: object, arguments: list[Any], _options: object) -> None:
     # SQLite would make the file for all to read; what it makes beside it, it makes as the file is. Where it cannot be made, SQLite says so.
+    # A file that is there is not opened: to close it would end this process's locks on it, which are what keeps another process that
+    # ends its own use of the store from deleting the log of writes (sqlite.org/howtocorrupt.html, 2.2).
     with suppress(OSError):
-        os.close(os.open(arguments[0], os.O_CREAT, 0o600))
+        os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -232,6 +234,18 @@ def test_what_sqlite_keeps_is_for_its_owner_alone(site: Site, tmp_path: Path) ->
     files = sorted(tmp_path.glob("kept.sqlite*"))
     assert [path.name for path in files] == ["kept.sqlite", "kept.sqlite-shm", "kept.sqlite-wal"]
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    keeping.database.close()
+
+
+def test_another_process_that_reads_and_ends_leaves_sqlite_to_the_hub(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "kept.sqlite"
+    keeping = Keeping(site, f"sqlite:///{file}")
+    with keeping.database.read(), keeping.database.read():  # the pool opens more than one connection
+        used = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM events').fetchone()[0])"
+        counted = [sys.executable, "-c", used, str(file)]
+        assert subprocess.run(counted, capture_output=True, check=True).stdout == b"0\n"
+    keeping.keep(busy_street(1))
+    assert int(subprocess.run(counted, capture_output=True, check=True).stdout) == keeping.rows("events") > 0
     keeping.database.close()
 
 
