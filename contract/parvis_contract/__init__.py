@@ -1,5 +1,6 @@
 """The contract: messages, topics, site plan and legal profile, written once as models; everything else is generated from them."""
 
+from .ailments import ailments, is_worse
 from .base import HUB, RESERVED_UNIT_NAMES, Closed, Name, derived_id, format_time, new_id, to_datetime, to_posix_s
 from .config_file import ConfigError, ConfigProblem
 from .envelope import (
@@ -194,6 +195,7 @@ __all__ = [
     "WatchedZone",
     "Zone",
     "ZoneIntrusion",
+    "ailments",
     "command_topic",
     "derived_id",
     "dump_message",
@@ -202,6 +204,7 @@ __all__ = [
     "full_name",
     "hub_source",
     "incident_topic",
+    "is_worse",
     "load_profile",
     "load_site",
     "make_message",

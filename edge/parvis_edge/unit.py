@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from parvis_contract import ConfigError, ModelRef, Position, Site, StatusReason, StreamState, UnitState, command_topic
+from parvis_contract import ConfigError, ModelRef, Position, Site, StatusReason, StreamState, UnitStatus, command_topic
 
 from .capture.container import READ_TIMEOUT_S
 from .capture.exposure import set_exposure
@@ -216,7 +216,8 @@ class _Running:
         Raises:
             CannotStart: The root metadata that the unit was given cannot be read.
         """
-        from .update.updater import ModelUpdater, repository_of
+        from .update.repository import repository_of
+        from .update.updater import ModelUpdater
 
         updates = self._watch.updates
         if updates is None:
@@ -230,10 +231,9 @@ class _Running:
 
     # --- as a trial of a site plan needs it -----------------------------------------------------------------------------------
 
-    def state(self) -> UnitState | None:
+    def status(self) -> UnitStatus | None:
         """How it is, as it was last told."""
-        status = self._reporter.status
-        return None if status is None else status.state
+        return self._reporter.status
 
     def check(self, site: Site) -> None:
         """Whether it could start on a plan.

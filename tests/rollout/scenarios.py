@@ -183,8 +183,6 @@ def unwell_plan(street: Street, name: str, wanted: str) -> Iterator[Line]:
     new.write_text(street.plan_text(str(strict), {name: calibrated}))
     plan, ends = unit.identity / "site.yaml", len(unit.ends)
     before = hashlib.sha256(plan.read_bytes()).hexdigest()
-    # It need become no better than it is now.
-    wait_for(lambda: street.healthy(name), SOON_S, lambda: street.asked("units"))
     street.hub("config", "push", new, "--fleet-dir", street.town.folder.path, "--unit", name, "--soak", "0h", "--by", "m-roux")
     rollout = street.until("done", "halted", within_s=2 * LATER_S)
     wait_for(lambda: street.healthy(name), SOON_S, lambda: street.asked("units"))

@@ -9,7 +9,19 @@ from random import random
 from typing import Protocol
 
 import structlog
-from parvis_contract import CommandRefusal, ConfigCommand, ConfigError, Envelope, Site, UnitState, load_site, to_posix_s
+from parvis_contract import (
+    CommandRefusal,
+    ConfigCommand,
+    ConfigError,
+    Envelope,
+    Site,
+    UnitState,
+    UnitStatus,
+    ailments,
+    is_worse,
+    load_site,
+    to_posix_s,
+)
 
 from parvis_edge.backoff import Backoff
 from parvis_edge.enrolment.asking import NotGiven
@@ -29,13 +41,12 @@ PROVED_S = 30.0
 PATIENCE_S = 300.0
 #: A hub that does not give the plan is asked again after so long, at first and at most.
 _FIRST_S, _MOST_S = 5.0, 600.0
-_RANK = {UnitState.HEALTHY: 0, UnitState.DEGRADED: 1}
 
 
 class Unit(Protocol):
     """The running unit, as a trial needs it."""
 
-    def state(self) -> UnitState | None:
+    def status(self) -> UnitStatus | None:
         """How it is; None before it is known."""
         ...
 
@@ -158,15 +169,15 @@ class Configuration(threading.Thread):
         self._state = self._files.state
 
     def _watch(self, unit: Unit) -> None:
-        now_s, state = self._monotonic_s(), unit.state()
-        if state is None or _RANK.get(state, 2) > _RANK.get(self._state.before or UnitState.HEALTHY, 2):
+        now_s, status, before = self._monotonic_s(), unit.status(), self._state
+        if status is None or is_worse(status.state, ailments(status), before.before or UnitState.HEALTHY, frozenset(before.ailed)):
             self._well_since_s = None
         elif self._well_since_s is None:
             self._well_since_s = now_s
         if self._well_since_s is not None and now_s - self._well_since_s >= PROVED_S:
             self._files.take()
         elif now_s - self._begun_s >= PATIENCE_S:
-            self._files.give_back(f"not well within {PATIENCE_S:.0f} s: {state}")
+            self._files.give_back(f"not well within {PATIENCE_S:.0f} s: {_told(status)}")
             unit.restart()
 
     def _take_up(self, unit: Unit, ordered: Ordered, expires_s: float) -> None:
@@ -175,6 +186,10 @@ class Configuration(threading.Thread):
             return
         if self._now_s() >= expires_s:
             self._files.end(ordered, CommandRefusal.EXPIRED, "the command ended before the plan could be had")
+            return
+        status = unit.status()
+        if (status is None or status.state is UnitState.STARTING) and self._monotonic_s() - self._begun_s < PATIENCE_S:
+            # How it is without the plan is not known yet, and nothing would be worse than that.
             return
         try:
             raw = self._fetch(ordered.sha256) if self._fetch else b""
@@ -191,7 +206,7 @@ class Configuration(threading.Thread):
         if refusal is not None:
             self._files.end(ordered, *refusal)
             return
-        self._files.try_out(ordered, unit.state())
+        self._files.try_out(ordered, status)
         _log.info("a site plan is tried; the unit starts again", sha256=ordered.sha256)
         unit.restart()
 
@@ -212,3 +227,8 @@ class Configuration(threading.Thread):
         except ValueError as error:
             return CommandRefusal.NOT_PERMITTED, str(error)
         return None
+
+
+def _told(status: UnitStatus | None) -> str:
+    """How a unit is, for a person."""
+    return "it has said nothing" if status is None else ", ".join([status.state, *sorted(ailments(status))])

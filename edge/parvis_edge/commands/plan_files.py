@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import structlog
-from parvis_contract import CommandRefusal, Site, UnitState, load_site
+from parvis_contract import CommandRefusal, Site, UnitState, UnitStatus, ailments, load_site
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from parvis_edge.whole_file import replace_file
@@ -54,13 +54,14 @@ class PlanState(_Kept):
     Attributes:
         trial: What is tried; None: nothing is.
         starts: How often the program was started with it.
-        before: How the unit was before; it need not become better than that.
+        before, ailed: How the unit was before, and what ailed its senses; it need not become better than that.
         ended: How the last command ended.
     """
 
     trial: Ordered | None = None
     starts: int = 0
     before: UnitState | None = None
+    ailed: tuple[str, ...] = ()
     ended: Ended | None = None
 
 
@@ -128,13 +129,18 @@ class PlanFiles:
                 self.give_back(str(error))
         return load_site(self.good)
 
-    def try_out(self, plan: Ordered, before: UnitState | None) -> None:
+    def try_out(self, plan: Ordered, before: UnitStatus | None) -> None:
         """The next start uses the plan that has been put into :attr:`trial`.
+
+        Args:
+            plan: It.
+            before: How the unit is without it; None if it does not say.
 
         Raises:
             OSError: The disk takes nothing; the good one stays.
         """
-        self._write(PlanState(trial=plan, before=before, ended=self.state.ended))
+        ailed = () if before is None else tuple(sorted(ailments(before)))
+        self._write(PlanState(trial=plan, before=None if before is None else before.state, ailed=ailed, ended=self.state.ended))
 
     def take(self) -> None:
         """The plan on trial is good from now on.

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from parvis_contract import CommandRefusal, UnitState
+from parvis_contract import CommandRefusal, UnitState, is_worse
 
 from parvis_hub.governance import RolloutAct as Act
 
@@ -27,7 +27,6 @@ NO_ANSWER_US = 7_200_000_000
 _OF_THE_UNIT = frozenset({CommandRefusal.DISK_FULL, CommandRefusal.CLOCK_BEHIND, CommandRefusal.EXPIRED})
 #: So many of the units that were asked may have a problem that may be their own (a disk, a cable), outside the first ring.
 TOLERATED = 0.05
-_RANK = {UnitState.HEALTHY: 0, UnitState.STARTING: 1, UnitState.DEGRADED: 1, UnitState.STOPPED: 2, UnitState.FAILED: 2, UnitState.LOST: 2}
 
 
 class NotPossible(ValueError):
@@ -41,6 +40,7 @@ class UnitNow:
     Attributes:
         present: It was heard of a moment ago.
         state: As it said.
+        ails: What ails its senses, of `parvis_contract.ailments`.
         versions: Of its models, by name.
         counter: Of the last command of the rollout's kind that it was sent.
         acknowledged, refused: What it says of that command.
@@ -49,6 +49,7 @@ class UnitNow:
 
     present: bool = False
     state: UnitState | None = None
+    ails: frozenset[str] = frozenset()
     versions: Mapping[str, str] = field(default_factory=dict)
     counter: int | None = None
     acknowledged: bool = False
@@ -107,7 +108,8 @@ def step(rollout: Rollout, units: Mapping[str, UnitNow], now_us: int, jump: Jump
 
 def sent(rollout: Rollout, unit: str, counter: int, now: UnitNow, now_us: int) -> Rollout:
     """The same after a unit was sent its command."""
-    member = Member(counter=counter, sent_us=now_us, before=now.state, before_ms=now.inference_ms)
+    ailed = None if now.state in {None, UnitState.STARTING} else tuple(sorted(now.ails))
+    member = Member(counter=counter, sent_us=now_us, before=now.state, ailed=ailed, before_ms=now.inference_ms)
     return rollout.with_members({unit: member})
 
 
@@ -167,7 +169,8 @@ def _note(rollout: Rollout, member: Member, now: UnitNow, now_us: int) -> Member
         return member.model_copy(update={"problem": Problem.REFUSED, "refusal": now.refused, "taken_us": None})
     if member.taken_us is None and mine and now.acknowledged and _has(rollout, now):
         changed["taken_us"] = now_us
-    worse = not now.present or _RANK.get(now.state or UnitState.LOST, 2) > _RANK.get(member.before or UnitState.HEALTHY, 2)
+    ailed = now.ails if member.ailed is None else frozenset(member.ailed)
+    worse = not now.present or is_worse(now.state or UnitState.LOST, now.ails, member.before or UnitState.HEALTHY, ailed)
     changed["ill_since_us"] = (member.ill_since_us or now_us) if worse else None
     slow = member.before_ms is not None and now.inference_ms is not None and now.present
     slow = slow and (now.inference_ms or 0) > max(SLOW_TIMES * (member.before_ms or 0), (member.before_ms or 0) + SLOW_MS)

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from parvis_contract import CommandRefusal, UnitState, UnitStatus, UnitTelemetry, parse_message
+from parvis_contract import CommandRefusal, UnitState, UnitStatus, UnitTelemetry, ailments, parse_message
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from parvis_hub.governance import RolloutAct, RolloutChanged, append
@@ -135,6 +135,7 @@ class RolloutShelf:
             known[row.name] = UnitNow(
                 present=heard and not gone,
                 state=status.state if status else None,
+                ails=ailments(status) if status else frozenset(),
                 versions={model.name: model.version for model in status.models} if status else {},
                 counter=command.counter if command else None,
                 acknowledged=command is not None and command.acknowledged_us is not None,

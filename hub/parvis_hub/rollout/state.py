@@ -71,7 +71,7 @@ class Member(Closed):
     Attributes:
         counter: Of the command that it was sent; None while it was not.
         sent_us, taken_us: When; microseconds since 1970 in UTC.
-        before: How it was when it was asked.
+        before, ailed: How it was when it was asked, and what ailed its senses; None where that was not known.
         before_ms: What its slowest inference took then.
         ill_since_us, slow_since_us: Since when it has been worse than then.
         problem: What went wrong; None if nothing.
@@ -82,6 +82,7 @@ class Member(Closed):
     sent_us: int | None = None
     taken_us: int | None = None
     before: UnitState | None = None
+    ailed: tuple[str, ...] | None = None
     before_ms: float | None = None
     ill_since_us: int | None = None
     slow_since_us: int | None = None

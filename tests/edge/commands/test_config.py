@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from parvis_contract import CommandRefusal as Why
-from parvis_contract import CommandStatus, ConfigError, Site, UnitState
+from parvis_contract import CommandStatus, ConfigError, SenseStatus, Site, StatusReason, StreamState, UnitState, UnitStatus
 from parvis_contract.signing import SigningKey
 from parvis_edge.commands import config, plan_files
 from parvis_edge.commands.config import PATIENCE_S, PROVED_S, Configuration
@@ -51,7 +51,8 @@ class Box:
         self.site_file, self.folder = folder / "site.yaml", folder / "commands"
         self.site_file.write_bytes(OLD)
         self.hub = {digest(raw): raw for raw in plans}
-        self.clock_s, self.health, self.may = [0.0], UnitState.HEALTHY, True
+        self.clock_s, self.may = [0.0], True
+        self.senses: dict[str, StatusReason] = {}
         self.starts = 0
         self.start()
 
@@ -69,8 +70,11 @@ class Box:
             raise NotGiven("the hub is away", "wait", again=True)
         return self.hub[sha256]
 
-    def state(self) -> UnitState:
-        return self.health
+    def status(self) -> UnitStatus:
+        """How it is: each sense that is named is failed, with this reason; with both of them the unit is."""
+        senses = {name: SenseStatus(state=StreamState.FAILED, reason=reason) for name, reason in self.senses.items()}
+        state = (UnitState.HEALTHY, UnitState.DEGRADED, UnitState.FAILED)[len(senses)]
+        return UnitStatus(state=state, reason=next(iter(self.senses.values()), None), software="0.2.0", **senses)
 
     def check(self, site: Site) -> None:
         del site
@@ -80,11 +84,11 @@ class Box:
     def restart(self) -> None:
         self.again = True
 
-    def run(self, seconds: float, ill_with: int | None = None) -> None:
-        """Lives so long; on a plan with this range it fails."""
+    def run(self, seconds: float, ill: Mapping[float, Mapping[str, StatusReason]] | None = None) -> None:
+        """Lives so long; on a plan with one of these ranges its senses fail."""
         until_s = self.clock_s[0] + seconds
         while self.clock_s[0] < until_s:
-            self.health = UnitState.FAILED if self.range_m == ill_with else UnitState.HEALTHY
+            self.senses = dict((ill or {}).get(self.range_m, {}))
             self.duty.look(self)
             if self.again:
                 self.start()
@@ -111,7 +115,7 @@ def test_a_plan_is_fetched_tried_and_kept(tmp_path: Path) -> None:
 def test_what_does_not_become_well_is_given_back_and_told(tmp_path: Path) -> None:
     box = Box(tmp_path, NEW)
     box.orders.take(configuration(7, digest(NEW)))
-    box.run(PATIENCE_S + 10, ill_with=50)
+    box.run(PATIENCE_S + 10, {50: {"camera": StatusReason.PROFILE_FORBIDS}})
     assert (box.range_m, box.starts, box.site_file.read_bytes()) == (40, 3, OLD)
     assert box.orders.status() == CommandStatus(refused=Why.NOT_SUPPORTED)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["commands", "site.yaml"]
@@ -129,15 +133,42 @@ def test_what_ends_the_program_again_and_again_is_given_back(tmp_path: Path) -> 
     assert (box.range_m, box.orders.status()) == (40, CommandStatus(refused=Why.NOT_SUPPORTED))
 
 
-def test_a_unit_that_was_ill_need_not_become_better(tmp_path: Path) -> None:
+FORBIDDEN, AWAY, LOST = StatusReason.PROFILE_FORBIDS, StatusReason.SOURCE_MISSING, StatusReason.CONNECTION_LOST
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        # It need not become better; a camera that is away says so in one way or another.
+        ({"camera": AWAY}, {"camera": AWAY}, True),
+        ({"camera": AWAY}, {"camera": LOST}, True),
+        ({"camera": AWAY, "microphone": AWAY}, {"camera": AWAY, "microphone": LOST}, True),
+        ({"camera": FORBIDDEN}, {}, True),
+        # As degraded, and as failed, as before: but by the plan.
+        ({"microphone": AWAY}, {"camera": FORBIDDEN}, False),
+        ({"camera": AWAY}, {"camera": FORBIDDEN}, False),
+        ({"camera": AWAY, "microphone": AWAY}, {"camera": FORBIDDEN, "microphone": AWAY}, False),
+    ],
+)
+def test_a_plan_may_leave_a_unit_as_ill_as_it_was_and_in_no_other_way(
+    before: dict[str, StatusReason], after: dict[str, StatusReason], kept: bool, tmp_path: Path
+) -> None:
     box = Box(tmp_path, NEW)
     box.orders.take(configuration(7, digest(NEW)))
-    for _ in range(int(PROVED_S) + 3):
-        box.health = UnitState.FAILED
-        box.duty.look(box)
-        if box.again:
-            box.start()
-        box.clock_s[0] += 1
+    box.run(PATIENCE_S + 10, {40: before, 50: after})
+    assert box.site_file.read_bytes() == (NEW if kept else OLD)
+    assert box.orders.status() == (CommandStatus(config=7) if kept else CommandStatus(refused=Why.NOT_SUPPORTED))
+
+
+def test_while_a_unit_starts_nothing_is_tried_as_how_it_is_without_is_not_known(tmp_path: Path) -> None:
+    box = Box(tmp_path, NEW)
+    starting = UnitStatus(state=UnitState.STARTING, software="0.2.0")
+    box.status = lambda: starting  # type: ignore[method-assign]
+    box.orders.take(configuration(7, digest(NEW)))
+    box.run(20)
+    assert (box.starts, box.range_m) == (1, 40)
+    del box.status
+    box.run(PROVED_S + 5)
     assert box.site_file.read_bytes() == NEW
 
 

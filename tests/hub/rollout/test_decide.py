@@ -69,6 +69,28 @@ def test_whatever_is_wrong_at_a_canary_halts(after: UnitNow, problem: Problem) -
     assert (fleet.rollout.phase, halt.problem, halt.units, fleet.asked) == (Phase.HALTED, problem, ("u000",), ["u000"])
 
 
+FORBIDDEN, AWAY = frozenset({"camera: profile_forbids"}), frozenset({"camera: source"})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "phase"),
+    [(AWAY, AWAY, Phase.DONE), (AWAY, frozenset(), Phase.DONE), (AWAY, AWAY | FORBIDDEN, Phase.HALTED), (AWAY, FORBIDDEN, Phase.HALTED)],
+)
+def test_a_unit_that_was_degraded_may_stay_so_but_not_by_what_it_took(before: frozenset[str], after: frozenset[str], phase: Phase) -> None:
+    fleet = Fleet(rollout(10))
+    fleet.units["u000"] = replace(fleet.units["u000"], state=UnitState.DEGRADED, ails=before)
+    fleet.after["u000"] = replace(WELL, state=UnitState.DEGRADED, ails=after)
+    assert fleet.run(6).phase is phase
+
+
+def test_a_unit_that_was_asked_while_it_started_may_turn_out_to_be_ill() -> None:
+    for state, phase in ((UnitState.DEGRADED, Phase.DONE), (UnitState.FAILED, Phase.HALTED)):
+        fleet = Fleet(rollout(10))
+        fleet.units["u000"] = replace(fleet.units["u000"], state=UnitState.STARTING)
+        fleet.after["u000"] = replace(WELL, state=state, ails=AWAY)
+        assert fleet.run(6).phase is phase
+
+
 def test_later_a_unit_with_a_trouble_of_its_own_halts_nothing_but_one_that_shows_the_release_bad_does() -> None:
     for refused, phase in ((CommandRefusal.DISK_FULL, Phase.DONE), (CommandRefusal.NOT_SUPPORTED, Phase.HALTED)):
         fleet = Fleet(rollout(40))
