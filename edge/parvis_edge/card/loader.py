@@ -16,14 +16,12 @@ from typing import Literal, Protocol
 
 from parvis_edge.whole_file import sync
 
+from .places import CardError
+
 Slot = Literal["a", "b"]
 SLOTS: tuple[Slot, Slot] = ("a", "b")
 #: A new root is started so often before the old one is taken again: a power cut during a start must not condemn it.
 TRIES = 3
-
-
-class LoaderError(Exception):
-    """What starts this card is not as it should be."""
 
 
 def other(slot: Slot) -> Slot:
@@ -35,12 +33,12 @@ def running_slot(command_line: str) -> Slot:
     """The slot that the kernel's command line names.
 
     Raises:
-        LoaderError: It names none: this is no flashed card.
+        CardError: It names none: this is no flashed card.
     """
     for slot in SLOTS:
         if f"parvis.slot={slot}" in command_line.split():
             return slot
-    raise LoaderError("the kernel's command line names no parvis.slot: this is no flashed card")
+    raise CardError("the kernel's command line names no parvis.slot: this is no flashed card")
 
 
 def kernel_options(slot: Slot) -> str:

@@ -8,10 +8,12 @@ import shlex
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
+from .places import CardError
+
 Lookup = Callable[[str], Iterable[str]]
 
 
-class PeerError(Exception):
+class PeerError(CardError):
     """An address that cannot be understood, or a name that cannot be looked up."""
 
 

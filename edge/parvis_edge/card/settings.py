@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
-from .update import quiet
+from .places import CardError
+from .quiet import quiet
 
 #: Files of the boot partition that differ from card to card.
 CLAIM, SETTINGS, TRUSTED = "parvis-claim.json", "parvis-settings.json", "parvis-root.json"
@@ -18,7 +20,7 @@ _Quotable = Annotated[str, StringConstraints(pattern=r'^[^"\\\x00-\x1f]+$')]
 _Host = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z.:-]{1,253}$")]
 
 
-class SettingsError(Exception):
+class SettingsError(CardError):
     """The settings cannot be used."""
 
 
@@ -83,8 +85,6 @@ class Settings(BaseModel):
     @field_validator("quiet")
     @classmethod
     def _window(cls, text: str) -> str:
-        from datetime import UTC, datetime
-
         quiet(text, datetime.now(UTC))
         return text
 

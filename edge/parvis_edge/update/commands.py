@@ -152,7 +152,7 @@ def _repository(identity: Path | None, url: str | None, root: Path, ca: Path | N
         url = url or known.hub().repository
     if url is None:
         raise typer.BadParameter("give --identity DIR, or --repository URL: where are models taken from?")
-    from .updater import repository_of
+    from .repository import repository_of
 
     return repository_of(data_dir / "update", url, root, ca)
 

@@ -246,3 +246,18 @@ def _digest(path: Path) -> str:
 def disk_trouble(error: OSError) -> UpdateError:
     """The same as the reason for which an update is late."""
     return UpdateError(CommandRefusal.DISK_FULL, f"{error.filename or 'the disk'}: {error.strerror or error}", again=True)
+
+
+def repository_of(folder: Path, url: str, root: Path, ca: Path | None) -> Repository:
+    """The repository that a unit takes its models from.
+
+    Args:
+        folder: `DATA_DIR/update`.
+        url: Of the repository.
+        root: File with the root metadata that the unit was given.
+        ca: Who signed the server's certificate; None takes those that the system trusts.
+
+    Raises:
+        OSError: The root metadata cannot be read.
+    """
+    return Repository(url, folder / "metadata", root.read_bytes(), Fetcher(ca))

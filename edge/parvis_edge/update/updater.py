@@ -18,7 +18,6 @@ from parvis_edge.backoff import Backoff
 from parvis_edge.bundle import Bundle, BundleError
 
 from .errors import UpdateError
-from .fetcher import Fetcher
 from .golden import prove
 from .health import Vitals, fault, is_over
 from .installer import install
@@ -242,18 +241,3 @@ class ModelUpdater(threading.Thread):
             kept = self._history.setdefault(name, deque(maxlen=_SAMPLES))
             if not kept or now_s - kept[-1][0] >= _SAMPLE_S:
                 kept.append((now_s, self._host.vitals(name)))
-
-
-def repository_of(folder: Path, url: str, root: Path, ca: Path | None) -> Repository:
-    """The repository that a unit takes its models from.
-
-    Args:
-        folder: `DATA_DIR/update`.
-        url: Of the repository.
-        root: File with the root metadata that the unit was given.
-        ca: Who signed the server's certificate; None takes those that the system trusts.
-
-    Raises:
-        OSError: The root metadata cannot be read.
-    """
-    return Repository(url, folder / "metadata", root.read_bytes(), Fetcher(ca))

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from parvis_edge.card.goodness import PATIENCE_S, verdict
-from parvis_edge.card.loader import LoaderError, SystemdBoot, autoboot, running_slot
+from parvis_edge.card.loader import SystemdBoot, autoboot, running_slot
 from parvis_edge.card.peers import PeerError, addresses_of, cameras_of, commands
+from parvis_edge.card.places import CardError
+from parvis_edge.card.quiet import quiet
 from parvis_edge.card.record import Outcome, RootState, Wish, read_outcome, read_wish
 from parvis_edge.card.settings import Settings, SettingsError, read_settings
 from parvis_edge.card.slot_image import SlotError, check, write
-from parvis_edge.card.update import Card, quiet, take
+from parvis_edge.card.update import Card, take
 from parvis_edge.update.errors import UpdateError
 
 needs_tools = pytest.mark.skipif(
@@ -31,7 +34,7 @@ def entries(boot: Path) -> list[str]:
 
 def test_the_slot_is_the_command_lines() -> None:
     assert running_slot("root=PARTLABEL=parvis-root-b ro parvis.slot=b panic=10") == "b"
-    with pytest.raises(LoaderError, match="no flashed card"):
+    with pytest.raises(CardError, match="no flashed card"):
         running_slot("root=/dev/sda1")
 
 
@@ -252,3 +255,9 @@ def test_what_is_not_as_asked_is_refused_and_never_started(card: Card, archive: 
     with pytest.raises(UpdateError, match="calls itself generic"):
         take(other, WISH, None, lambda _, destination: fetch("roots/generic/0.2.0.img.zst", destination), "")
     assert entries(card.state.parent / "boot") == ["parvis-a.conf"]
+
+
+@pytest.mark.parametrize(("module", "not_loaded"), [("network", "parvis_contract"), ("root", "onnxruntime"), ("root", "tuf")])
+def test_a_start_waits_for_no_more_than_it_needs(module: str, not_loaded: str) -> None:
+    script = f"import sys, parvis_edge.card.{module}; sys.exit({not_loaded!r} in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True)
