@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -56,6 +57,8 @@ class Hub:
         listener, broker, console = free_port(), free_port(), free_port()
         broker_data = self.folder / "mosquitto"
         broker_data.mkdir()
+        # Which takes on this name where root starts it, and has to keep there what it still has to say.
+        shutil.chown(broker_data, "mosquitto", "mosquitto")
         addresses = ["--hub", f"https://{HOST}:{listener}", "--broker", f"{HOST}:{broker}", "--also", "127.0.0.1"]
         self.tool("fleet", "init", *self._store, "--fleet-dir", self.fleet, *addresses, "--broker-data", broker_data)
         one = [word for role in ("root", "targets") for word in (f"--{role}-keys", "1", f"--{role}-threshold", "1")]
@@ -118,7 +121,7 @@ class Hub:
     def start_broker(self) -> None:
         """Starts mosquitto in its keeper."""
         with (self.folder / "broker.log").open("ab") as log:
-            keeper = ["sh", REPOSITORY / "deploy/mosquitto/keep.sh", self.fleet / "broker"]
+            keeper: list[str | Path] = ["sh", REPOSITORY / "deploy/mosquitto/keep.sh", self.fleet / "broker"]
             self._broker = subprocess.Popen(keeper, stdout=log, stderr=log)
 
     def stop_broker(self) -> None:
@@ -153,6 +156,10 @@ class Hub:
         """One more than the unit's highest sequence number, and the ranges that have not come."""
         highest = next(iter(self.rows(f"SELECT next_sequence FROM units WHERE name = '{UNIT}'")), (0,))[0]
         return int(highest or 0), [(int(a), int(b)) for a, b in self.rows(f"SELECT first, last FROM gaps WHERE unit = '{UNIT}'")]
+
+    def heard_us(self) -> int:
+        """When anything of the unit came last, microseconds; 0 before."""
+        return int(next(iter(self.rows(f"SELECT last_seen_us FROM units WHERE name = '{UNIT}'")), (0,))[0] or 0)
 
     def status(self) -> dict[str, Any]:
         """What the unit said of itself last: the data of ``unit.status``."""

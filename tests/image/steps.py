@@ -22,6 +22,8 @@ from tests.image.trial import Trial, after
 YAMNET = "yamnet"
 #: How full the data partition is made.
 _LITTLE_BYTES = 100_000_000
+#: The broker is away for so long: the unit has something to say every ten seconds, some twenty seconds after it has heard it.
+_AWAY_S = 60.0
 
 
 def first_event(trial: Trial) -> None:
@@ -141,22 +143,27 @@ def good_update(trial: Trial) -> None:
 def root_cuts(trial: Trial) -> None:
     """The power is cut at five moments of one root update, and once more as it is started; every time it is gone on with."""
     old = trial.version
+    trial.empty_spare()
+    version = trial.list_root()
+    moments = _moments(trial, version)
     trial.power_on()
     trial.well(old)
-    version = trial.list_root()
+    trial.machine.disk.hold(moments[0][1])
     trial.hub.release(trial.root, version)
-    # systemd-boot's entry, or the file in which the tries are counted.
-    offered = Moment("parvis-boot", having=f"title Parvis {version}".encode() if trial.is_generic else f" {TRIES}\n".encode())
-    for what, moment in (
-        ("60 MB of the archive are fetched", Moment("parvis-data", 60_000_000)),
-        ("the spare slot is withdrawn", Moment("parvis-boot")),
-        ("300 MB of the root are written", Moment("parvis-root", 300_000_000)),
-        ("the kernel is half copied", Moment("parvis-boot" if trial.is_generic else "parvis-firmware", 20_000_000)),
-        ("the slot is offered", offered),
-    ):
-        say(f"  {what}")
-        _cut_at(trial, moment)
-        trial.well(old)
+    for (what, moment), upcoming in zip(moments, [each for _, each in moments[1:]] + [None], strict=True):
+        trial.machine.wait(what, trial.machine.disk.reached.is_set, 1800.0)
+        if moment.partition == "parvis-data":
+            # Nothing reaches the outbox any more.
+            trial.machine.cut()
+            came = None
+        else:
+            came = _cut_speechless(trial)
+        trial.machine.disk.hold(upcoming)
+        trial.power_on()
+        if came:
+            trial.machine.wait("  what was in the outbox has come", came)
+        if upcoming:
+            trial.well(old)
     trial.machine.wait("fetched, written into the spare slot and read back", lambda: trial.machine.said("is tried at a quiet time"), 1800.0)
     trial.machine.wait("the new root starts", lambda: trial.machine.said("Welcome to"))
     trial.machine.cut()
@@ -165,44 +172,59 @@ def root_cuts(trial: Trial) -> None:
     trial.version = version
 
 
-def _cut_at(trial: Trial, moment: Moment) -> None:
-    """Cuts the power at a moment, with messages in the outbox: the broker is away for a while before."""
+def _moments(trial: Trial, version: str) -> list[tuple[str, Moment]]:
+    """Of an update of the root, in their order."""
+    spare = trial.spare
+    if trial.is_generic:
+        kernels = "parvis-boot"
+        # A name that is removed from a FAT directory has 0xE5 before it; a spare slot that never was one has none to remove.
+        withdrawn = b"\xe5" + "parvi".encode("utf-16-le") if len(trial.loader()) > 1 else b""
+        offered = f"title Parvis {version}".encode()
+    else:
+        kernels, withdrawn, offered = f"parvis-firmware-{spare}", b"boot_partition=", f"{spare} {TRIES}\n".encode()
+    return [
+        ("60 MB of the archive are fetched", Moment("parvis-data", 60_000_000)),
+        *([("the spare slot is withdrawn", Moment("parvis-boot", having=withdrawn))] if withdrawn else []),
+        ("300 MB of the root are written", Moment(f"parvis-root-{spare}", 300_000_000)),
+        ("the kernel is half copied", Moment(kernels, 20_000_000)),
+        ("the slot is offered", Moment("parvis-boot", having=offered)),
+    ]
+
+
+def _cut_speechless(trial: Trial) -> Callable[[], bool]:
+    """Cuts the power after the broker has been away for a while; gives what says whether anything of that while has come."""
     trial.hub.stop_broker()
     away_us = time.time_ns() // 1000
-    time.sleep(45)
-    trial.machine.disk.hold(moment)
-    trial.machine.wait("    the disk is there", trial.machine.disk.reached.is_set, 1800.0)
-    time.sleep(2)
+    time.sleep(_AWAY_S)
     trial.machine.cut()
-    until_us = time.time_ns() // 1000
+    asked = f"SELECT count(*) FROM events WHERE unit = '{UNIT}' AND time_us BETWEEN {away_us} AND {time.time_ns() // 1000}"
     trial.hub.start_broker()
-    trial.power_on()
-    asked = f"SELECT count(*) FROM events WHERE unit = '{UNIT}' AND time_us BETWEEN {away_us} AND {until_us}"
-    trial.machine.wait("    what was in the outbox has come", lambda: trial.hub.rows(asked)[0][0] > 0)
+    return lambda: trial.hub.rows(asked)[0][0] > 0
 
 
 def model_cuts(trial: Trial) -> None:
-    """The power is cut while a model is fetched, unpacked and put in."""
+    """The power is cut while a model is fetched, as it is unpacked, and in its trial."""
     trial.power_on()
     trial.well(trial.version)
     old = load_bundle(YAMNET).card.version
     new = after(old)
-    trial.hub.publish(_renamed(trial, old, new))
-    sizes = sum(each.stat().st_size for each in (REPOSITORY / "models/zoo" / YAMNET / old).iterdir())
-    trial.machine.disk.hold(Moment("parvis-data", sizes // 3))
+    bundle = _renamed(trial, old, new)
+    trial.hub.publish(bundle)
+    model = (bundle / "model.onnx").read_bytes()
+    third = len(model) // 3
+    # In a directory of ext4: a name of five letters, of a directory; nothing has been fetched before, so that it is slot a.
+    unpacking = b"\x05\x02a.new"
+    trial.machine.disk.hold(Moment("parvis-data", having=model[third : third + 32]))
     trial.hub.release(YAMNET, new)
-    for what, moment in (
-        ("a third of the model is fetched", None),
-        ("the model is half unpacked", Moment("parvis-data", sizes * 3 // 2)),
-    ):
-        say(f"  {what}")
-        if moment is not None:
-            trial.machine.disk.hold(moment)
-        trial.machine.wait("    the disk is there", trial.machine.disk.reached.is_set, 1800.0)
-        trial.machine.cut()
-        trial.power_on()
-        trial.well(trial.version)
-        say(f"    it runs {YAMNET} {trial.hub.version(YAMNET)}")
+    trial.machine.wait("a third of the model is fetched", trial.machine.disk.reached.is_set, 1800.0)
+    trial.machine.cut()
+    trial.machine.disk.hold(Moment("parvis-data", having=unpacking))
+    trial.power_on()
+    trial.machine.wait("the model is unpacked", trial.machine.disk.reached.is_set, 1800.0)
+    trial.machine.cut()
+    trial.power_on()
+    trial.well(trial.version)
+    say(f"    it runs {YAMNET} {trial.hub.version(YAMNET)}")
     trial.machine.wait("the new model is put in", lambda: trial.hub.version(YAMNET) == new, 1800.0)
     trial.machine.cut()
     trial.power_on()

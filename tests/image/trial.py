@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 
 from parvis_deploy.layout import MIB, Partition, read_table
+from parvis_edge.card.loader import SLOTS, Slot, autoboot, other
 
 from tests.image.hub import BIN, UNIT, Hub
 from tests.image.machine import Kernel, Machine, say
@@ -32,7 +33,8 @@ class Trial:
     def __init__(self, image: Path, folder: Path) -> None:
         self.image, self.folder = image, folder
         described = json.loads(image.with_suffix("").with_suffix(".json").read_text())
-        self.flavour, self.flashed = described["flavour"], described["version"]
+        self.flavour: str = described["flavour"]
+        self.flashed: str = described["version"]
         self.root = f"root-{self.flavour}"
         self.archive = image.parent / "roots" / self.flavour / f"{self.flashed}.img.zst"
         self.card = folder / "card.img"
@@ -103,6 +105,23 @@ class Trial:
         listed = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
         return dict.fromkeys(sorted(line.rpartition("/")[2] for line in listed.split()), "")
 
+    def empty_spare(self) -> None:
+        """Makes the spare slot as it is on a new card, so that all of the next root has to be written."""
+        self.take_out()
+        part = self.part(f"parvis-root-{self.spare}")
+        place = ["--offset", str(part.first_byte), "--length", str(part.size_bytes)]
+        subprocess.run(["fallocate", "--punch-hole", *place, self.card], check=True)
+
+    @property
+    def spare(self) -> Slot:
+        """The slot that is not started now, while the card is out."""
+        if not self.is_generic:
+            return "b" if autoboot("a").decode() == self.loader()["autoboot.txt"] else "a"
+        boot = self.part("parvis-boot")
+        entries = {slot: self.fat_file(boot, f"loader/entries/parvis-{slot}.conf").decode() for slot in SLOTS}
+        numbers = {slot: int(text.partition("\nversion ")[2].split()[0]) for slot, text in entries.items() if text}
+        return other(max(numbers, key=lambda slot: numbers[slot]))
+
     def firmware(self) -> Kernel:
         """What a Raspberry Pi's firmware starts: the partition that autoboot.txt names, and what config.txt names on it."""
         boot = self.part("parvis-boot")
@@ -144,14 +163,17 @@ class Trial:
 
     def well(self, version: str) -> None:
         """Waits until the unit says that it is well under this root, its messages come, and none is missing."""
-        begun_us, first = time.time_ns() // 1000, self.hub.numbers()[0]
+        begun_us, first, told = time.time_ns() // 1000, self.hub.numbers()[0], ""
 
         def is_well() -> bool:
+            nonlocal told
             highest, gaps = self.hub.numbers()
-            status = self.hub.status()
-            told = self.hub.rows(f"SELECT last_seen_us FROM units WHERE name = '{UNIT}'")
-            heard = bool(told) and (told[0][0] or 0) > begun_us
-            return heard and highest > first and not gaps and status.get("state") == "healthy" and self.hub.version(self.root) == version
+            status, runs = self.hub.status(), self.hub.version(self.root)
+            line = f"{status.get('state')}, {status.get('reason')}, root {runs}, missing {gaps}"
+            if line != told:
+                told = line
+                say(f"    the hub has of the unit: {line}")
+            return self.hub.heard_us() > begun_us and highest > first and not gaps and status.get("state") == "healthy" and runs == version
 
         self.machine.wait(f"the unit is well under root {version}, and none of its {first} and more messages is missing", is_well)
 
