@@ -24,7 +24,7 @@ from parvis_edge.whole_file import sync
 
 from .errors import UpdateError
 from .fetcher import CHUNK_BYTES, Fetcher
-from .trusted_time import TrustedTime
+from .trusted_time import check_clock
 
 _log = structlog.get_logger()
 
@@ -91,16 +91,15 @@ class Repository:
             for left in self._folder.glob("tmp*"):
                 # The client writes into files of such names before it renames them; a kill leaves one.
                 left.unlink()
-            trusted = TrustedTime(self._folder)
-            trusted.learn(self._root)
-            trusted.check(self._now())
+            for root in (self._root, self._kept("root")):
+                # Signed offline: a clock that is behind it is wrong, and would take for valid what has ended.
+                check_clock(self._now(), root)
             client = Updater(
                 str(self._folder), f"{self._url}/metadata/", fetcher=self._fetcher, config=UpdaterConfig(), bootstrap=self._root
             )
             client.refresh()
             for role in ("root", "timestamp"):
-                trusted.learn((self._folder / f"{role}.json").read_bytes())
-            trusted.check(self._now())
+                check_clock(self._now(), self._kept(role))
         except ExpiredMetadataError as error:
             raise UpdateError(
                 CommandRefusal.EXPIRED,
@@ -114,6 +113,11 @@ class Repository:
         except OSError as error:
             raise disk_trouble(error) from None
         self._client = client
+
+    def _kept(self, role: str) -> bytes:
+        """Trusted metadata, as they are on disk; nothing before the first."""
+        path = self._folder / f"{role}.json"
+        return path.read_bytes() if path.exists() else b""
 
     def names(self) -> list[str]:
         """What the repository's own list holds, as far as it was refreshed."""

@@ -1,14 +1,16 @@
-"""No earlier than this: a time that a unit without a clock may hold against its clock, from the newest signed metadata that it has seen."""
+"""No earlier than this: what a unit without a clock may hold against its clock, the time of signing of metadata that it has verified. Pure.
+
+Nothing of it is kept beside the metadata themselves. A timestamp's key lies on the hub; whoever steals it can date a timestamp ahead by
+years, and a unit that remembered the date would refuse everything until then. So what it says counts for as long as that timestamp is
+trusted: until the next one, or until the root's holders, whose keys are offline, have given the role to another key.
+"""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from parvis_contract import CommandRefusal
-
-from parvis_edge.whole_file import replace_file
 
 from .errors import UpdateError
 
@@ -18,45 +20,24 @@ ISSUED = "x-parvis-issued"
 SLACK = timedelta(minutes=5)
 
 
-class TrustedTime:
-    """The latest moment that signed metadata has proved to be past.
+def check_clock(now: datetime, metadata: bytes) -> None:
+    """Compares the clock with the time of signing of metadata that have been verified; such as do not say it prove nothing.
 
-    Args:
-        folder: Where it is kept, as a file of one line.
+    Raises:
+        UpdateError: The clock shows a time that is past, or the metadata are dated ahead of their time.
     """
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "not_before"
-
-    @property
-    def not_before(self) -> datetime | None:
-        """It cannot be earlier now; None if nothing has been seen."""
-        try:
-            return datetime.fromisoformat(self._path.read_text("ascii")).astimezone(UTC)
-        except (OSError, ValueError):
-            return None
-
-    def learn(self, metadata: bytes) -> None:
-        """Takes the time of signing from metadata that has been verified; one that does not say it teaches nothing.
-
-        Raises:
-            OSError: It cannot be kept.
-        """
-        try:
-            issued = datetime.fromisoformat(json.loads(metadata)["signed"][ISSUED]).astimezone(UTC)
-        except (ValueError, KeyError, TypeError):
-            return
-        known = self.not_before
-        if known is None or issued > known:
-            replace_file(self._path, issued.isoformat().encode("ascii"))
-
-    def check(self, now: datetime) -> None:
-        """Raises UpdateError where the clock shows a time that is known to be past."""
-        known = self.not_before
-        if known is not None and now < known - SLACK:
-            raise UpdateError(
-                CommandRefusal.CLOCK_BEHIND,
-                f"the clock shows {now:%Y-%m-%d %H:%M} UTC, but metadata signed at {known:%Y-%m-%d %H:%M} is here: "
-                "nothing is taken until the clock is set; the unit goes on with what it has",
-                again=True,
-            )
+    try:
+        signed = json.loads(metadata)["signed"]
+        issued = datetime.fromisoformat(signed[ISSUED]).astimezone(UTC)
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return
+    if now >= issued - SLACK:
+        return
+    role = signed.get("_type", "metadata")
+    raise UpdateError(
+        CommandRefusal.CLOCK_BEHIND,
+        f"the clock shows {now:%Y-%m-%d %H:%M} UTC, but the repository's {role} was signed at {issued:%Y-%m-%d %H:%M}: nothing is taken "
+        "until the clock is set, and the unit goes on with what it has; if the clock is right, that key is in other hands: "
+        f"`parvis-models publish rotate`, for {role}",
+        again=True,
+    )

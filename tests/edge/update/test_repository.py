@@ -12,9 +12,10 @@ from parvis_contract import CommandRefusal
 from parvis_edge.update.errors import UpdateError
 from parvis_edge.update.fetcher import Fetcher, Pace, Patience
 from parvis_edge.update.repository import RESERVE_BYTES
+from parvis_edge.update.trusted_time import check_clock
 from parvis_models.publish import offer
 from securesystemslib.signer import CryptoSigner
-from tuf.api.metadata import Metadata, Root, Targets
+from tuf.api.metadata import Metadata, Root, Targets, Timestamp
 
 from tests.edge.update.simulator import QUICK, Simulator, model, target_name
 
@@ -208,6 +209,51 @@ def test_time_does_not_go_back_behind_the_newest_timestamp(simulator: Simulator,
     assert caught.value.refusal is CommandRefusal.CLOCK_BEHIND
     # A few minutes are forgiven.
     simulator.client(tmp_path / "unit", now=root_time + timedelta(hours=2, minutes=-4)).refresh()
+
+
+def test_a_date_that_a_thief_of_the_timestamps_key_gave_is_forgotten_with_that_timestamp(
+    simulator: Simulator, bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    unit, honest, thief = tmp_path / "unit", simulator.now, simulator.holders.timestamp
+    simulator.add(bundles["1.1.0"])
+    simulator.client(unit).refresh()
+
+    def forge(version: int) -> None:
+        good = metadata(simulator, "timestamp.json")
+        simulator.now = honest + timedelta(days=5_000)
+        stamp = simulator.folder.fresh(Metadata[Timestamp].from_bytes(good).signed)
+        stamp.version = version
+        simulator.write("timestamp.json", stamp, [thief])
+        error = refusal(simulator, unit)
+        assert (error.refusal, error.again) == (CommandRefusal.CLOCK_BEHIND, True)
+        assert "publish rotate" in str(error)
+        simulator.now = honest
+        (simulator.folder.metadata / "timestamp.json").write_bytes(good)
+
+    # Once it is the hub's turn again, all is well.
+    forge(metadata_version(simulator) + 1)
+    simulator.refresh()
+    simulator.refresh()
+    assert simulator.client(unit).find(NAME)
+    # And where its turn never comes, since the thief counted ahead too, as soon as the root names another key.
+    forge(10**9)
+    simulator.refresh()
+    assert refusal(simulator, unit).refusal is CommandRefusal.BAD_SIGNATURE
+    new = CryptoSigner.generate_ed25519()
+    offer.rotate(simulator.folder, "timestamp", [thief.public_key], [new.public_key], simulator.holders.root)
+    simulator.folder.refresh([simulator.holders.snapshot], [thief, new])
+    assert simulator.client(unit).find(NAME)
+
+
+def metadata_version(simulator: Simulator) -> int:
+    stamp = simulator.folder.timestamp()
+    assert stamp is not None
+    return stamp.signed.version
+
+
+def test_metadata_that_do_not_say_when_they_were_signed_prove_nothing() -> None:
+    for told in (b"", b"[]", b'{"signed": {}}', b'{"signed": {"x-parvis-issued": 7}}', b'{"signed": {"x-parvis-issued": "tomorrow"}}'):
+        check_clock(datetime.now(UTC) - timedelta(days=5_000), told)
 
 
 # --- targets --------------------------------------------------------------------------------------------------------------------
