@@ -120,7 +120,7 @@ def _fat(tree: Path, out: Path, size_bytes: int, epoch: int) -> Path:
     label = out.stem.upper().replace("-", "")[:11]
     serial = f"{uuid.uuid5(_NAMESPACE, out.stem).time_low:08x}"
     subprocess.run(
-        ["mkfs.vfat", "-F", "32", "--invariant", "-i", serial, "-n", label, "-C", out, str(size_bytes // 1024)],
+        ["mkfs.vfat", "-F", "32", "-s", "4", "--invariant", "-i", serial, "-n", label, "-C", out, str(size_bytes // 1024)],
         check=True,
         env=clock,
         stdout=subprocess.DEVNULL,
