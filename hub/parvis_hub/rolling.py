@@ -28,7 +28,9 @@ configs = typer.Typer(no_args_is_help=True, add_completion=False, pretty_excepti
 Which = Annotated[str | None, typer.Argument(help="The id of a rollout, or how it begins; without it: the last.", metavar="ROLLOUT")]
 Canary = Annotated[list[str] | None, typer.Option(help="A unit that is asked before all others; may be repeated. Without it: the first.")]
 Shares = Annotated[str, typer.Option(help="The rings after it: per cent of all units, each with those before.", metavar="10,50,100")]
-Soak = Annotated[str, typer.Option(help="How long each ring is watched before the next.", metavar="2h|24h|7d")]
+Soak = Annotated[
+    str, typer.Option(help="How long each ring is watched before the next; 0h asks all, one ring after another.", metavar="2h|24h")
+]
 Units = Annotated[list[str] | None, typer.Option("--unit", help="For this unit alone; may be repeated. Without it: every one.")]
 
 
@@ -247,8 +249,14 @@ def _seconds(text: str) -> float:
 
 
 def _said(rollout: Rollout) -> str:
+    from .rollout.rings import TRIAL_S
+
     lines = [f"rollout {rollout.id}: {rollout.target}, {rollout.phase}"]
     lines += [f"  goes back to: {rollout.back_to or 'not known: it cannot'}; each ring is watched for {rollout.soak_us / 3.6e9:g} h"]
+    if rollout.target.kind == "release" and rollout.soak_us < TRIAL_S * 1e6 and len(rollout.rings) > 1:
+        lines.append(
+            f"  take care: a unit tries a model for {TRIAL_S / 60:.0f} minutes; what fails after the soak has reached the next ring"
+        )
     halt = rollout.halt
     if halt is not None and halt.jump is not None:
         jump = halt.jump

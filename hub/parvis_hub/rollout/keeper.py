@@ -72,7 +72,7 @@ class RolloutKeeper:
         jump = None
         if looks_due(rollout, now_us) > rollout.looks:
             taken = {unit: member.taken_us for unit, member in rollout.members.items() if member.taken_us is not None}
-            jump = find_jump(self.shelf.hours(connection), taken, len(rollout.rings))
+            jump = find_jump(self.shelf.hours(connection), taken, rollout.rings[rollout.ring].units, len(rollout.rings))
         done = step(rollout, units, now_us, jump)
         after = done.rollout
         for unit in done.send:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from .state import Member, PlanTarget, ReleaseTarget, Ring, Rollout
 
+#: For so long a unit tries a model before it calls it good. It says that it runs the version from the first moment on.
+TRIAL_S = 600.0
 #: A canary ring, then a tenth, a half, all: each finds what only shows in ten times as many units.
 DEFAULT_SHARES = (0.1, 0.5, 1.0)
 
@@ -27,7 +29,8 @@ class Order:
         units: All that are to take it, in order: a ring is filled from the front.
         canary: The first ring; empty takes the first unit.
         shares: Of all units, with the rings before; rising, the last is 1.
-        soak_s: How long each ring is watched.
+        soak_s: How long each ring is watched; with 0, the next is asked as soon as it runs the version, and a fault of a moment later has
+            reached all.
     """
 
     target: ReleaseTarget | PlanTarget

@@ -102,7 +102,7 @@ def test_an_operator_looks_and_cannot_steer_and_a_jump_is_shown_with_its_figures
     sign_in(page, "a-martin")
     page.locator("#fleet").click()
     dialog = page.get_by_role("dialog", name="Fleet")
-    expect(dialog).to_contain_text("0.5 an hour and unit before, 4 since. Units without it: 0.6 before, 0.7 since.")
+    expect(dialog).to_contain_text("0.5 an hour and unit before, 4 since. Other units: 0.6 before, 0.7 since.")
     expect(dialog.get_by_role("button", name="Roll back")).to_have_count(0)
     answers = page.evaluate(
         """async (id) => {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,35 +71,43 @@ def week(
     rates_per_h: Mapping[str, float],
     *,
     units: int,
-    taken: int,
+    rings: Sequence[int],
     soak_h: int,
     times: float = 1.0,
     city: float = 1.0,
+    city_h: tuple[int, int] = (0, 10_000),
     clump: float = 3.0,
+    days_differ: float = 0.0,
 ) -> tuple[list[UnitHour], dict[str, int]]:
-    """Seven days, then `taken` units take something and soak for so long; nobody's rates change but as told.
+    """Seven days, then units take something, ring by ring; nobody's rates change but as told.
 
     Events follow the day (three times as many at noon as at night), differ between units, and come in clumps of `clump` in the mean.
 
     Args:
         generator: Chance.
         rates_per_h: Of each type, mean of a unit.
-        units, taken: How many there are, and have taken something.
-        soak_h: Hours since.
+        units: How many there are.
+        rings: How many have taken something once a ring has.
+        soak_h: Hours from one ring to the next, and after the last.
         times: By what the rates change where something was taken.
-        city: By what they change everywhere in these hours.
+        city: By what they change everywhere in some hours.
+        city_h: From when until when, since the first ring.
         clump: Mean size of the clumps; 1 is Poisson's.
+        days_differ: Standard deviation of a unit's days, each by itself, as a share of their mean.
     """
     first = START_US // HOUR_US
-    hours, since = [], first + 7 * 24
+    begun = first + 7 * 24
+    since = {number: begun + soak_h * sum(number >= count for count in rings) for number in range(rings[-1])}
+    hours = []
     for number in range(units):
         own = generator.gamma(4.0, 0.25)
-        for hour in range(first, since + soak_h + 1):
-            day = 1.0 - 0.5 * math.cos(2 * math.pi * (hour % 24) / 24)
+        of_day = [generator.gamma(days_differ**-2, days_differ**2) if days_differ else 1.0 for _ in range(8 + len(rings) * soak_h // 24)]
+        for hour in range(first, begun + soak_h * len(rings) + 1):
+            day = of_day[(hour - first) // 24] * (1.0 - 0.5 * math.cos(2 * math.pi * (hour % 24) / 24))
+            changed = (city if city_h[0] < hour - begun <= city_h[1] else 1.0) * (times if hour > since.get(number, hour) else 1.0)
             events = {}
             for name, rate_per_h in rates_per_h.items():
-                mean = rate_per_h * own * day * (city if hour > since else 1.0) * (times if hour > since and number < taken else 1.0)
-                clumps = generator.poisson(mean / clump)
+                clumps = generator.poisson(rate_per_h * own * day * changed / clump)
                 events[name] = int(generator.geometric(1 / clump, clumps).sum()) if clumps else 0
             hours.append(UnitHour(f"u{number:03}", hour, 3600.0, {name: count for name, count in events.items() if count}))
-    return hours, {f"u{number:03}": since * HOUR_US for number in range(taken)}
+    return hours, {f"u{number:03}": at * HOUR_US for number, at in since.items()}

@@ -123,6 +123,7 @@ def test_a_release_goes_from_the_command_line_to_every_unit_and_back_over_restar
     assert "lists no eye 2.0.0" in hub(*asked, "--version", "2.0.0", code=2)
     said = hub(*asked, "--version", "1.1.0", "--canary", "u002")
     assert "goes back to: eye 1.0.0" in said
+    assert "take care" not in said
     assert "let it end, or roll it back, first" in hub(*asked, "--version", "1.1.0", code=2)
     quay.run(5)
     assert quay.versions == {"u001": "1.0.0", "u002": "1.1.0", "u003": "1.0.0"}
@@ -155,7 +156,9 @@ def test_a_release_goes_from_the_command_line_to_every_unit_and_back_over_restar
 def test_a_hub_without_the_key_asks_nobody(tmp_path: Path, site: Site, repository: Path) -> None:
     quay = Quay(site, tmp_path, SigningKey.make())
     quay.say()
-    hub("rollout", "start", "--site", site.path, "--data-dir", tmp_path, "--repository", repository, "--model", "eye", "--version", "1.1.0")
+    where = ["--site", site.path, "--data-dir", tmp_path, "--repository", repository]
+    said = hub("rollout", "start", *where, "--model", "eye", "--version", "1.1.0", "--soak", "0h")
+    assert "take care: a unit tries a model for 10 minutes" in said
     quay.run(5)
     assert quay.commands.all() == []
 
