@@ -309,8 +309,9 @@ class Hub:
         app = create_app(
             self._desk,
             self._site,
-            access=Access(users, self._sessions, Tokens(self._database, self._now_us), always=elsewhere, openid=openid),
-            secure=bool(proxies),
+            access=Access(
+                users, self._sessions, Tokens(self._database, self._now_us), always=elsewhere, openid=openid, secure=bool(proxies)
+            ),
             cards=load_cards(self._options.zoo or zoo_folder()),
             repository=self._options.fleet.repository if self._options.fleet else None,
             hosts=(*_LOOPBACK, *names),

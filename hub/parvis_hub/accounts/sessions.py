@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from parvis_hub import governance
 from parvis_hub.governance import Role, SignedIn, SignInsRefused
 from parvis_hub.store import Database
-from parvis_hub.store.schema import sessions, users
+from parvis_hub.store.schema import logouts, sessions, users
 
 from .limits import Attempts
 from .users import HASHER, admit
@@ -36,6 +36,10 @@ _BURST, _BURST_EVERY_S = 5, 60.0
 
 class WrongCredentials(Exception):
     """The name or the password is wrong; which of them, nobody is told."""
+
+
+class TakenBefore(Exception):
+    """This word of the provider's was taken before."""
 
 
 class TooManyAttempts(Exception):
@@ -175,16 +179,21 @@ class Sessions:
         with self._database.write() as connection:
             connection.execute(delete(sessions).where(sessions.c.digest == digest(held)))
 
-    def sign_out_as(self, subject: str | None, sid: str | None) -> int:
-        """Ends the sessions that the provider says have ended there.
+    def sign_out_as(self, subject: str | None, sid: str | None, word: str, until_us: int) -> int:
+        """Ends the sessions that the provider says have ended there; its word counts once, whenever the hub was started.
 
         Args:
             subject: Whose, as a digest; None if the session alone is named.
             sid: Which session with the provider, as a digest; None for all of the subject's. Sessions of the subject's of which this is not
                 known end too.
+            word: What names the provider's word, as a digest.
+            until_us: After this it is too old to count; microseconds since 1970.
 
         Returns:
             How many there were.
+
+        Raises:
+            TakenBefore: Nothing has ended.
         """
         theirs = sessions.c.user.in_(select(users.c.name).where(users.c.subject == subject)) if subject else None
         if theirs is None:
@@ -192,17 +201,21 @@ class Sessions:
         else:
             ended = theirs & (sessions.c.sid.is_(None) | (sessions.c.sid == sid)) if sid else theirs
         with self._database.write() as connection:
+            if connection.execute(select(logouts.c.digest).where(logouts.c.digest == word)).first():
+                raise TakenBefore
+            connection.execute(insert(logouts).values(digest=word, until_us=until_us))
             return connection.execute(delete(sessions).where(ended)).rowcount
 
     def forget(self) -> None:
-        """Deletes the sessions that have ended by themselves."""
+        """Deletes the sessions that have ended by themselves, and the words of the provider that would not count any more."""
         now_us = self._now_us()
-        with self._database.read() as connection:
-            ended = connection.execute(select(sessions.c.digest).where(_over(now_us)).limit(1)).first()
-        # So that a hub at rest writes nothing.
-        if ended:
-            with self._database.write() as connection:
-                connection.execute(delete(sessions).where(_over(now_us)))
+        for table, over in ((sessions, _over(now_us)), (logouts, logouts.c.until_us < now_us)):
+            with self._database.read() as connection:
+                ended = connection.execute(select(table.c.digest).where(over).limit(1)).first()
+            # So that a hub at rest writes nothing.
+            if ended:
+                with self._database.write() as connection:
+                    connection.execute(delete(table).where(over))
 
 
 def digest(held: str) -> str:

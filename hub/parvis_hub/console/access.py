@@ -19,10 +19,9 @@ from parvis_hub.accounts.openid import SigningIn
 from parvis_hub.governance import ROLES, May, Role
 
 from .answers import refusal
+from .cookies import SESSION
 from .guard import foreign
 
-#: What the browser holds; no script can read it, and no other site's page makes the browser send it.
-COOKIE = "parvis-session"
 #: What the page sends with each change, from GET /api/session.
 CSRF_HEADER = "x-parvis-csrf"
 
@@ -75,9 +74,12 @@ class Access:
     Attributes:
         sessions: Where people sign in.
         openid: Where they sign in by OpenID Connect; None if they do not.
+        secure: Their browsers reach the console by TLS alone.
     """
 
-    def __init__(self, users: Users, sessions: Sessions, tokens: Tokens, *, always: bool, openid: SigningIn | None = None) -> None:
+    def __init__(
+        self, users: Users, sessions: Sessions, tokens: Tokens, *, always: bool, openid: SigningIn | None = None, secure: bool = False
+    ) -> None:
         """Stands before the console.
 
         Args:
@@ -86,8 +88,9 @@ class Access:
             tokens: Of the same.
             always: Sign-in is asked for even where there is no user: the hub can be reached from elsewhere.
             openid: Where people sign in besides; sign-in then is asked for in any case.
+            secure: Browsers reach the console by TLS, which a proxy sees to: they must not send their cookies otherwise.
         """
-        self._users, self.sessions, self._tokens, self.openid = users, sessions, tokens, openid
+        self._users, self.sessions, self._tokens, self.openid, self.secure = users, sessions, tokens, openid, secure
         self._always = always or openid is not None
 
     def required(self) -> bool:
@@ -96,11 +99,11 @@ class Access:
 
     def who(self, request: Request) -> Who | None:
         """Who asks; None if that is not known and must be."""
-        kind, _, held = request.headers.get("authorization", "").partition(" ")
+        kind, _, shown = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
-            token = self._tokens.token(held.strip())
+            token = self._tokens.token(shown.strip())
             return Who(token.name, None, token.may) if token else None
-        if (cookie := request.cookies.get(COOKIE)) and (session := self.sessions.session(cookie)):
+        if (held := SESSION.held(request, secure=self.secure)) and (session := self.sessions.session(held)):
             return Who(session.name, session.role, ROLES[session.role], session.csrf, session.elsewhere)
         return None if self.required() else ANYBODY
 

@@ -62,7 +62,6 @@ def create_app(
     access: Access,
     cards: Cards | None = None,
     repository: Path | None = None,
-    secure: bool = False,
     hosts: Iterable[str] = LOOPBACK,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     heartbeat_s: float = HEARTBEAT_S,
@@ -75,7 +74,6 @@ def create_app(
         access: Who may do what.
         cards: Of the models, for thresholds and error rates; without them the console says that it has none.
         repository: Folder that units take models from, of which the Fleet page says when what was signed ends; None for none.
-        secure: Browsers reach it by TLS, which a proxy sees to.
         hosts: Names, without port, under which the hub answers; ``*`` for any.
         now: The time, which decisions bear and pages show.
         heartbeat_s: How often a browser hears that the hub is there; the page gives up after 15 seconds.
@@ -104,10 +102,10 @@ def create_app(
     app.add_middleware(Guard, hosts=tuple(hosts))
     app.mount("/static", _Files(directory=STATIC), name="static")
     app.include_router(page())
-    app.include_router(signing(secure=secure))
-    app.include_router(elsewhere(secure=secure))
+    app.include_router(signing())
+    app.include_router(elsewhere())
     app.include_router(told_elsewhere())
-    app.include_router(health(desk, repository))
+    app.include_router(health(desk, now, repository))
     app.include_router(reading(desk, site, ground=ground, cards=cards or Cards(), live=live, now=now))
     app.include_router(replaying(desk, site, now))
     app.include_router(accounting(desk))
@@ -116,7 +114,7 @@ def create_app(
     app.include_router(registering(desk.consents))
     app.include_router(printing(desk.consents, site))
     app.include_router(routing(desk.consents, site))
-    app.include_router(fleet(desk.database, site, repository))
+    app.include_router(fleet(desk.database, site, now, repository))
     app.include_router(outlets(desk, site, now))
     app.include_router(public(desk, site, load_controller(site.path), (cards or Cards()).all, now))
     return app

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
-from parvis_contract import Closed, Name, Site, format_time, to_datetime
+from parvis_contract import Closed, Name, Site, format_time, to_datetime, to_posix_s
 from pydantic import ValidationError
 
 from parvis_hub.fleet import Kind
@@ -34,35 +33,30 @@ class Steered(Closed):
     by: Name | None = None
 
 
-_ACTS: Mapping[str, Callable[[Rollout], Step]] = {
-    "pause": pause,
-    "resume": lambda rollout: resume(rollout, time.time_ns() // 1000),
-    "back": back,
-}
-
-
-def fleet(database: Database, site: Site, repository: Path | None = None) -> APIRouter:
+def fleet(database: Database, site: Site, now: Callable[[], datetime], repository: Path | None = None) -> APIRouter:
     """What the page "Fleet" shows, and does.
 
     Args:
         database: The hub's.
         site: The site plan.
+        now: The time.
         repository: Folder that units take models from; None for none.
     """
     router = APIRouter(prefix="/api", tags=["fleet"])
-    shelf = RolloutShelf(database, lambda: time.time_ns() // 1000)
+    shelf = RolloutShelf(database, lambda: _us(now()))
+    acts: Mapping[str, Callable[[Rollout], Step]] = {"pause": pause, "resume": lambda rollout: resume(rollout, _us(now())), "back": back}
 
     @router.get("/fleet")
     def read_fleet(_: Annotated[Who, may(May.SEE_UNITS)]) -> Response:
         """The units with what they run and were asked, the rollouts, the last first, and what else ends soon."""
-        at = datetime.now(UTC)
+        at = now()
         with database.read() as connection:
-            now = shelf.now(connection, "release")
+            there = shelf.now(connection, "release")
             endings = certificate_endings(connection, at)
         commands: dict[str, list[Command]] = {}
         for command in CommandStore(database).all():
             commands.setdefault(command.unit, []).append(command)
-        shown = [_unit(name, now.get(name, UnitNow()), commands.get(name, [])) for name in sorted(site.units)]
+        shown = [_unit(name, there.get(name, UnitNow()), commands.get(name, [])) for name in sorted(site.units)]
         for unit in shown:
             ending = endings.get((unit["name"], Kind.UNIT))
             unit["certificate"] = ending and _ending(ending) | {"revoked": ending.revoked}
@@ -77,14 +71,14 @@ def fleet(database: Database, site: Site, repository: Path | None = None) -> API
     @router.post("/rollouts/{id}/{act}", openapi_extra=takes(Steered))
     async def steer(id: uuid.UUID, act: str, request: Request, who: Annotated[Who, may(May.MANAGE_FLEET)]) -> Response:
         """Pauses a rollout, resumes it, or sends its units back."""
-        if act not in _ACTS:
-            return refusal(404, f"a rollout can be told to {', '.join(_ACTS)}")
+        if act not in acts:
+            return refusal(404, f"a rollout can be told to {', '.join(acts)}")
         body = await body_of(request, _MOST_BYTES)
         if body is None:
             return refusal(413, f"at most {_MOST_BYTES} bytes")
         try:
             by = who.name or Steered.model_validate_json(body).by or CONSOLE
-            return answer(_rollout(await to_thread.run_sync(lambda: shelf.change(id, _ACTS[act], by))))
+            return answer(_rollout(await to_thread.run_sync(lambda: shelf.change(id, acts[act], by))))
         except ValidationError:
             return refusal(422, "by: a name has small letters, digits and hyphens")
         except NotPossible as error:
@@ -149,6 +143,10 @@ def _step(rollout: Rollout, unit: str) -> str:
     if member.taken_us is not None:
         return "back" if back_asked else "taken"
     return "asked" if member.sent_us is not None else "waits"
+
+
+def _us(time: datetime) -> int:
+    return round(to_posix_s(time) * 1e6)
 
 
 def _time(at_us: int) -> str:

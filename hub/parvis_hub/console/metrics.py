@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 from parvis_contract import EVENT_TYPES, RefusalReason, UnitState, Verdict
@@ -21,15 +21,16 @@ class FleetCollector(Collector):
 
     Args:
         desk: The hub's.
+        now: The time.
         repository: Folder that units take models from; None for none.
     """
 
-    def __init__(self, desk: Desk, repository: Path | None) -> None:
-        self._desk, self._repository = desk, repository
+    def __init__(self, desk: Desk, now: Callable[[], datetime], repository: Path | None) -> None:
+        self._desk, self._now, self._repository = desk, now, repository
 
     def collect(self) -> Iterator[Metric]:
         """Unix times: of the certificates that are in force, and of the repository's roles."""
-        now = datetime.now(UTC)
+        now = self._now()
         with self._desk.database.read() as connection:
             endings = certificate_endings(connection, now)
         certificates = GaugeMetricFamily(
@@ -100,9 +101,9 @@ class DeskCollector(Collector):
         yield clocks
 
 
-def registry(desk: Desk, repository: Path | None) -> CollectorRegistry:
+def registry(desk: Desk, now: Callable[[], datetime], repository: Path | None) -> CollectorRegistry:
     """A registry of its own, so that two hubs in one process do not mix."""
     made = CollectorRegistry(auto_describe=False)
     made.register(DeskCollector(desk))
-    made.register(FleetCollector(desk, repository))
+    made.register(FleetCollector(desk, now, repository))
     return made

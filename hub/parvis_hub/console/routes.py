@@ -54,15 +54,16 @@ def page() -> APIRouter:
     return router
 
 
-def health(desk: Desk, repository: Path | None) -> APIRouter:
+def health(desk: Desk, now: Callable[[], datetime], repository: Path | None) -> APIRouter:
     """For machines that watch the hub.
 
     Args:
         desk: What is counted.
+        now: The time.
         repository: Folder that units take models from, whose signatures end; None for none.
     """
     router = APIRouter()
-    metrics = registry(desk, repository)
+    metrics = registry(desk, now, repository)
 
     @router.get("/healthz")
     def read_health() -> Response:

@@ -16,14 +16,13 @@ from parvis_hub.accounts import TooManyAttempts, WrongCredentials
 from parvis_hub.accounts.openid import NotAccepted, Refusal
 from parvis_hub.accounts.openid.signing_in import LONGEST_S
 
-from .access import COOKIE, Who, access_of, may
+from .access import Who, access_of, may
 from .answers import answer, body_of, refusal, takes
+from .cookies import PENDING, SESSION
 from .guard import foreign
 from .views import View
 
-#: What the browser holds while somebody is at the provider. They come back from another site: it cannot be as strict as a session's.
-PENDING = "parvis-openid"
-_PENDING_PATH = "/api/session/openid"
+_OPENID_PATH = "/api/session/openid"
 #: A name and a password, each letter of it as JSON may write it.
 MAX_BYTES = 4_096
 #: A logout token with a signature of 4,096 bits has two thousand letters; some providers put a few names of their own into it.
@@ -38,12 +37,8 @@ class Credentials(Closed):
     password: Annotated[str, Field(max_length=256)]
 
 
-def signing(*, secure: bool) -> APIRouter:
-    """The addresses under which a browser signs in and out.
-
-    Args:
-        secure: The browser's side is encrypted, by a proxy: it must never send the cookie otherwise.
-    """
+def signing() -> APIRouter:
+    """The addresses under which a browser signs in and out."""
     router = APIRouter(prefix="/api/session", tags=["session"])
 
     @router.get("")
@@ -67,9 +62,9 @@ def signing(*, secure: bool) -> APIRouter:
             # Nothing of it is said back: it may hold a password.
             return refusal(422, "expected a name and a password")
         address = request.client.host if request.client else ""
-        sessions = access_of(request).sessions
+        access = access_of(request)
         try:
-            held = await to_thread.run_sync(sessions.sign_in, given.name, given.password, address)
+            held = await to_thread.run_sync(access.sessions.sign_in, given.name, given.password, address)
         except WrongCredentials:
             return refusal(401, "the name or the password is wrong")
         except TooManyAttempts as error:
@@ -77,35 +72,32 @@ def signing(*, secure: bool) -> APIRouter:
             refused.headers["retry-after"] = str(math.ceil(error.wait_s))
             return refused
         given_in = answer({"signed_in": True})
-        given_in.set_cookie(COOKIE, held, httponly=True, samesite="strict", secure=secure, path="/")
+        SESSION.give(given_in, held, secure=access.secure)
         return given_in
 
     @router.delete("")
     def sign_out(request: Request, who: Annotated[Who, may(None)]) -> Response:
         """Ends the session; `leave` is where the browser ends that with the provider."""
         access = access_of(request)
-        if who.role is not None:
-            access.sessions.sign_out(request.cookies[COOKIE])
+        if who.role is not None and (held := SESSION.held(request, secure=access.secure)):
+            access.sessions.sign_out(held)
         leave = access.openid.provider.leaving() if access.openid and who.elsewhere else None
         done = answer({"signed_in": False, "leave": leave})
-        done.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=secure, path="/")
+        SESSION.take(done, secure=access.secure)
         return done
 
     return router
 
 
-def elsewhere(*, secure: bool) -> APIRouter:
-    """The addresses by which a browser goes to the provider of OpenID Connect, and comes back.
-
-    Args:
-        secure: The browser's side is encrypted, by a proxy.
-    """
-    router = APIRouter(prefix=_PENDING_PATH, tags=["session"])
+def elsewhere() -> APIRouter:
+    """The addresses by which a browser goes to the provider of OpenID Connect, and comes back."""
+    router = APIRouter(prefix=_OPENID_PATH, tags=["session"])
 
     @router.get("")
     def leave_for_provider(request: Request) -> Response:
         """Sends the browser to the provider."""
-        openid = access_of(request).openid
+        access = access_of(request)
+        openid = access.openid
         if openid is None:
             return refusal(404, "nobody signs in elsewhere")
         if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
@@ -115,13 +107,14 @@ def elsewhere(*, secure: bool) -> APIRouter:
         except NotAccepted as error:
             return _home(openid.provider.settings.home, error)
         gone = RedirectResponse(begun.url, status_code=303)
-        gone.set_cookie(PENDING, begun.held, max_age=int(LONGEST_S), httponly=True, samesite="lax", secure=secure, path=_PENDING_PATH)
+        PENDING.give(gone, begun.held, secure=access.secure, max_age_s=int(LONGEST_S))
         return gone
 
     @router.get("/return")
     def come_back(request: Request) -> Response:
         """Takes somebody back from the provider; what is wrong is told to the page by one word of a closed list."""
-        openid = access_of(request).openid
+        access = access_of(request)
+        openid = access.openid
         if openid is None:
             return refusal(404, "nobody signs in elsewhere")
         home, query = openid.provider.settings.home, request.query_params
@@ -129,13 +122,13 @@ def elsewhere(*, secure: bool) -> APIRouter:
         brought = {name: query[name] for name in query if len(query.getlist(name)) == 1}
         address = request.client.host if request.client else ""
         try:
-            held = openid.finish(request.cookies.get(PENDING), brought, address)
+            held = openid.finish(PENDING.held(request, secure=access.secure), brought, address)
         except NotAccepted as error:
             done = _home(home, error)
         else:
             done = RedirectResponse(home, status_code=303)
-            done.set_cookie(COOKIE, held, httponly=True, samesite="strict", secure=secure, path="/")
-        done.delete_cookie(PENDING, httponly=True, samesite="lax", secure=secure, path=_PENDING_PATH)
+            SESSION.give(done, held, secure=access.secure)
+        PENDING.take(done, secure=access.secure)
         return done
 
     return router
@@ -143,7 +136,7 @@ def elsewhere(*, secure: bool) -> APIRouter:
 
 def told_elsewhere() -> APIRouter:
     """The address at which the provider itself says that somebody is out: no browser asks it."""
-    router = APIRouter(prefix=_PENDING_PATH, tags=["session"])
+    router = APIRouter(prefix=_OPENID_PATH, tags=["session"])
 
     @router.post("/logout", openapi_extra={"requestBody": {"required": True, "content": _FORM}})
     async def sign_out_from_there(request: Request) -> Response:

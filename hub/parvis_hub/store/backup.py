@@ -25,7 +25,7 @@ from parvis_hub.governance import BackupMade, StoreRestored
 
 from . import migrations
 from .database import Database, StoreError, cannot_be_opened, connect, writing
-from .schema import metadata, sessions, sightings
+from .schema import logouts, metadata, sessions, sightings
 
 #: Rows of one line of the file, and of one statement.
 _ROWS = 500
@@ -80,7 +80,7 @@ def backup(database: Database, site: str, now_us: int, by: str, file: Path) -> i
 
 def _tables(connection: Connection) -> Iterator[str]:
     for table in (*metadata.sorted_tables, *governance.log.metadata.sorted_tables):
-        if table in (sightings, sessions):
+        if table in (sightings, sessions, logouts):
             continue
         yield _plain({"table": table.name, "columns": [column.name for column in table.columns]})
         found = connection.execute(select(table).execution_options(yield_per=_ROWS))

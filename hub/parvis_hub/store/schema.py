@@ -233,6 +233,14 @@ sessions = Table(
     Column("sid", String(64)),
 )
 
+#: By which logout tokens the provider has signed somebody out, as the SHA-256 of their names, while they are fresh; in no backup.
+logouts = Table(
+    "logouts",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("until_us", BigInteger, nullable=False),
+)
+
 #: What machines may read, by the SHA-256 of what each shows.
 tokens = Table(
     "tokens",

@@ -169,9 +169,9 @@ class Hub:
         self._thread: threading.Thread | None = None
         self.port = 0
 
-    def app(self, *, always: bool = False, openid: SigningIn | None = None, **more: Any) -> FastAPI:
+    def app(self, *, always: bool = False, openid: SigningIn | None = None, secure: bool = False, **more: Any) -> FastAPI:
         """The console, anew: a hub that is started again has none of the last one's memory."""
-        access = Access(self.users, self.sessions, self.tokens, always=always, openid=openid)
+        access = Access(self.users, self.sessions, self.tokens, always=always, openid=openid, secure=secure)
         return create_app(self.desk, self.site, access=access, cards=self.cards, **({"heartbeat_s": 0.5} | more))
 
     def _now_us(self) -> int:

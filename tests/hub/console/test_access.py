@@ -13,7 +13,8 @@ import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from parvis_contract import ObjectUnattended
-from parvis_hub.console.access import COOKIE, CSRF_HEADER, _Permission
+from parvis_hub.console.access import CSRF_HEADER, _Permission
+from parvis_hub.console.cookies import SESSION
 from parvis_hub.governance import MACHINES, May, Role, entries
 
 from tests.docs.pages import ROOT, rows, text_of
@@ -57,7 +58,7 @@ class Room:
         """A browser in which somebody of this role has signed in; of None, nobody."""
         made = TestClient(self.app, base_url="http://127.0.0.1", headers=OURS)
         if role is not None:
-            made.cookies.set(COOKIE, self._held[role])
+            made.cookies.set(SESSION.plain, self._held[role])
             made.headers[CSRF_HEADER] = made.get("/api/session").json()["csrf"]
         return made
 
@@ -173,20 +174,33 @@ def test_signing_in_gives_a_cookie_that_no_script_and_no_other_site_has(room: Ro
     answer = sign_in(client, "a-operator")
     assert answer.status_code == 200
     cookie = answer.headers["set-cookie"]
-    assert re.fullmatch(rf"{COOKIE}=[\w-]{{43}}; HttpOnly; Path=/; SameSite=strict", cookie)
+    assert re.fullmatch(rf"{SESSION.plain}=[\w-]{{43}}; HttpOnly; Path=/; SameSite=strict", cookie)
     session = client.get("/api/session").json()
     assert (session["required"], session["name"], session["role"]) == (True, "a-operator", "operator")
     assert session["may"] == ["decide", "read-feeds", "see-incidents", "see-plates", "see-units"]
     client.headers[CSRF_HEADER] = session["csrf"]
     out = client.delete("/api/session", headers={"content-type": "application/json"})
-    assert (out.status_code, client.cookies.get(COOKIE)) == (200, None)
-    client.cookies.set(COOKIE, cookie.partition("=")[2].partition(";")[0])
+    assert (out.status_code, client.cookies.get(SESSION.plain)) == (200, None)
+    client.cookies.set(SESSION.plain, cookie.partition("=")[2].partition(";")[0])
     assert client.get("/api/incidents").status_code == 401, "what the browser held opens nothing any more"
 
 
-def test_behind_a_proxy_with_tls_the_cookie_goes_nowhere_in_clear(room: Room) -> None:
-    client = TestClient(room.hub.app(secure=True), base_url="http://127.0.0.1", headers=OURS)
-    assert "Secure" in sign_in(client, "a-operator").headers["set-cookie"]
+def test_behind_a_proxy_with_tls_the_cookie_goes_nowhere_in_clear_and_is_this_hosts_alone(room: Room) -> None:
+    """RFC 6265bis: with this prefix a browser takes a cookie only if it is Secure, of the whole host, and of no other."""
+    ours = OURS | {"origin": "https://127.0.0.1"}
+    client = TestClient(room.hub.app(secure=True), base_url="https://127.0.0.1", headers=ours)
+    cookie = sign_in(client, "a-operator").headers["set-cookie"]
+    assert re.fullmatch(r"__Host-parvis-session=[\w-]{43}; HttpOnly; Path=/; SameSite=strict; Secure", cookie)
+    assert client.get("/api/incidents").status_code == 200
+    # What a neighbour could have put there, under the same name without it, is nobody's.
+    planted = TestClient(client.app, base_url="https://127.0.0.1", headers=ours)
+    planted.cookies.set(SESSION.plain, cookie.partition("=")[2].partition(";")[0])
+    assert planted.get("/api/incidents").status_code == 401
+    client.headers[CSRF_HEADER] = client.get("/api/session").json()["csrf"]
+    out = client.delete("/api/session", headers={"content-type": "application/json"})
+    assert out.headers["set-cookie"].startswith('__Host-parvis-session=""; ')
+    assert "; Secure" in out.headers["set-cookie"]
+    assert client.get("/api/incidents").status_code == 401
 
 
 @pytest.mark.parametrize(("name", "password"), [("a-operator", "a wrong password"), ("nobody", PASSWORD), ("", ""), ("é", "\u0000" * 12)])
@@ -259,7 +273,9 @@ def test_the_stream_ends_when_whoever_follows_it_may_no_more(hub: Hub, end: str)
     hub.users.add("a-martin", Role.OPERATOR, PASSWORD, "hub")
     held, token = hub.sessions.sign_in("a-martin", PASSWORD, "192.0.2.1"), hub.tokens.add("a-machine", [May.SEE_INCIDENTS], "hub")
     hub.serve()
-    shown: dict[str, Any] = {"headers": {"authorization": f"Bearer {token}"}} if end.startswith("token") else {"cookies": {COOKIE: held}}
+    shown: dict[str, Any] = (
+        {"headers": {"authorization": f"Bearer {token}"}} if end.startswith("token") else {"cookies": {SESSION.plain: held}}
+    )
     told = []
     with httpx.Client(base_url=hub.url, timeout=20, **shown) as client, client.stream("GET", "/api/events") as stream:
         assert stream.status_code == 200

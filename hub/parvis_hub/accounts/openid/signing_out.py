@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,17 +9,15 @@ from typing import Any
 import structlog
 from joserfc.jwk import KeySet
 
-from parvis_hub.accounts.sessions import Sessions
+from parvis_hub.accounts.sessions import Sessions, TakenBefore, digest
 
 from .identity import sid_of, subject_of
 from .provider import Provider
 from .settings import OpenIdSettings
-from .tokens import NotAccepted, Refusal, claims_of
+from .tokens import FRESH_S, SKEW_S, NotAccepted, Refusal, claims_of
 
 #: What makes a token one that signs somebody out.
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
-#: So many are remembered, so that none is taken twice. Each was signed by the provider, and is too old after some minutes anyway.
-_MOST_TAKEN = 10_000
 
 log = structlog.get_logger("parvis.hub.openid")
 
@@ -31,12 +27,14 @@ class Logout:
     """Whose sessions end.
 
     Attributes:
-        jti: The token's own name.
+        jti: The token's own name, as a digest.
+        until_us: After this it is too old to be taken; microseconds since 1970.
         subject: Of :func:`subject_of`; None if the session alone is named.
         sid: Of :func:`sid_of`; None if all of the subject's sessions end. One of the two is there.
     """
 
     jti: str
+    until_us: int
     subject: str | None
     sid: str | None
 
@@ -58,7 +56,12 @@ def logout_of(token: str, keys: KeySet, settings: OpenIdSettings, now_s: float) 
     if why := _fault(claims):
         raise NotAccepted(Refusal.NOT_TRUSTED, f"the logout token: {why}")
     sub, sid = claims.get("sub"), claims.get("sid")
-    return Logout(claims["jti"], sub and subject_of(settings, sub), sid and sid_of(settings, sid))
+    return Logout(
+        digest(claims["jti"]),
+        round((claims["iat"] + FRESH_S + SKEW_S) * 1e6),
+        sub and subject_of(settings, sub),
+        sid and sid_of(settings, sid),
+    )
 
 
 def _fault(claims: Mapping[str, Any]) -> str | None:
@@ -81,8 +84,6 @@ class SigningOut:
         self._provider = provider
         self._sessions = sessions
         self._now_s = now_s
-        self._lock = threading.Lock()
-        self._taken: OrderedDict[str, None] = OrderedDict()
 
     def take(self, token: str) -> int:
         """Ends the sessions that a logout token names.
@@ -96,16 +97,15 @@ class SigningOut:
         """
         try:
             asked = self._provider.checked(lambda keys: logout_of(token, keys, self._provider.settings, self._now_s()))
-            with self._lock:
-                if asked.jti in self._taken:
-                    raise NotAccepted(Refusal.NOT_TRUSTED, "the logout token was taken before")
+            ended = self._ended(asked)
         except NotAccepted as error:
             log.warning("nobody was signed out", refusal=error.refusal.value, reason=str(error))
             raise
-        ended = self._sessions.sign_out_as(asked.subject, asked.sid)
-        with self._lock:
-            self._taken[asked.jti] = None
-            while len(self._taken) > _MOST_TAKEN:
-                self._taken.popitem(last=False)
         log.info("the provider has signed somebody out", sessions=ended)
         return ended
+
+    def _ended(self, asked: Logout) -> int:
+        try:
+            return self._sessions.sign_out_as(asked.subject, asked.sid, asked.jti, asked.until_us)
+        except TakenBefore:
+            raise NotAccepted(Refusal.NOT_TRUSTED, "the logout token was taken before") from None

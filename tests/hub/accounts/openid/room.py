@@ -12,8 +12,8 @@ import yaml
 from fastapi.testclient import TestClient
 from parvis_hub.accounts.openid import Provider as Client
 from parvis_hub.accounts.openid import SigningIn, load_openid
-from parvis_hub.console.access import COOKIE, Access
-from parvis_hub.console.signing import PENDING
+from parvis_hub.console.access import Access
+from parvis_hub.console.cookies import PENDING, SESSION
 from parvis_hub.governance import entries
 
 from tests.hub.accounts.provider import SECRET, Claims, Provider
@@ -81,7 +81,7 @@ class Room:
         browser = self.sign_in(who, browser)
         answer: httpx.Response = browser.last  # type: ignore[attr-defined]
         assert answer.status_code == 303
-        assert PENDING not in browser.cookies
+        assert PENDING.plain not in browser.cookies
         signed_in = browser.get("/api/session").json()["name"] is not None
         where = answer.headers["location"]
         assert where.startswith(CONSOLE)
@@ -100,5 +100,5 @@ def back(room: Room, browser: TestClient) -> str:
 
 
 def why(answer: httpx.Response) -> str:
-    assert COOKIE not in answer.headers.get("set-cookie", "")
+    assert SESSION.plain not in answer.headers.get("set-cookie", "")
     return parse_qs(urlsplit(answer.headers["location"]).query)["refused"][0]

@@ -16,7 +16,7 @@ import pytest
 from fastapi.testclient import TestClient
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
-from parvis_hub.console.signing import PENDING
+from parvis_hub.console.cookies import PENDING
 from parvis_hub.governance import Role
 
 from tests.hub.accounts.openid.room import CONSOLE, OURS, Room, back, why
@@ -178,7 +178,7 @@ def test_a_token_for_several_that_says_for_whom_it_was_made_is_taken(shared: Roo
 def test_a_code_counts_once_and_for_the_browser_that_began_alone(shared: Room) -> None:
     browser = shared.browser()
     where = back(shared, browser)
-    held = browser.cookies[PENDING]
+    held = browser.cookies[PENDING.plain]
     # In a browser that did not begin, or began another time.
     assert why(shared.browser().get(where)) == "stale"
     another = shared.browser()
@@ -186,11 +186,11 @@ def test_a_code_counts_once_and_for_the_browser_that_began_alone(shared: Room) -
     assert why(another.get(where)) == "stale"
     assert browser.get(where).headers["location"] == CONSOLE
     # Again, with all that the browser once held.
-    browser.cookies.set(PENDING, held)
+    browser.cookies.set(PENDING.plain, held)
     assert why(browser.get(where)) == "stale"
     # And where the hub has forgotten: the provider has not.
     shared.openid._used.clear()
-    browser.cookies.set(PENDING, held)
+    browser.cookies.set(PENDING.plain, held)
     assert why(browser.get(where)) == "not_trusted"
 
 
@@ -214,7 +214,9 @@ def test_what_was_changed_on_the_way_lets_nobody_in(shared: Room, change: dict[s
     "held", ["", "x", "1.x", f"1.{'a' * 4_000}", f"{2**70}.{'a' * 43}", f"9999999999.{'a' * 43}", f"\u00b2.{'a' * 43}"]
 )
 def test_what_a_browser_cannot_have_from_here_is_not_taken(shared: Room, held: str) -> None:
-    answer = shared.browser().get("/api/session/openid/return?code=x&state=y", headers={"cookie": f"{PENDING}={held}".encode("latin-1")})
+    answer = shared.browser().get(
+        "/api/session/openid/return?code=x&state=y", headers={"cookie": f"{PENDING.plain}={held}".encode("latin-1")}
+    )
     assert why(answer) == "stale"
 
 

@@ -11,8 +11,11 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 from joserfc import jwt
-from parvis_hub.console.access import COOKIE, CSRF_HEADER
+from parvis_hub.console.access import CSRF_HEADER
+from parvis_hub.console.cookies import SESSION
 from parvis_hub.governance import Role
+from parvis_hub.store.schema import logouts
+from sqlalchemy import select
 
 from tests.hub.accounts.openid.room import CONSOLE, Room, person
 from tests.hub.accounts.openid.test_refusing import another_key, unsigned
@@ -51,11 +54,11 @@ def browsers(room: Room) -> dict[str, TestClient]:
 def test_who_signs_out_is_sent_to_the_provider_to_do_it_there_too(room: Room) -> None:
     browser = room.sign_in("anne")
     browser.headers[CSRF_HEADER] = browser.get("/api/session").json()["csrf"]
-    held = browser.cookies[COOKIE]
+    held = browser.cookies[SESSION.plain]
     leave = urlsplit(browser.delete("/api/session").json()["leave"])
     assert f"{leave.scheme}://{leave.netloc}{leave.path}" == f"{room.provider.issuer}/logout"
     assert parse_qs(leave.query) == {"client_id": [CLIENT], "post_logout_redirect_uri": [CONSOLE]}
-    browser.cookies.set(COOKIE, held)
+    browser.cookies.set(SESSION.plain, held)
     assert browser.get("/api/incidents").status_code == 401
 
 
@@ -151,7 +154,17 @@ def test_a_logout_token_counts_once_and_for_signing_out_alone(shared: Room) -> N
     assert told(shared, token).status_code == 200
     again = shared.sign_in("anne")
     assert told(shared, token).status_code == 400
+    # Nor by a hub that was started meanwhile, which remembers nothing.
+    shared.start()
+    assert told(shared, token).status_code == 400
     assert signed_in(again)
+    # Once it is too old to be taken, nothing is left of it.
+    for later_s, left in ((5 * 60, 1), (7 * 60, 0)):
+        shared.hub.later_us = later_s * 1_000_000
+        shared.hub.sessions.forget()
+        with shared.hub.database.read() as connection:
+            assert len(connection.execute(select(logouts)).all()) == left
+    shared.hub.later_us = 0
     # And nobody signs in with one.
     shared.provider.sign = lambda _: shared.provider.logout_token(**person("1", "a-martin", "parvis-operator"))
     assert shared.refused("anne") == "not_trusted"
