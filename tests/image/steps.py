@@ -15,7 +15,7 @@ from parvis_edge.card.loader import TRIES, kernel_options
 from tests.deploy.test_card_units import EXPOSURE
 from tests.image.disk import Moment
 from tests.image.hub import REPOSITORY, UNIT
-from tests.image.machine import Kernel, Machine, say
+from tests.image.machine import CORTEX_A72, Kernel, Machine, say
 from tests.image.roots import bare, broken
 from tests.image.trial import Trial, after
 
@@ -71,7 +71,7 @@ def golden(trial: Trial) -> None:
     at = f"{card}@@{trial.part('parvis-boot').first_byte}"
     subprocess.run(["mcopy", "-o", "-i", at, script, "::golden.py"], check=True)
     kernel = _kernel(trial, 'systemd.run="/usr/bin/python3 /boot/golden.py" systemd.mask=parvis-unit.service')
-    machine = Machine(card, trial.folder, lambda: kernel)
+    machine = Machine(card, trial.folder, lambda: kernel, CORTEX_A72)
     machine.start()
     try:
         machine.wait("the golden samples were run", lambda: b"golden end" in machine.fresh())
@@ -111,7 +111,6 @@ def _falls_back(trial: Trial, make: Callable[..., Path]) -> None:
     say("".join(f"    {line}\n" for line in trial.hub.rollout().splitlines()).rstrip())
     trial.hub.back()
     trial.machine.wait("rolled back", lambda: ", back" in trial.hub.rollout(), 300.0)
-    trial.take_out()
     say(f"  the loader's files: {trial.loader()}")
 
 
@@ -301,10 +300,10 @@ STEPS: dict[str, Callable[[Trial], None]] = {
     "first-event": first_event,
     "services": services,
     "golden": golden,
-    "bad-update": bad_update,
     "dead-update": dead_update,
+    "bad-update": bad_update,
     "good-update": good_update,
-    "root-cuts": root_cuts,
     "model-cuts": model_cuts,
+    "root-cuts": root_cuts,
     "full-disk": full_disk,
 }
