@@ -44,8 +44,8 @@ GATHER_S = 0.05
 TIDY_S = 60.0
 #: While the store cannot be used, nothing is acknowledged and it is tried again after this long.
 RETRY_S = 1.0
-#: A wall clock that is behind by more than this was set back; time services shift it by less without anybody's noticing.
-BEHIND_US = 1_000_000
+#: A wall clock that is off by more than this was set; time services shift it by less without anybody's noticing.
+OFF_US = 1_000_000
 #: Units that the fleet listener serves at the same moment; one more is told to come again.
 _MOST_UNITS_AT_ONCE = 256
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -118,7 +118,7 @@ class Hub:
             ConfigError: A file that the site plan names cannot be used.
             NobodyMaySignIn: The console can be reached from other machines, and there is no user.
         """
-        self._site, self._options, self._clock = site, options, SteadyClock()
+        self._site, self._options, self._clock = site, options, SteadyClock(units=len(site.units))
         self._now_us = self._clock.now_us
         self._database = Database(options.store, site.site)
         self._store = Store(self._database, site, self._now_us, Keyring(options.keys) if options.keys else None)
@@ -210,9 +210,10 @@ class Hub:
 
     def _turn(self, intake: Intake, deliveries: list[Delivery]) -> None:
         """One batch: prepared, kept, acknowledged, told, published. Nothing of it is acknowledged that is not kept."""
-        prepared = self._patiently(lambda: intake.prepare(deliveries, self._now_us()))
+        prepared = self._patiently(lambda: intake.prepare(deliveries, self._now_us(), self._clock.latest_us()))
         if prepared is None:
             return
+        self._clock.hear(prepared.said_us)
         batch = prepared.batch
         for unit, off_s in prepared.wrong_clocks.items():
             log.warning("a clock is off by more than it says; see to its time service", unit=unit, off_s=round(off_s, 3))
@@ -237,14 +238,12 @@ class Hub:
             self._changes.suffer("broker", self._now_us())
 
     def _look_at_clock(self) -> None:
-        behind_us, known = self._clock.behind_us(), "clock" in self._changes.troubles
-        if behind_us > BEHIND_US and not known:
-            log.warning(
-                "the machine's clock was set back; the hub goes on by its own", back_s=behind_us / 1e6, advice="see to its time service"
-            )
+        off_us, known = self._clock.off_us(), "clock" in self._changes.troubles
+        if abs(off_us) > OFF_US and not known:
+            log.warning("the machine's clock was set; the hub goes on by its own", by_s=off_us / 1e6, advice="see to its time service")
             self._changes.suffer("clock", self._now_us())
-        elif behind_us <= BEHIND_US and known:
-            log.info("the machine's clock is right again")
+        elif abs(off_us) <= OFF_US and known:
+            log.info("the machine's clock is right again, or believed")
             self._changes.suffer("clock", None)
 
     def _keep_routes(self) -> None:

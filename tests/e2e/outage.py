@@ -200,10 +200,15 @@ def broker_away(shift: Shift, count: int) -> None:
 
 
 def clock_back(shift: Shift, offset: Path, count: int) -> None:
-    """The machine's clock is set back an hour, and put right."""
+    """The machine's clock is set ahead by years, put right, set back an hour, and put right."""
+    changed = "The clock of the hub’s machine was set back, or far ahead, at"
+    offset.write_text(str(3_000 * 86_400))
+    expect(shift.banner).to_contain_text(changed)
+    offset.write_text("0")
+    expect(shift.banner).to_be_hidden()
     offset.write_text("-3600")
     shift.tell(count)
-    expect(shift.banner).to_contain_text("The clock of the hub’s machine was set back at")
+    expect(shift.banner).to_contain_text(changed)
     shift.complete()
     # The page goes on by the hub's own time, which is still right: so do decisions.
     shown = shift.page.locator("#clock-time").get_attribute("datetime") or ""

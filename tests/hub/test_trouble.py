@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from parvis_contract import Site, dump_message, topic_of
+from parvis_contract import Site, dump_message, to_posix_s, topic_of
 from parvis_hub.intake import Delivery, Intake, SteadyClock
 from parvis_hub.store import Database, Desk, Notices, Store, default_url
 
@@ -104,7 +104,7 @@ def test_a_clock_that_is_set_back_while_the_hub_is_down_does_not_make_it_refuse_
         clock = SteadyClock(lambda wall_ns=wall_ns: wall_ns, lambda: 0)  # type: ignore[misc]
         store = Store(database, site, clock.now_us)
         clock.go_on_from(max((seen.last_seen_us or 0 for seen in store.restart().units.values()), default=0))
-        assert clock.behind_us() == back_s * 1_000_000
+        assert clock.off_us() == -back_s * 1_000_000
         intake = Intake(site, store)
         deliveries = [Delivery(topic_of(message), dump_message(message), clock.now_us()) for message in part]
         store.commit(intake.prepare(deliveries, clock.now_us()).batch)
@@ -117,4 +117,40 @@ def test_a_clock_that_is_set_back_while_the_hub_is_down_does_not_make_it_refuse_
 def test_a_clock_that_was_far_ahead_is_believed_when_it_is_right() -> None:
     clock = SteadyClock(lambda: 1_000_000_000, lambda: 0)
     clock.go_on_from(10 * 86_400_000_000)
-    assert (clock.now_us(), clock.behind_us()) == (1_000_000, 0)
+    assert (clock.now_us(), clock.off_us()) == (1_000_000, 0)
+
+
+def test_a_clock_that_leaps_years_ahead_deletes_nothing_until_units_say_the_same(site: Site, tmp_path: Path) -> None:
+    messages = busy_street(4, start_s=time.time() - 600).sorted()
+    wall_ns = [time.time_ns()]
+    clock = SteadyClock(lambda: wall_ns[0], lambda: 0, units=len(site.units))
+    database = Database(default_url(tmp_path), site.site)
+    store = Store(database, site, clock.now_us)
+    intake = Intake(site, store)
+    for part in (messages[: len(messages) // 2], messages[len(messages) // 2 :]):
+        deliveries = [Delivery(topic_of(message), dump_message(message), clock.now_us()) for message in part]
+        prepared = intake.prepare(deliveries, clock.now_us(), clock.latest_us())
+        clock.hear(prepared.said_us)
+        store.commit(prepared.batch)
+        wall_ns[0] += 3_000 * 86_400_000_000_000
+    assert not any(store.purge().values())
+    counters = Desk(store, site, Notices()).counters()
+    assert (counters.stored, sum(counters.refused.values()), counters.too_late) == (len(messages), 0, 0)
+    assert clock.off_us() > 0
+    # Units whose messages were of the hub's time say another one now.
+    clock.hear(dict.fromkeys(site.units, clock.latest_us()))
+    assert clock.off_us() == 0
+    assert any(store.purge().values())
+    database.close()
+
+
+def test_an_event_of_the_time_to_which_a_clock_has_leapt_is_not_refused(site: Site, tmp_path: Path) -> None:
+    now_s = time.time()
+    database = Database(default_url(tmp_path), site.site)
+    store = Store(database, site)
+    intake = Intake(site, store)
+    message = busy_street(4, start_s=now_s + 86_400.0).sorted()[0]
+    delivery = Delivery(topic_of(message), dump_message(message), int(now_s * 1e6))
+    assert intake.prepare([delivery], delivery.received_us).rejections
+    assert not intake.prepare([delivery], delivery.received_us, int(to_posix_s(message.time) * 1e6)).rejections
+    database.close()

@@ -43,13 +43,14 @@ class Gate:
         #: Where each unit publishes, by what it says of its source.
         self._branches = {unit_source(site.site, unit): str(UnitTopic(site.site, unit, "")) for unit in site.units}
 
-    def admit(self, topic: str, payload: bytes, received_s: float) -> Envelope[Any]:
+    def admit(self, topic: str, payload: bytes, received_s: float, latest_s: float = 0.0) -> Envelope[Any]:
         """Reads a message that came by a topic.
 
         Args:
             topic: As the broker gave it.
             payload: Anything.
             received_s: When it came, POSIX seconds.
+            latest_s: When it may have come, where the time is in doubt: what may be right is not refused.
 
         Raises:
             Refused: With the reason.
@@ -63,7 +64,7 @@ class Gate:
         branch = self._branches.get(message.source)
         if branch is None or topic != branch + _WITHIN[message.name]:
             self._place(topic).check(message)
-        self._check_time(message, received_s)
+        self._check_time(message, received_s, latest_s)
         return message
 
     def _place(self, topic: str) -> UnitTopic:
@@ -86,15 +87,15 @@ class Gate:
             raise Refused(RefusalReason.UNKNOWN_UNIT, "the site plan has no such unit", "source")
         return message
 
-    def _check_time(self, message: Envelope[Any], received_s: float) -> None:
+    def _check_time(self, message: Envelope[Any], received_s: float, latest_s: float) -> None:
         if message.name not in _TIMED:
             return
-        ahead_s = to_posix_s(message.time) - received_s
+        at_s = to_posix_s(message.time)
         clock = getattr(message.data, "clock", None)
         sigma_s = clock.uncertainty_ms / 1e3 if clock else 0.0
-        if ahead_s > min(AHEAD_S + AHEAD_SIGMAS * sigma_s, MOST_AHEAD_S):
+        if at_s - max(received_s, latest_s) > min(AHEAD_S + AHEAD_SIGMAS * sigma_s, MOST_AHEAD_S):
             raise Refused(RefusalReason.IMPLAUSIBLE_TIME, "later than now", "time")
-        if -ahead_s > BEHIND_S:
+        if received_s - at_s > BEHIND_S:
             raise Refused(RefusalReason.IMPLAUSIBLE_TIME, "more than a year ago", "time")
 
     def rejection(self, refused: Refused, topic: str, payload: bytes, received_s: float) -> Envelope[Rejected]:

@@ -41,12 +41,14 @@ class Prepared:
 
     Attributes:
         batch, rejections: For the store, and for the broker.
+        said_us: What time each unit said last that it is, microseconds since 1970.
         wrong_clocks: Units whose clocks are off by more than they say, newly found or by more than was found before; in seconds.
     """
 
     batch: Batch = field(default_factory=Batch)
     rejections: list[Envelope[Rejected]] = field(default_factory=list)
     wrong_clocks: dict[str, float] = field(default_factory=dict)
+    said_us: dict[str, int] = field(default_factory=dict)
 
 
 class Intake:
@@ -81,18 +83,19 @@ class Intake:
         self._recalled: dict[uuid.UUID, Change] = {}
         self._recall(store.history(since_us=whole_hours_us(self._since_us - _SPAN_US)), restart.clock_us or 0)
 
-    def prepare(self, deliveries: Several[Delivery], now_us: int) -> Prepared:
+    def prepare(self, deliveries: Several[Delivery], now_us: int, latest_us: int = 0) -> Prepared:
         """Takes what came, and says what is to be kept.
 
         Args:
             deliveries: In order of arrival.
             now_us: Wall time, microseconds since 1970.
+            latest_us: The latest that it may be, where the machine's clock is in doubt.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: The store could not be read; nothing has been taken note of, try again.
         """
         prepared = Prepared()
-        admitted = [each for delivery in deliveries if (each := self._admit(delivery, prepared)) is not None]
+        admitted = [each for delivery in deliveries if (each := self._admit(delivery, prepared, latest_us)) is not None]
         sealed = self._sealed([arrived for _, arrived in admitted if arrived.name == "tag.sighting"])
         known = self._known([arrived for _, arrived in admitted], sealed)
         if (oldest_us := min((arrived.time_us for _, arrived in admitted if arrived.name in EVENT_TYPES), default=None)) is not None:
@@ -130,10 +133,10 @@ class Intake:
 
     # --- one message ----------------------------------------------------------------------------------------------------------
 
-    def _admit(self, delivery: Delivery, prepared: Prepared) -> tuple[Delivery, Arrived] | None:
+    def _admit(self, delivery: Delivery, prepared: Prepared, latest_us: int) -> tuple[Delivery, Arrived] | None:
         received_s = delivery.received_us / 1e6
         try:
-            message = self._gate.admit(delivery.topic, delivery.payload, received_s)
+            message = self._gate.admit(delivery.topic, delivery.payload, received_s, latest_us / 1e6)
         except Refused as refused:
             prepared.batch.counts[f"refused.{refused.reason}"] += 1
             if self._may_announce(delivery.received_us):
@@ -141,7 +144,10 @@ class Intake:
             else:
                 prepared.batch.counts["not_announced"] += 1
             return None
-        return delivery, Arrived.of(message, delivery.payload.decode(), delivery.received_us)
+        arrived = Arrived.of(message, delivery.payload.decode(), delivery.received_us)
+        if not delivery.retained:
+            prepared.said_us[arrived.unit] = arrived.time_us
+        return delivery, arrived
 
     def _may_announce(self, now_us: int) -> bool:
         passed_s = max(0, now_us - self._allowed_us) / 1e6

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
-#: The store can be neither read nor written, or not written; the broker is not connected; the machine's clock is behind what it was.
+#: The store can be neither read nor written, or not written; the broker is not connected; the machine's clock was set back or far ahead.
 Trouble = Literal["store", "broker", "clock"]
 #: A reader that is this far behind is told to read everything again.
 MAX_WAITING = 1_000
