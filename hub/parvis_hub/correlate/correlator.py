@@ -17,6 +17,7 @@ from .neighbourhood import Spacing
 from .outcome import Change
 from .physics import physics_of, speed_of_sound_m_s
 from .report import Report, rank_of
+from .spans import Spans
 from .standing import Standing
 from .summary import closes_us, incident_id, incident_of, state_of
 
@@ -177,11 +178,12 @@ class Correlator:
             self._said[name] = closed, founder
             changes[name] = Change(name, closed)
 
-    def forget(self, before_us: int) -> int:
+    def forget(self, before_us: int, kept: Spans | None = None) -> int:
         """Lets go of incidents that are closed and that nothing can join any more.
 
         Args:
             before_us: Nothing that began before this time will be added again; if it is, it is grouped without them.
+            kept: But something may be in these spans of time, by event type; microseconds since 1970.
 
         Returns:
             How many events were let go of.
@@ -192,6 +194,8 @@ class Correlator:
             cluster, key = founder.cluster, (founder.type, founder.identity)
             grouping = self._groupings[key]
             if cluster is None or closes_us(cluster) >= (grouping.keep_from(before_us) if isinstance(grouping, Impulses) else before_us):
+                continue
+            if kept and any(founder.order[0] <= until_us and closes_us(cluster) >= since_us for since_us, until_us in kept.get(key[0], ())):
                 continue
             grouping.forget(cluster)
             if not len(grouping) and key not in self._touched:

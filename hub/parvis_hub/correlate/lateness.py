@@ -27,8 +27,15 @@ class Lateness:
         self._bound_us = int(bound_s * 1e6)
         self.newest_us = dict(newest_us or {})
 
+    def tighten(self, bound_s: float) -> None:
+        """Sets another bound, in seconds."""
+        self._bound_us = int(bound_s * 1e6)
+
+    def is_late(self, unit: str, time_us: int) -> bool:
+        """Whether an event's time, microseconds since 1970, is older than the bound allows by what is known."""
+        return time_us < self.newest_us.get(unit, time_us) - self._bound_us
+
     def too_late(self, unit: str, time_us: int) -> bool:
         """Takes note of an event's time, microseconds since 1970, and says whether it is older than the bound allows."""
-        newest_us = max(self.newest_us.get(unit, time_us), time_us)
-        self.newest_us[unit] = newest_us
-        return time_us < newest_us - self._bound_us
+        self.newest_us[unit] = max(self.newest_us.get(unit, time_us), time_us)
+        return self.is_late(unit, time_us)

@@ -12,21 +12,27 @@ from typing import Any
 from parvis_contract import EVENT_TYPES, Envelope, Refused, Rejected, Site, UnitState
 
 from parvis_hub.consent.keyring import Sealed
-from parvis_hub.correlate import Change, Correlator, Lateness, lateness_s, whole_hours_us
+from parvis_hub.correlate import Change, Correlator, Lateness, lateness_s
 from parvis_hub.correlate.physics import PHYSICS
+from parvis_hub.correlate.spans import Spans, merged
 from parvis_hub.store import Arrived, Batch, CommandStore, Seen, Store
 
 from .broker import Delivery
 from .clock import EventClock
 from .gate import Gate
+from .in_mind import InMind, around
 from .sequence import Sequence
 
 #: How many refusals are published in a second. All are counted; a flood of them is no reason to flood the maintainers.
 ANNOUNCED_PER_S = 20.0
 #: A clock that is off by so much more or less than was told is told of again.
 CLOCK_NEWS_S = 0.01
-#: An incident can still be joined so long after its last message, at most.
-_SPAN_US = int(max(physics.stale_s + physics.quiet_s for physics in PHYSICS.values()) * 1e6)
+#: So many events are in mind at most, where nobody says otherwise: 16 kB each.
+MOST_EVENTS = 200_000
+#: Where more would be, only what is so late still counts for incidents: a network that is well takes seconds.
+CROWDED_S = 60.0
+#: Later than any event.
+_EVER_US = 2**62
 #: A unit that has reported nothing for so long holds nothing in memory.
 _ACTIVE_US = 600_000_000
 #: Of these, the last of each unit is kept.
@@ -57,8 +63,14 @@ class Intake:
     Its state follows from what is in the store, so that it can be made again from there at any time.
     """
 
-    def __init__(self, site: Site, store: Store) -> None:
-        """Goes on where the store ends."""
+    def __init__(self, site: Site, store: Store, most_events: int = MOST_EVENTS) -> None:
+        """Goes on where the store ends.
+
+        Args:
+            site: Whose it is.
+            store: Where what it takes is kept.
+            most_events: So many are in mind, besides those of open incidents, and then it is :attr:`crowded`.
+        """
         restart = store.restart()
         self._store = store
         #: Which tags units may read: those of the lists that were issued, and in the lab those of the site plan.
@@ -77,11 +89,16 @@ class Intake:
         self._allowance, self._allowed_us = ANNOUNCED_PER_S, 0
         #: By how much each unit's clock was last told to be off.
         self._clocks_off_s: dict[str, float] = {}
-        #: What an event from before this may belong to may have been forgotten; it is in the store.
-        self._since_us = (restart.clock_us or 0) - int(self._bound_s * 1e6)
+        self._most_events = most_events
+        #: Whether so much happens that only what is a minute late at most still counts for incidents.
+        self.crowded, self._crowded_until_us = False, 0
+        #: What may be joined by an event from before this may have been forgotten; it is in the store.
+        since_us = (restart.clock_us or 0) - int(self._bound_s * 1e6)
+        self._mind = InMind(since_us)
         #: What was made of messages from the store: mostly what the store has already.
         self._recalled: dict[uuid.UUID, Change] = {}
-        self._recall(store.history(since_us=whole_hours_us(self._since_us - _SPAN_US)), restart.clock_us or 0)
+        spans = {name: [(around(name, since_us, since_us)[0], _EVER_US)] for name in PHYSICS}
+        self._recall(store.history(spans, also_open=True), restart.clock_us or 0)
 
     def prepare(self, deliveries: Several[Delivery], now_us: int, latest_us: int = 0) -> Prepared:
         """Takes what came, and says what is to be kept.
@@ -98,8 +115,7 @@ class Intake:
         admitted = [each for delivery in deliveries if (each := self._admit(delivery, prepared, latest_us)) is not None]
         sealed = self._sealed([arrived for _, arrived in admitted if arrived.name == "tag.sighting"])
         known = self._known([arrived for _, arrived in admitted], sealed)
-        if (oldest_us := min((arrived.time_us for _, arrived in admitted if arrived.name in EVENT_TYPES), default=None)) is not None:
-            self._remember(oldest_us)
+        lost = self._remember([arrived for _, arrived in admitted if arrived.name in EVENT_TYPES and arrived.id not in known])
         # From here on nothing fails: what is noted in memory is in the batch.
         batch, counts = prepared.batch, prepared.batch.counts
         counts["received"] = len(deliveries)
@@ -116,7 +132,7 @@ class Intake:
                 continue
             known.add(own)
             if arrived.name in EVENT_TYPES:
-                batch.arrived.append(self._correlate(batch, seen, arrived))
+                batch.arrived.append(self._correlate(batch, seen, arrived, lost))
             elif arrived.name != "tag.sighting":
                 batch.arrived.append(arrived)
             elif kept is not None:
@@ -196,9 +212,9 @@ class Intake:
         }
         return {id_: kept for id_, kept in found.items() if kept is not None}
 
-    def _correlate(self, batch: Batch, seen: Seen, arrived: Arrived) -> Arrived:
+    def _correlate(self, batch: Batch, seen: Seen, arrived: Arrived, lost: set[str]) -> Arrived:
         unit, time_us = arrived.unit, arrived.time_us
-        too_late = self._lateness.too_late(unit, time_us)
+        too_late = self._lateness.too_late(unit, time_us) or (arrived.name in lost and time_us < self._mind.since_us)
         seen.newest_us = self._lateness.newest_us[unit]
         if too_late:
             batch.counts["too_late"] += 1
@@ -236,13 +252,24 @@ class Intake:
         self._recalled = {}
         batch.incidents = list(changes.values())
 
-    def _remember(self, oldest_us: int) -> None:
-        """Fetches back from the store what a message of this time may belong to, if it has been forgotten."""
-        if oldest_us < self._since_us:
-            self._recall(
-                self._store.history(since_us=whole_hours_us(oldest_us - _SPAN_US), until_us=self._since_us), self._correlator.clock_us or 0
-            )
-            self._since_us = oldest_us
+    def _remember(self, arrived: Iterable[Arrived]) -> set[str]:
+        """Fetches back from the store what these may belong to, where it has been forgotten.
+
+        Returns:
+            The types of which that is more than can be held in mind.
+        """
+        old: dict[str, list[int]] = {}
+        for each in arrived:
+            if each.time_us < self._mind.since_us and not self._lateness.is_late(each.unit, each.time_us):
+                old.setdefault(each.name, []).append(each.time_us)
+        lost = set()
+        for name, spans in self._mind.lacking(old).items():
+            if self._store.count({name: spans}) > self._most_events - len(self._correlator):
+                lost.add(name)
+                continue
+            self._recall(self._store.history({name: spans}), self._correlator.clock_us or 0)
+            self._mind.fetched(name, spans)
+        return lost
 
     def _recall(self, messages: Iterable[Envelope[Any]], clock_us: int) -> None:
         """Adds messages from the store, and makes the correlator say what comes of them alone, so that it knows what has been said."""
@@ -254,12 +281,32 @@ class Intake:
     def forget(self, now_us: int) -> int:
         """Lets go of what no message in due time can change any more; returns how many events.
 
-        A unit that was cut off and now delivers what it has kept holds this back until it has caught up.
+        Of a unit that was cut off and now delivers what it has kept, what is near to that in time is held until it has caught up. Where
+        too much happens for all that to be in mind, nothing older than a minute is, but for open incidents.
         """
         reached_us = self._clock.at(now_us)
         if reached_us is None:
             return 0
-        active = (self._lateness.newest_us[name] for name, reported_us in self._reported_us.items() if now_us - reported_us < _ACTIVE_US)
-        since_us = min((reached_us, *active)) - int(self._bound_s * 1e6)
-        self._since_us = max(self._since_us, since_us)
-        return self._correlator.forget(self._since_us)
+        bound_us = int(self._bound_s * 1e6)
+        active = [self._lateness.newest_us[name] for name, reported_us in self._reported_us.items() if now_us - reported_us < _ACTIVE_US]
+        behind = [newest_us for newest_us in active if newest_us < reached_us - bound_us]
+        kept = {name: merged(around(name, newest_us - bound_us, newest_us) for newest_us in behind) for name in PHYSICS}
+        in_time = (newest_us for newest_us in active if newest_us >= reached_us - bound_us)
+        forgotten = self._let_go(min((reached_us, *in_time)) - bound_us, kept)
+        if len(self._correlator) > self._most_events // (2 if self.crowded else 1):
+            # In less time it cannot be seen that there would be room again.
+            self._crowded_until_us = now_us + bound_us
+        self.crowded = now_us < self._crowded_until_us
+        if self.crowded:
+            forgotten += self._let_go(reached_us - int(CROWDED_S * 1e6), {})
+        self._lateness.tighten(CROWDED_S if self.crowded else self._bound_s)
+        return forgotten
+
+    def _let_go(self, since_us: int, kept: Spans) -> int:
+        self._mind.let_go(since_us, kept)
+        return self._correlator.forget(self._mind.since_us, kept)
+
+    @property
+    def full(self) -> bool:
+        """Whether there is more in mind than there is room for."""
+        return len(self._correlator) > self._most_events

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from parvis_contract import HUB, Envelope, Site, parse_message
-from sqlalchemy import Row, bindparam, func, select
+from sqlalchemy import ColumnElement, Row, and_, bindparam, func, or_, select
 
 from parvis_hub import governance
 from parvis_hub.consent.keyring import Keyring
+from parvis_hub.correlate.spans import Spans
 from parvis_hub.governance import Head, PlateViewed
 
 from .bulk import among
@@ -27,6 +28,8 @@ from .verdicts import Verdicts
 from .views import Decision
 
 _HOUR_US = 3_600_000_000
+#: Rows that are read at once.
+_AT_ONCE = 1_000
 #: A broker that is killed goes on from what it last wrote to disk: half an hour ago, as mosquitto has it where nobody says otherwise.
 _RETOLD_US = _HOUR_US
 _TABLE_OF = {"flow.count": flows, "tag.sighting": sightings, "evidence.plate": plates}
@@ -36,6 +39,17 @@ _IN_ORDER = select(incidents.c.id, incidents.c.revision).order_by(incidents.c.la
 _WAITING = _IN_ORDER.where(_UNCONFIRMED)
 #: What is told of an incident.
 _TOLD = tuple(incidents.c[name] for name in ("id", "revision", "message", "state", "superseded_by"))
+
+
+def _within(spans: Spans) -> ColumnElement[bool]:
+    """Which events are of some types and times. All are of one span, too, which the index can be asked for."""
+    every = [span for several in spans.values() for span in several]
+    since_us, until_us = min(since for since, _ in every), max(until for _, until in every)
+    of_type = [
+        and_(events.c.type == name, or_(*(events.c.time_us.between(since, until - 1) for since, until in several)))
+        for name, several in spans.items()
+    ]
+    return and_(events.c.time_us.between(since_us, until_us - 1), or_(*of_type))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,23 +126,25 @@ class Store:
         with self.database.read() as connection:
             return connection.execute(select(func.max(units.c.last_seen_us))).scalar() or 0
 
-    def history(self, *, since_us: int, until_us: int | None = None) -> Iterator[Envelope[Any]]:
-        """The stored events that can be part of an incident.
+    def history(self, spans: Spans, *, also_open: bool = False) -> Iterator[Envelope[Any]]:
+        """The stored events that can be part of an incident, in order of arrival; with each, all that its incident has.
 
         Args:
-            since_us: From this event time on; besides, whatever belongs to an incident that is open or that has an event from then on.
-            until_us: Before this event time, if given.
+            spans: Of which types, from which event time until before which; microseconds since 1970.
+            also_open: And whatever belongs to an incident that is open.
         """
-        in_time = events.c.time_us >= since_us
-        if until_us is not None:
-            in_time &= events.c.time_us < until_us
-        touched = select(members.c.incident).join(events, events.c.event == members.c.event).where(in_time)
-        wanted = touched if until_us is not None else touched.union(select(incidents.c.id).where(incidents.c.state == "open"))
+        touched = select(members.c.incident).join(events, events.c.event == members.c.event).where(_within(spans))
+        wanted = touched.union(select(incidents.c.id).where(incidents.c.state == "open")) if also_open else touched
         of_incident = events.c.event.in_(select(members.c.event).where(members.c.incident.in_(wanted)))
-        query = select(events.c.message).where(~events.c.too_late).where(in_time | of_incident).order_by(events.c.row)
+        query = select(events.c.message).where(~events.c.too_late).where(_within(spans) | of_incident).order_by(events.c.row)
         with self.database.read() as connection:
-            for row in connection.execute(query):
+            for row in connection.execute(query.execution_options(yield_per=_AT_ONCE)):
                 yield parse_message(row.message)
+
+    def count(self, spans: Spans) -> int:
+        """How many messages of events there are of some types and times, as of :meth:`history`."""
+        with self.database.read() as connection:
+            return connection.execute(select(func.count()).select_from(events).where(_within(spans))).scalar_one()
 
     # --- keeping --------------------------------------------------------------------------------------------------------------
 
