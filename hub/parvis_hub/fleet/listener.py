@@ -7,6 +7,7 @@ signed and public.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -22,13 +23,14 @@ from parvis_contract.base import Sha256
 from parvis_contract.enrolling import MOST_REQUEST_BYTES, PREFIX, Enrolled, EnrolRefused, EnrolRequest, RenewRequest
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .authority import Authority, requested_key, signed_by
 from .folder import Addresses
 from .register import ClaimRefused, Fleet, Refusal
+from .serving import PATIENCE_S
 
-_STATUS = dict.fromkeys(Refusal, 403) | {Refusal.USED: 409, Refusal.EXPIRED: 410}
+_STATUS = dict.fromkeys(Refusal, 403) | {Refusal.USED: 409, Refusal.EXPIRED: 410, Refusal.TOO_SOON: 429}
 _PEM = "application/x-pem-file"
 
 log = structlog.get_logger("parvis.hub.fleet")
@@ -64,7 +66,9 @@ def create_listener(
     app.include_router(_renewing(fleet), prefix=PREFIX)
     app.include_router(_reading(authority, plan, plans), prefix=PREFIX)
     if repository is not None:
-        app.mount(f"{PREFIX}/repository", StaticFiles(directory=repository))
+        for part in ("metadata", "targets"):
+            # What waits for signatures lies beside them, and is nobody's business yet.
+            app.mount(f"{PREFIX}/repository/{part}", StaticFiles(directory=repository / part, check_dir=False))
     return _Bounded(app)
 
 
@@ -131,7 +135,7 @@ def _reading(authority: Authority, plan: bytes, plans: Path) -> APIRouter:
 
 
 class _Bounded:
-    """Refuses a body that is larger than any that is asked for, before it has been read."""
+    """Refuses a body that is larger than any that is asked for, before it has been read, and one that does not come."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -143,7 +147,39 @@ class _Bounded:
             if chunked or not length.isdigit() or int(length) > MOST_REQUEST_BYTES:
                 await _said(413, "bad_request", f"at most {MOST_REQUEST_BYTES} bytes, and their number")(scope, receive, send)
                 return
+            if int(length):
+                body = await _body(receive)
+                if body is None:
+                    await _said(408, "bad_request", f"its body did not come within {PATIENCE_S:.0f} s")(scope, receive, send)
+                    return
+                receive = _again(body, receive)
         await self._app(scope, receive, send)
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """All of a request's body; None if it does not come."""
+    parts: list[bytes] = []
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return None
+                parts.append(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return b"".join(parts)
+    except TimeoutError:
+        return None
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Gives a body that has been read to whoever asks for it, and then what comes."""
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def told() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return told
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -16,21 +16,25 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from parvis_contract import HUB, to_datetime
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from parvis_hub import governance
 from parvis_hub.governance import CertificateIssued, CertificatesRevoked, ClaimMade
 from parvis_hub.store import Database
 from parvis_hub.store.schema import certificates, claims
 
-from .authority import Authority, Kind, key_digest
+from .authority import UNIT_LASTS, Authority, Kind, key_digest
 from .book import Book, Issued, Revoked, Spent
 from .codes import new_code, plain_code
 
 log = structlog.get_logger("parvis.hub.fleet")
 
-#: After so many wrong codes a claim is void: 100 random bits are not guessed, but somebody tries.
-MOST_ATTEMPTS = 10
+#: So many wrong codes of a claim are counted, for a person to see that somebody tries; each costs a write. No number of them ends a claim:
+#: 100 random bits are not guessed, and whoever is in the network could else keep any unit from enrolling.
+MOST_COUNTED = 100
+#: A name is given so many new certificates in a day: a unit needs one in sixty, and asks for the same one until it is answered. Whoever has
+#: a stolen key could else fill the hub's disk with them.
+MOST_A_DAY = 3
 #: The answer to a claim may be lost on its way; so long, the same key may ask for it again.
 ANSWERED_AGAIN = timedelta(hours=24)
 
@@ -41,7 +45,7 @@ class Refusal(StrEnum):
     NO_SUCH_CLAIM = "no_such_claim"
     EXPIRED = "expired"
     USED = "used"
-    VOID = "void"
+    TOO_SOON = "too_soon"
     REVOKED = "revoked"
     NOT_OURS = "not_ours"
 
@@ -163,6 +167,11 @@ class Fleet:
         Raises:
             ClaimRefused: With the reason. A wrong code and a unit without claim are told apart by nobody outside.
         """
+        with self._database.read() as connection:
+            # Nothing is written for somebody who only tries.
+            row = connection.execute(select(claims).where(claims.c.unit == unit)).one_or_none()
+        if row is None or (row.attempts >= MOST_COUNTED and not _is_code(row.digest, code)):
+            raise _no_such_claim(unit)
         with self._database.write() as connection:
             found = self._judged(connection, unit, code, key)
         if isinstance(found, ClaimRefused):
@@ -175,23 +184,19 @@ class Fleet:
     def _judged(self, connection: Connection, unit: str, code: str, key: ec.EllipticCurvePublicKey) -> x509.Certificate | ClaimRefused:
         now_us, digest = self._now_us(), key_digest(key)
         row = connection.execute(select(claims).where(claims.c.unit == unit)).one_or_none()
-        new = "make a new claim: `parvis-hub fleet claim`"
-        nobody = ClaimRefused(Refusal.NO_SUCH_CLAIM, f"{unit} has no claim with this code; compare it with the paper, or {new}")
         if row is None:
-            return nobody
-        if row.attempts >= MOST_ATTEMPTS:
-            return ClaimRefused(Refusal.VOID, f"too many wrong codes for {unit}; {new}")
-        if not hmac.compare_digest(row.digest, _digest(code)):
+            return _no_such_claim(unit)
+        if not _is_code(row.digest, code):
             connection.execute(update(claims).where(claims.c.unit == unit).values(attempts=claims.c.attempts + 1))
-            return nobody
+            return _no_such_claim(unit)
         if row.used_us is not None:
-            again = row.key == digest and now_us < row.used_us + ANSWERED_AGAIN // timedelta(microseconds=1)
+            again = row.key == digest and now_us < row.used_us + _microseconds(ANSWERED_AGAIN)
             kept = connection.execute(select(certificates).where(certificates.c.key == digest, certificates.c.revoked_us.is_(None))).first()
             if again and kept is not None:
                 return x509.load_pem_x509_certificate(kept.pem.encode("ascii"))
             return ClaimRefused(Refusal.USED, f"this code has been used already; if not by {unit}, revoke it, and make a new claim")
         if now_us >= row.expires_us:
-            return ClaimRefused(Refusal.EXPIRED, f"this claim has ended; {new}")
+            return ClaimRefused(Refusal.EXPIRED, f"this claim has ended; {_NEW}")
         issued = self._issue(connection, key, unit, Kind.UNIT, HUB)
         connection.execute(update(claims).where(claims.c.unit == unit).values(used_us=now_us, key=digest))
         return issued
@@ -204,13 +209,14 @@ class Fleet:
             key: The new key.
 
         Raises:
-            ClaimRefused: It is not of this authority, has ended, or is revoked.
+            ClaimRefused: It is not a unit's of this authority, has ended, is revoked, or was renewed a moment ago.
         """
         digest = key_digest(key)
         with self._database.write() as connection:
             row = connection.execute(select(certificates).where(certificates.c.serial == str(current.serial_number))).one_or_none()
-            if row is None or x509.load_pem_x509_certificate(row.pem.encode("ascii")) != current:
-                raise ClaimRefused(Refusal.NOT_OURS, "this certificate is not of this hub's authority; enrol with a new claim")
+            # Hub, broker and people are given theirs by somebody at the hub's machine.
+            if row is None or row.kind != Kind.UNIT or x509.load_pem_x509_certificate(row.pem.encode("ascii")) != current:
+                raise ClaimRefused(Refusal.NOT_OURS, "this is no unit's certificate of this hub's authority; enrol with a new claim")
             if row.revoked_us is not None:
                 raise ClaimRefused(Refusal.REVOKED, "this certificate is revoked; enrol with a new claim")
             if self._now_us() >= row.until_us:
@@ -219,7 +225,11 @@ class Fleet:
             kept = connection.execute(select(certificates).where(certificates.c.key == digest)).first()
             if kept is not None and kept.name == row.name and kept.revoked_us is None:
                 return x509.load_pem_x509_certificate(kept.pem.encode("ascii"))
-            return self._issue(connection, key, row.name, Kind(row.kind), HUB)
+            of_today = certificates.c.until_us > self._now_us() + _microseconds(UNIT_LASTS - timedelta(days=1))
+            given = select(func.count()).select_from(certificates).where(certificates.c.name == row.name, of_today)
+            if connection.execute(given).scalar_one() >= MOST_A_DAY:
+                raise ClaimRefused(Refusal.TOO_SOON, f"{row.name} was given {MOST_A_DAY} certificates within a day; ask again tomorrow")
+            return self._issue(connection, key, row.name, Kind.UNIT, HUB)
 
     def issue(self, key: ec.EllipticCurvePublicKey, name: str, kind: Kind, by: str, *, hosts: Iterable[str] = ()) -> x509.Certificate:
         """Signs a certificate without a claim, for somebody at the hub's machine."""
@@ -271,6 +281,21 @@ class Fleet:
                 .order_by(certificates.c.name, certificates.c.until_us.desc())
             ).all()
         return [Member(row.name, Kind(row.kind), int(row.serial), _time(row.until_us), _time_or_none(row.revoked_us)) for row in rows]
+
+
+_NEW = "make a new claim: `parvis-hub fleet claim`"
+
+
+def _no_such_claim(unit: str) -> ClaimRefused:
+    return ClaimRefused(Refusal.NO_SUCH_CLAIM, f"{unit} has no claim with this code; compare it with the paper, or {_NEW}")
+
+
+def _is_code(digest: str, code: str) -> bool:
+    return hmac.compare_digest(digest, _digest(code))
+
+
+def _microseconds(span: timedelta) -> int:
+    return span // timedelta(microseconds=1)
 
 
 def _digest(code: str) -> str:

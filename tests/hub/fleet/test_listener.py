@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -13,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from parvis_contract.enrolling import MOST_REQUEST_BYTES, PREFIX
 from parvis_edge.enrolment.identity import signing_request
+from parvis_hub.fleet import listener, serving
 from parvis_hub.fleet.authority import new_key
 
 from tests.hub.fleet.town import SITE, Town
@@ -37,7 +41,12 @@ def client(town: Town) -> Iterator[httpx.Client]:
 
 
 def _asked(town: Town, **other: object) -> dict[str, object]:
-    return {"site": "vieux-port", "unit": "u017", "code": town.claim().code, "request": signing_request(new_key(), "u017")} | other
+    return {
+        "site": "vieux-port",
+        "unit": "u017",
+        "code": other.get("code") or town.claim().code,
+        "request": signing_request(new_key(), "u017"),
+    } | other
 
 
 def _rsa_request() -> str:
@@ -96,9 +105,12 @@ def test_a_unit_that_is_not_in_the_plan_is_answered_as_one_with_a_wrong_code(tow
     assert answers == ["no_such_claim"] * 2
 
 
-def test_a_certificate_is_renewed_for_whoever_holds_its_key(town: Town, client: httpx.Client) -> None:
+def test_a_certificate_is_renewed_for_whoever_holds_its_key(town: Town, client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Another day than that on which all others here have enrolled.
+    monkeypatch.setattr(town.clock, "ahead", timedelta(days=2))
     key, other, next_key = new_key(), new_key(), new_key()
-    certificate = client.post("/enrol", json=_asked(town, request=signing_request(key, "u017"))).json()["certificate"]
+    code = town.claim("u017", timedelta(days=3)).code
+    certificate = client.post("/enrol", json=_asked(town, code=code, request=signing_request(key, "u017"))).json()["certificate"]
     request = signing_request(next_key, "u017")
 
     def ask(signer: ec.EllipticCurvePrivateKey, signed: str) -> httpx.Response:
@@ -126,8 +138,51 @@ def test_the_repository_is_served_in_parts_and_nothing_beside_it(town: Town, cli
     part = client.get("/repository/metadata/1.root.json", headers={"range": "bytes=200-"})
     assert (part.status_code, part.content) == (206, bytes(range(200, 256)))
     (town.path / "secret").write_text("x")
-    for path in ("../secret", "%2e%2e/secret", "..%2Fsecret", "metadata/../../secret", "/etc/passwd"):
+    (town.path / "repository" / "pending").mkdir()
+    (town.path / "repository" / "pending" / "targets.json").write_text("what waits for signatures")
+    for path in ("../secret", "%2e%2e/secret", "..%2Fsecret", "metadata/../../secret", "/etc/passwd", "pending/targets.json"):
         assert client.get(f"/repository/{path}").status_code == 404
+
+
+@pytest.fixture
+def impatient(town: Town, monkeypatch: pytest.MonkeyPatch) -> Town:
+    """The listener of a hub with less time and fewer places."""
+    for module in (listener, serving):
+        monkeypatch.setattr(module, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(serving, "MOST_OF_ONE", 8)
+    return town
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"GET /fleet/v1/ca HTTP/1.1\r\nHo", b"POST /fleet/v1/enrol HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"],
+    ids=["nothing", "half a head", "half a body"],
+)
+def test_whoever_only_holds_connections_open_is_let_go_and_is_in_nobodys_way(said: bytes, impatient: Town, client: httpx.Client) -> None:
+    with ExitStack() as stack:
+        held = [stack.enter_context(_connection(impatient)) for _ in range(7)]
+        for each in held:
+            each.sendall(said)
+        assert client.get("/ca").status_code == 200
+        for each in held:
+            while each.recv(65_536):
+                pass
+
+
+def test_one_address_does_not_take_all_places(impatient: Town) -> None:
+    with ExitStack() as stack:
+        held = [stack.enter_context(_connection(impatient)) for _ in range(9)]
+        held[8].settimeout(0.4)
+        assert held[8].recv(100) == b"", "the one too many is let go before the others"
+        held[0].settimeout(0.0)
+        with pytest.raises(ssl.SSLWantReadError):
+            held[0].recv(100)
+
+
+def _connection(town: Town) -> ssl.SSLSocket:
+    context = ssl.create_default_context(cafile=str(town.folder.path / "ca.pem"))
+    plain = socket.create_connection(("localhost", town.hub_port), timeout=20)
+    return context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=True)
 
 
 def test_there_is_no_other_address(client: httpx.Client) -> None:

@@ -12,7 +12,7 @@ from parvis_hub.fleet import Authority, ClaimRefused, Kind, Member
 from parvis_hub.fleet.authority import BACKDATED, UNIT_LASTS
 from parvis_hub.fleet.book import Book, Revoked
 from parvis_hub.fleet.folder import revoked_serials
-from parvis_hub.fleet.register import ANSWERED_AGAIN, MOST_ATTEMPTS, Refusal
+from parvis_hub.fleet.register import ANSWERED_AGAIN, MOST_A_DAY, MOST_COUNTED, Refusal
 from parvis_hub.store import Database
 from parvis_hub.store.backup import backup, restore
 from sqlalchemy import text
@@ -76,12 +76,16 @@ def test_a_code_is_the_units_alone_and_its_end_is_one(town: Town) -> None:
     assert _refused(town, "u017", code) is Refusal.EXPIRED
 
 
-def test_guessing_ends_a_claim_and_a_new_one_takes_its_place(town: Town) -> None:
+def test_whoever_guesses_codes_is_counted_and_keeps_no_unit_from_enrolling(town: Town) -> None:
     code = town.claim("u017").code
-    for _ in range(MOST_ATTEMPTS):
+    for _ in range(MOST_COUNTED + 10):
         assert _refused(town, "u017", "00000-00000-00000-00000") is Refusal.NO_SUCH_CLAIM
-    assert _refused(town, "u017", code) is Refusal.VOID
-    newer = town.claim("u017").code
+    assert [claim.attempts for claim in town.fleet.claims()] == [MOST_COUNTED]
+    assert town.fleet.claim("u017", code, new_public_key())
+
+
+def test_a_new_claim_takes_the_place_of_the_one_before(town: Town) -> None:
+    code, newer = town.claim("u017").code, town.claim("u017").code
     assert _refused(town, "u017", code) is Refusal.NO_SUCH_CLAIM
     assert town.fleet.claim("u017", newer, new_public_key())
 
@@ -110,6 +114,29 @@ def test_a_certificate_is_renewed_until_it_ends_or_is_revoked(town: Town) -> Non
     with pytest.raises(ClaimRefused) as revoked:
         town.fleet.renew(second, new_public_key())
     assert revoked.value.reason is Refusal.REVOKED
+
+
+def test_a_stolen_key_fills_no_disk_with_certificates(town: Town) -> None:
+    newest = town.fleet.claim("u017", town.claim("u017").code, new_public_key())
+    for _ in range(MOST_A_DAY - 1):
+        newest = town.fleet.renew(newest, new_public_key())
+    with pytest.raises(ClaimRefused) as caught:
+        town.fleet.renew(newest, new_public_key())
+    assert caught.value.reason is Refusal.TOO_SOON
+    # Another's renewal and the unit's own claim are not in its hands, and tomorrow is another day.
+    other = town.fleet.claim("u018", town.claim("u018").code, new_public_key())
+    assert town.fleet.renew(other, new_public_key())
+    assert town.fleet.claim("u017", town.claim("u017").code, new_public_key())
+    town.clock.ahead = timedelta(days=1, seconds=1)
+    assert town.fleet.renew(newest, new_public_key())
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.UNIT])
+def test_nobody_but_a_unit_renews_over_the_network(kind: Kind, town: Town) -> None:
+    given = town.fleet.issue(new_public_key(), "desk-1", kind, "a-martin")
+    with pytest.raises(ClaimRefused) as caught:
+        town.fleet.renew(given, new_public_key())
+    assert caught.value.reason is Refusal.NOT_OURS
 
 
 def test_a_certificate_of_another_authority_is_not_renewed(town: Town) -> None:

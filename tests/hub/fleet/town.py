@@ -21,6 +21,7 @@ from parvis_contract.enrolling import ClaimFile
 from parvis_hub.fleet import Addresses, Authority, Fleet, FleetFolder, Kind
 from parvis_hub.fleet.authority import key_pem, new_key
 from parvis_hub.fleet.listener import create_listener
+from parvis_hub.fleet.serving import configuration
 from parvis_hub.store import Database, default_url
 
 from tests.broker import free_port
@@ -119,9 +120,9 @@ class Town:
             plans=self.path / "plans",
             repository=repository,
         )
-        own = self.folder.path / "hub.pem"
-        server = uvicorn.Server(uvicorn.Config(app, port=self.hub_port, log_level="error", ssl_certfile=own, ssl_keyfile=own))
-        thread = threading.Thread(target=server.run, daemon=True)
+        listening = socket.create_server(("127.0.0.1", self.hub_port))
+        server = uvicorn.Server(configuration(app, self.folder.path / "hub.pem"))
+        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
         _until(lambda: server.started)
         try:
