@@ -6,8 +6,8 @@ differences. Four Poisson counts in a table of two by two, given its margins, fo
 makes the test exact; given their sum, two of them follow the binomial (Przyborowski and Wilenski, "Homogeneity of results in testing
 samples from Poisson series", Biometrika 31, 1940).
 
-Events come in clumps, so that counts vary more than Poisson's: they are divided by how much more, which is the quasi-likelihood way
-(Wedderburn 1974; McCullagh and Nelder, "Generalized Linear Models", 1989, 9.2).
+Events come in clumps, and days differ, so that counts vary more than Poisson's: they are divided by how much more, which is the
+quasi-likelihood way (Wedderburn 1974; McCullagh and Nelder, "Generalized Linear Models", 1989, 9.2).
 """
 
 from __future__ import annotations
@@ -100,15 +100,16 @@ def find_jump(hours: Iterable[UnitHour], taken_us: Mapping[str, int], ring: Coll
 
 @dataclass(frozen=True, slots=True)
 class _Split:
-    """The hours that are compared."""
+    """The hours that are compared; `past` are all of the days before at the units that are watched, by which days differ."""
 
+    past: list[UnitHour]
     before: list[UnitHour]
     after: list[UnitHour]
     others_before: list[UnitHour]
     others_after: list[UnitHour]
 
     def all(self) -> list[UnitHour]:
-        return [*self.before, *self.after, *self.others_before, *self.others_after]
+        return [*self.past, *self.after, *self.others_before, *self.others_after]
 
 
 def _split(hours: list[UnitHour], taken_us: Mapping[str, int], ring: Collection[str]) -> _Split:
@@ -117,7 +118,7 @@ def _split(hours: list[UnitHour], taken_us: Mapping[str, int], ring: Collection[
     since = {unit: at_us // HOUR_US for unit, at_us in taken_us.items()}
     watched = {unit: (0, since[unit]) for unit in ring if unit in since}
     begun = min((at for _, at in watched.values()), default=0)
-    after, before = _compared(known, watched)
+    after, past = _compared(known, watched)
     without = {unit: (0, begun) for unit, _ in known if unit not in since}
     earlier = {unit: (at, begun) for unit, at in since.items() if at < begun}
     for others in (without, earlier):
@@ -125,8 +126,8 @@ def _split(hours: list[UnitHour], taken_us: Mapping[str, int], ring: Collection[
         if others_before:
             # Both over the same time: what the city did before, too, is no difference between them.
             after, before = _compared(known, watched, {hour.hour for hour in others_after}, {hour.hour for hour in others_before})
-            return _Split(before, after, others_before, others_after)
-    return _Split(before, after, [], [])
+            return _Split(past, before, after, others_before, others_after)
+    return _Split(past, past, after, [], [])
 
 
 def _compared(
@@ -163,7 +164,7 @@ def _judge(name: str, split: _Split, limit: float) -> Jump | None:
         return None
     # Of each time by itself, so that what has changed between them is no part of it; the larger, so that one burst since, of a kind never
     # seen before, is one thing and not twenty.
-    dispersion = max(_dispersion(hours, name) for hours in ([*split.before, *split.others_before], split.after))
+    dispersion = max(_dispersion(hours, name) for hours in ([*split.past, *split.others_before], split.after))
     told = _Table(before, after, others_before, others_after, dispersion)
     p = min(1.0, 2.0 * min(told.p_unlike_the_others(), told.p_beyond_a_feast()))
     if p >= limit:
@@ -241,17 +242,26 @@ def _tally(hours: Iterable[UnitHour], name: str) -> Tally:
 
 
 def _dispersion(hours: list[UnitHour], name: str) -> float:
-    """Pearson's statistic by its degrees of freedom, each unit with its own rate; 1 at least.
+    """How many times more counts vary than Poisson's: from hour to hour, or, if more, from day to day; 1 at least.
 
-    That a rate follows the day makes it larger, and the test more careful.
+    That a rate follows the day makes the first larger, and the test more careful.
     """
     units: dict[str, list[UnitHour]] = {}
     for hour in hours:
         units.setdefault(hour.unit, []).append(hour)
+    return max(1.0, *(_pearson(units.values(), name, hours_long) for hours_long in (1, 24)))
+
+
+def _pearson(units: Iterable[list[UnitHour]], name: str, hours_long: int) -> float:
+    """Pearson's statistic by its degrees of freedom, each unit with its own rate, of counts over so many hours."""
     pearson, freedom = 0.0, 0
-    for mine in units.values():
-        rate_s = sum(hour.events.get(name, 0) for hour in mine) / sum(hour.seen_s for hour in mine)
+    for mine in units:
+        cells: dict[int, tuple[int, float]] = {}
+        for hour in mine:
+            events, seen_s = cells.get(hour.hour // hours_long, (0, 0.0))
+            cells[hour.hour // hours_long] = events + hour.events.get(name, 0), seen_s + hour.seen_s
+        rate_s = sum(events for events, _ in cells.values()) / sum(seen_s for _, seen_s in cells.values())
         if rate_s:
-            pearson += sum((hour.events.get(name, 0) - rate_s * hour.seen_s) ** 2 / (rate_s * hour.seen_s) for hour in mine)
-            freedom += len(mine) - 1
-    return max(1.0, pearson / freedom) if freedom > 0 else 1.0
+            pearson += sum((events - rate_s * seen_s) ** 2 / (rate_s * seen_s) for events, seen_s in cells.values())
+            freedom += len(cells) - 1
+    return pearson / freedom if freedom else 1.0
