@@ -27,12 +27,13 @@ from .consent.keyring import Keyring
 from .feeds.home_assistant import discovery
 from .governance import Head
 from .intake import Broker, BrokerAddress, Delivery, Intake, SteadyClock
+from .load import Backlog, room_for_events
 from .publish import CommandSender, Publisher, RouteKeeper, Standing
 from .publish.routes import LOOK_S
 from .rollout import RolloutKeeper
 from .rollout.keeper import LOOK_S as ROLLOUT_LOOK_S
 from .store import CommandStore, Database, Desk, Notice, Notices, Store
-from .store.notices import RESYNC
+from .store.notices import RESYNC, Trouble
 
 #: Messages of one transaction, at most: enough that writing to disk costs each of them little.
 BATCH = 500
@@ -42,11 +43,17 @@ TICK_S = 0.25
 GATHER_S = 0.05
 #: How often expired rows are deleted, and memory is let go of.
 TIDY_S = 60.0
+#: How soon memory is let go of again where there is no more room in it.
+FULL_S = 5.0
 #: While the store cannot be used, nothing is acknowledged and it is tried again after this long.
 RETRY_S = 1.0
 #: A wall clock that is off by more than this was set; time services shift it by less without anybody's noticing.
 OFF_US = 1_000_000
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_WARNINGS: dict[Trouble, str] = {
+    "behind": "messages come faster than the hub deals with them; the broker keeps what waits",
+    "crowded": "more happens than there is room for in memory; what comes more than a minute late is part of no incident",
+}
 
 log = structlog.get_logger("parvis.hub")
 T = TypeVar("T")
@@ -187,22 +194,30 @@ class Hub:
         # Loaded now, rather than when the first shot is heard: it takes a second.
         importlib.import_module("parvis_hub.correlate.multilateration")
         _look_for_garbage_less_often()
-        intake = self._patiently(lambda: Intake(self._site, self._store))
+        room = room_for_events()
+        intake = self._patiently(lambda: Intake(self._site, self._store, room))
         if intake is None:
             return
+        backlog = Backlog()
         self._broker.start()
         log.info("running", site=self._site.site, units=len(self._site.units), profile=self._site.law.name)
-        tidy_at_s = 0.0
+        tidy_at_s = forget_at_s = 0.0
         try:
             while not self._stopping.is_set():
                 self._look_at_clock()
                 next_s = time.monotonic() + GATHER_S
                 self._turn(intake, self._broker.take(BATCH, TICK_S))
-                if self._broker.waiting < BATCH:
+                more = self._broker.waiting >= BATCH
+                self._suffer("behind", backlog.turn(self._now_us(), more=more))
+                if not more:
                     self._stopping.wait(max(0.0, next_s - time.monotonic()))
+                if time.monotonic() >= (forget_at_s if intake.full else tidy_at_s):
+                    forget_at_s = time.monotonic() + FULL_S
+                    intake.forget(self._now_us())
+                    self._suffer("crowded", self._now_us() if intake.crowded else None)
                 if time.monotonic() >= tidy_at_s:
                     tidy_at_s = time.monotonic() + TIDY_S
-                    self._tidy(intake)
+                    self._tidy()
         finally:
             self._broker.stop()
 
@@ -229,6 +244,16 @@ class Hub:
         commanded = self._patiently(lambda: self._commands.turn(batch.units))
         self._changes.tell(*(Notice("unit", name) for name in commanded or ()))
 
+    def _suffer(self, trouble: Trouble, since_us: int | None) -> None:
+        """Takes note of what the hub suffers from since a time, or of that it does not; says when that begins and ends."""
+        known = trouble in self._changes.troubles
+        if since_us is not None and not known:
+            log.warning(_WARNINGS[trouble], advice="see docs/performance.md for what a machine can do")
+            self._changes.suffer(trouble, since_us)
+        elif since_us is None and known:
+            log.info("that is over", what=_WARNINGS[trouble])
+            self._changes.suffer(trouble, None)
+
     def _hear_of_broker(self, there: bool) -> None:
         if there:
             self._changes.suffer("broker", None)
@@ -254,11 +279,10 @@ class Hub:
         while not self._stopping.wait(ROLLOUT_LOOK_S):
             self._patiently(self._rollouts.turn)
 
-    def _tidy(self, intake: Intake) -> None:
+    def _tidy(self) -> None:
         deleted = self._patiently(lambda: purge(self._store, self._changes)) or {}
         self._patiently(self._sessions.forget)
-        forgotten = intake.forget(self._now_us())
-        log.debug("tidied", forgotten=forgotten, deleted={name: count for name, count in deleted.items() if count})
+        log.debug("tidied", deleted={name: count for name, count in deleted.items() if count})
 
     def _patiently(self, work: Callable[[], T]) -> T | None:
         """Does what needs the store, again and again while it cannot be used; None if the hub is to stop meanwhile."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import time
@@ -92,6 +93,29 @@ def test_a_full_disk(site: Site, mosquitto: Path, tmp_path: Path) -> None:
 def test_a_database_that_is_away(site: Site, mosquitto: Path, tmp_path: Path, postgresql: postgres.Postgres) -> None:
     with postgres.cluster(postgresql.programs) as own:
         _lives_through(mosquitto, site, tmp_path / "hub", Trouble(own.database(), lambda _: own.stop(), lambda _: own.start()))
+
+
+def test_a_hub_that_hangs_is_behind_and_catches_up_and_one_without_room_says_so(site: Site, mosquitto: Path, tmp_path: Path) -> None:
+    # It is behind at once, with a hundred messages, and no machine has room for the first event.
+    at_once = "from parvis_hub import load, service; load.BEHIND_US = 0; load.EVENT_BYTES = 10**15; service.BATCH = 50"
+    messages = busy_street(4, happenings=40, over_s=1_200.0, start_s=time.time() - 1_500).sorted()
+    with (
+        Broker(mosquitto, BROKER_SETTINGS) as broker,
+        RunningHub(site, broker.port, tmp_path / "hub", before=at_once) as hub,
+        Publishing(broker.port) as units,
+    ):
+        wait_for(lambda: "connected" in hub.log)
+        os.kill(hub.pid, signal.SIGSTOP)
+        units.messages(messages)
+        os.kill(hub.pid, signal.SIGCONT)
+        wait_for(lambda: _stored(site, default_url(tmp_path / "hub")) == len(messages))
+        wait_for(lambda: '"event": "messages come faster than the hub deals with them' in hub.log)
+        wait_for(lambda: '"event": "more happens than there is room for in memory' in hub.log)
+        wait_for(lambda: '"what": "messages come faster than the hub deals with them' in hub.log)
+        with _desk(site, default_url(tmp_path / "hub")) as desk:
+            assert desk.counters().received == len(messages)
+            assert all(unit.missing == 0 for unit in desk.units())
+        assert hub.end(signal.SIGTERM) == 0
 
 
 def test_a_clock_that_is_set_back_while_the_hub_is_down_does_not_make_it_refuse_what_is_true(site: Site, tmp_path: Path) -> None:

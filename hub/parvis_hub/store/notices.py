@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 #: The store can be neither read nor written, or not written; the broker is not connected; the machine's clock was set back or far ahead.
-Trouble = Literal["store", "broker", "clock"]
+#: Messages come faster than they are dealt with; there is no room in memory for what may come late.
+Trouble = Literal["store", "broker", "clock", "behind", "crowded"]
 #: A reader that is this far behind is told to read everything again.
 MAX_WAITING = 1_000
 

@@ -6,6 +6,7 @@ import json
 import re
 from enum import StrEnum
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from parvis_contract import (
@@ -26,6 +27,7 @@ from parvis_contract import (
 )
 from parvis_hub.console.routes import STATIC
 from parvis_hub.store import DecisionReason
+from parvis_hub.store.notices import Trouble
 
 LANGUAGES = ("en", "fr")
 SCRIPTS = {path.name: path.read_text(encoding="utf-8") for path in sorted((STATIC / "js").glob("*.js"))}
@@ -66,7 +68,7 @@ def test_every_closed_list_of_the_contract_has_its_words(name: str) -> None:
     wanted += of("change", FurnitureChange) + of("object_class", ObjectClass) + of("cause", TamperCause)
     wanted += of("sound_class", ImpulseClass) + of("sound_class", AlarmClass) + of("quantity", LevelQuantity) + of("los", LevelOfService)
     wanted += [f"criterion.source.{source}" for source in ("site_plan", "message", "expected", "baseline")]
-    wanted += of("command_refusal", CommandRefusal)
+    wanted += of("command_refusal", CommandRefusal) + [f"connection.{trouble}" for trouble in get_args(Trouble)]
     assert [key for key in wanted if key not in WORDS[name]] == []
 
 

@@ -34,7 +34,7 @@ export const state = {
   /** "connecting", "live" or "lost" */
   connection: "connecting",
   lostSince: null,
-  /** What the hub itself suffers from: "store", "broker" or "clock", and since when. */
+  /** What the hub itself suffers from, and since when; each has its words under `connection.` */
   troubles: {},
   /** The hub's clock less this computer's, in milliseconds. */
   clockOffset_ms: 0,
