@@ -136,6 +136,9 @@ class Clusters(Episodes):
             founder = group[0]
             old: Cluster | None = founder.cluster
             new = old if old is not None and old.founder is founder else Cluster(founder)
+            if new.reports == group:
+                # What each says anew has been noted where it was said.
+                continue
             wanted = set(group)
             for report in [each for each in new.reports if each not in wanted]:
                 self._detach(report)

@@ -72,6 +72,8 @@ class _Way:
 class Following:
     """What reports of one type are worth as one thing."""
 
+    adds_up = False
+
     def __init__(self, physics: Physics, places_m: Mapping[str, tuple[float, float]], spacing_m: Callable[[str], float]) -> None:
         """Args: the type's physics; where units are, by name; and how far from one the next ones are."""
         self._physics = physics

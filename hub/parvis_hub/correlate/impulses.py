@@ -59,6 +59,7 @@ class Impulses(Earshot, Clusters):
             off_s = self._clocks.known_s(report)
             if report in self._placed and off_s != self.off_s.get(report):
                 self._take_off(report, off_s)
+                self.refresh(report)
         super().settle()
 
     def _groups(self, part: list[Report]) -> list[list[Report]]:

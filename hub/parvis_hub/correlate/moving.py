@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from .following import Following, Stretch
-from .linking import Linking
+from .linking import Linking, Model, Seen
 from .neighbourhood import Cell
 from .overhearing import Heard, Overhearing
-from .partition import Model, Seen
 from .physics import Physics
 from .report import Report
 
@@ -32,6 +31,7 @@ class _Going(Linking[_View]):
 
     def _ask_since(self, report: Report, cells: frozenset[Cell], changed_us: int) -> None:
         """Asks those again that began after the time from which on a report says something else."""
+        self._say(report)
         since = max(report.order, (changed_us, ""))
         others = {*self._near.after(since, cells | self._placed[report], report.joinable_us)}
         others |= {other for other in self._links[report] if other.order >= since}

@@ -52,6 +52,8 @@ class Heard:
 class Overhearing:
     """What reports of one type are worth as one thing."""
 
+    adds_up = True
+
     def __init__(self, physics: Physics, spacing_m: Callable[[str], float]) -> None:
         """Args: the type's physics; and how far from a unit the next ones are."""
         self._physics = physics

@@ -2,130 +2,152 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import cache
-from itertools import combinations
+from collections.abc import Callable, Collection, Sequence
+from heapq import heapify, heappop, heappush
 from math import inf
-from typing import Protocol, TypeVar
+from typing import NamedTuple
 
-from .report import Order, Report
-
-
-class Seen(Protocol):
-    """What one report says."""
-
-    @property
-    def unit(self) -> str:
-        """Whose it is."""
-        ...
-
-    @property
-    def order(self) -> Order:
-        """Where it stands among all."""
-        ...
+#: Numbers of views, in order; views are numbered in order of when they began.
+Group = tuple[int, ...]
+#: With which others each view is linked.
+Links = Sequence[Collection[int]]
+#: What the views of a group are worth as one thing; 0 for one and for none, minus infinity where they cannot be.
+Worth = Callable[[Group], float]
+#: A gain of less than this is of rounding.
+_NOTHING = 1e-9
 
 
-_View = TypeVar("_View", bound=Seen)
-
-
-class Model(Protocol[_View]):
-    """What reports of a type are worth as one thing."""
-
-    def view_of(self, report: Report) -> _View:
-        """What a report says."""
-        ...
-
-    def may(self, one: _View, other: _View) -> bool:
-        """Whether two may be of one thing at all."""
-        ...
-
-    def worth(self, views: Sequence[_View]) -> float:
-        """How much better one thing explains some, in order, than as many things do, as a logarithm; 0 for one."""
-        ...
-
-    def joins(self, before: Sequence[_View], view: _View) -> float:
-        """How much more some are worth with one that began after them."""
-        ...
-
-
-#: So many are looked at from all sides; more are taken one after the other, each to whom it fits best.
-_JOINTLY = 32
-
-
-def partition(views: Sequence[_View], model: Model[_View]) -> list[list[int]]:
+def jointly(units: Sequence[str], links: Links, worth: Worth) -> list[Group]:
     """Groups views by the thing that each is of: joins the two groups that gain most by it, until none gains; then moves single ones.
 
+    Only groups of which two views are linked may become one.
+
     Args:
-        views: In order.
-        model: What they are worth together.
+        units: Whose each view is.
+        links: With which others each is linked.
+        worth: What views are worth as one thing.
 
     Returns:
-        Indices into ``views``, each in one group; in order.
+        Groups, in order; each view is in one.
     """
-    if len(views) > _JOINTLY:
-        return _in_order(views, model)
-    apart = {pair for pair in combinations(range(len(views)), 2) if not model.may(views[pair[0]], views[pair[1]])}
-
-    @cache
-    def worth(group: tuple[int, ...]) -> float:
-        if len(group) < 2:
-            return 0.0
-        if any(pair in apart for pair in combinations(group, 2)):
-            return -inf
-        return model.worth([views[index] for index in group])
-
-    groups: list[tuple[int, ...]] = [(index,) for index in range(len(views))]
-    while len(groups) > 1:
-        gain, first, second = max(
-            (worth(_join(one, other)) - worth(one) - worth(other), -i, -j) for (i, one), (j, other) in combinations(enumerate(groups), 2)
-        )
-        if gain <= 0.0:
-            break
-        joined = _join(groups[-first], groups[-second])
-        groups = [group for k, group in enumerate(groups) if k not in (-first, -second)]
-        groups = sorted([*groups, joined])
-    if 1 < len(groups) < len(views):
-        for _ in range(len(views)):
-            better = max(_moves(groups, views), key=lambda move: sum(map(worth, move)), default=groups)
-            if sum(map(worth, better)) <= sum(map(worth, groups)) + 1e-9:
-                break
-            groups = better
-    return [list(group) for group in groups]
+    groups = _joined(links, worth)
+    return sorted((_Moving(units, links, worth, groups).settled() if 1 < len(groups) < len(links) else groups).values())
 
 
-def _in_order(views: Sequence[_View], model: Model[_View]) -> list[list[int]]:
-    groups: list[list[int]] = []
-    for index, view in enumerate(views):
-        best, chosen = 0.0, None
-        for group in groups:
-            members = [views[each] for each in group]
-            if all(model.may(member, view) for member in members) and (gain := model.joins(members, view)) > best:
-                best, chosen = gain, group
-        if chosen is None:
-            groups.append([index])
-        else:
-            chosen.append(index)
+def _joined(links: Links, worth: Worth) -> dict[int, Group]:
+    """Groups by their first view: the two that gain most are joined, until none gains; of those that gain as much, the first ones."""
+    groups: dict[int, Group] = {index: (index,) for index in range(len(links))}
+    near = [set(linked) for linked in links]
+    gains = [
+        (-gain, first, second, groups[first], groups[second])
+        for first, linked in enumerate(links)
+        for second in linked
+        if first < second and (gain := worth((first, second))) > 0.0
+    ]
+    heapify(gains)
+    while gains:
+        _, first, second, one, other = heappop(gains)
+        if groups.get(first) is not one or groups.get(second) is not other:
+            continue
+        groups[first] = _join(one, other)
+        del groups[second]
+        near[first] = (near[first] | near[second]) - {first, second}
+        for third in near[first]:
+            near[third].discard(second)
+            near[third].add(first)
+            before, after = min(first, third), max(first, third)
+            one, other = groups[before], groups[after]
+            gain = worth(_join(one, other)) - worth(one) - worth(other)
+            if gain > 0.0:
+                heappush(gains, (-gain, before, after, one, other))
     return groups
 
 
-def _moves(groups: list[tuple[int, ...]], views: Sequence[Seen]) -> Iterator[list[tuple[int, ...]]]:
-    """What comes of moving one view to another group or out of its own, or of two of one unit changing places."""
-    of = {index: k for k, group in enumerate(groups) for index in group}
-    for index, home in of.items():
-        rest = tuple(other for other in groups[home] if other != index)
-        if rest:
-            yield sorted([*(group for k, group in enumerate(groups) if k != home), rest, (index,)])
-        for k, group in enumerate(groups):
-            if k != home:
-                others = [other for n, other in enumerate(groups) if n not in (home, k)]
-                yield sorted([*others, *([rest] if rest else []), _join(group, (index,))])
-    for one, other in combinations(sorted(of), 2):
-        if of[one] != of[other] and views[one].unit == views[other].unit:
-            here = tuple(each for each in groups[of[one]] if each != one)
-            there = tuple(each for each in groups[of[other]] if each != other)
-            others = [group for n, group in enumerate(groups) if n not in (of[one], of[other])]
-            yield sorted([*others, _join(here, (other,)), _join(there, (one,))])
+class _Move(NamedTuple):
+    """What would be gained if some groups became others."""
+
+    gain: float
+    gone: tuple[Group, ...] = ()
+    come: tuple[Group, ...] = ()
 
 
-def _join(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+class _Moving:
+    """Moves one view to another group or out of its own, or has two of one unit change places, as long as that gains something."""
+
+    def __init__(self, units: Sequence[str], links: Links, worth: Worth, groups: dict[int, Group]) -> None:
+        self._units, self._links, self._worth, self._groups = units, links, worth, groups
+        self._of = {index: first for first, group in groups.items() for index in group}
+
+    def settled(self) -> dict[int, Group]:
+        """The groups when no move gains any more."""
+        groups, of, links = self._groups, self._of, self._links
+        best = {index: self._best(index) for index in of}
+        for _ in links:
+            # Of moves that gain as much, that of the first view.
+            move = max((best[index] for index in range(len(links))), key=_gain)
+            if move.gain <= _NOTHING:
+                break
+            for group in move.gone:
+                del groups[group[0]]
+            changed = set[int]()
+            for group in move.come:
+                groups[group[0]] = group
+                of |= dict.fromkeys(group, group[0])
+                changed.update(group, *(links[index] for index in group))
+            best |= {index: self._best(index) for index in changed}
+        return groups
+
+    def _best(self, index: int) -> _Move:
+        """The move of a view that gains most."""
+        groups, worth, units, of = self._groups, self._worth, self._units, self._of
+        home = groups[of[index]]
+        rest = _less(home, index)
+        lost = worth(rest) - worth(home)
+        moves = [_Move(lost, (home,), (rest, (index,)))] if rest else []
+        for first in sorted({of[other] for other in self._links[index]} - {of[index]}):
+            target = groups[first]
+            joined, here = _join(target, (index,)), worth(target)
+            moves.append(_Move(lost + worth(joined) - here, (home, target), (rest, joined) if rest else (joined,)))
+            for other in target:
+                if index < other and units[index] == units[other]:
+                    gone, come = _join(rest, (other,)), _join(_less(target, other), (index,))
+                    moves.append(_Move(worth(gone) + worth(come) - worth(home) - here, (home, target), (gone, come)))
+        return max(moves, key=_gain, default=_Move(-inf))
+
+
+def in_order(links: Links, joins: Callable[[Group, int], float], known: Sequence[int] = ()) -> tuple[list[Group], list[int]]:
+    """Groups views one after the other, each to whom it fits best of those before it that it is linked with.
+
+    Args:
+        links: With which others each is linked.
+        joins: How much more views are worth with one that began after them; minus infinity where it cannot be of one thing with them.
+        known: The choices of the first so many, which are as they were.
+
+    Returns:
+        Groups, in order, each view in one; and the choices: the first view of each one's group.
+    """
+    groups: dict[int, list[int]] = {}
+    chosen = list(known)
+    for index, first in enumerate(known):
+        groups.setdefault(first, []).append(index)
+    for index in range(len(known), len(links)):
+        best, at = 0.0, index
+        for first in sorted({chosen[other] for other in links[index] if other < index}):
+            gain = joins(tuple(groups[first]), index)
+            if gain > best:
+                best, at = gain, first
+        chosen.append(at)
+        groups.setdefault(at, []).append(index)
+    return [tuple(group) for group in groups.values()], chosen
+
+
+def _gain(move: _Move) -> float:
+    return move.gain
+
+
+def _join(one: Group, other: Group) -> Group:
     return tuple(sorted(one + other))
+
+
+def _less(group: Group, index: int) -> Group:
+    return tuple([each for each in group if each != index])

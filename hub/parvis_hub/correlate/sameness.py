@@ -130,6 +130,8 @@ def _view_of(report: Report, places_m: Mapping[str, tuple[float, float]], physic
 class Sameness:
     """What reports of one type are worth as one thing."""
 
+    adds_up = False
+
     def __init__(self, physics: Physics, places_m: Mapping[str, tuple[float, float]]) -> None:
         """Args: the type's physics; and where the site's units are, by name."""
         self._physics = physics

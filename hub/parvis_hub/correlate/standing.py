@@ -14,6 +14,9 @@ from .sameness import Sameness, View
 class Standing(Linking[View]):
     """The reports of one type that stays, and of one identity where the type has one."""
 
+    #: It is of one thing with what is around, and not with all that was ever before it.
+    _few_links = 16
+
     def __init__(self, physics: Physics, places_m: Mapping[str, tuple[float, float]]) -> None:
         """Args: the type's physics; and where the site's units are, by name."""
         super().__init__(physics.reach_m, Sameness(physics, places_m))
