@@ -169,4 +169,9 @@ class Hub:
 
     def version(self, model: str) -> str | None:
         """Which version of a model, or of the root, the unit says that it runs."""
-        return next((each["version"] for each in self.status().get("models", ()) if each["name"] == model), None)
+        return version_in(self.status(), model)
+
+
+def version_in(status: dict[str, Any], model: str) -> str | None:
+    """Which version of a model, or of the root, a status names."""
+    return next((each["version"] for each in status.get("models", ()) if each["name"] == model), None)

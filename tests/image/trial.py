@@ -17,7 +17,7 @@ from random import Random
 from parvis_deploy.layout import MIB, Partition, read_table
 from parvis_edge.card.loader import SLOTS, Slot, autoboot, other
 
-from tests.image.hub import BIN, UNIT, Hub
+from tests.image.hub import BIN, UNIT, Hub, version_in
 from tests.image.machine import Kernel, Machine, say
 from tests.image.roots import unpack, variant
 
@@ -168,7 +168,8 @@ class Trial:
         def is_well() -> bool:
             nonlocal told
             highest, gaps = self.hub.numbers()
-            status, runs = self.hub.status(), self.hub.version(self.root)
+            status = self.hub.status()
+            runs = version_in(status, self.root)
             line = f"{status.get('state')}, {status.get('reason')}, root {runs}, missing {gaps}"
             if line != told:
                 told = line
