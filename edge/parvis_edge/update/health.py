@@ -10,6 +10,8 @@ LEAST_RUNS = 100
 #: Given back where a run takes so many times as long as before. A model may be slower and good; beyond this a unit that had half of a
 #: core to spare has none.
 MOST_SLOWER = 4.0
+#: And has done so for so long: other work on the machine makes a run slow for some seconds, and a model that is too slow stays so.
+SLOW_S = 60.0
 #: And where so much more of what came was dropped, as a share, because judging could not keep up.
 MOST_DROPPED = 0.2
 #: Event rates may differ by this factor: a quarter of an hour and the next differ so much on a street where nothing was changed.
@@ -55,18 +57,26 @@ class Vitals:
         )
 
 
-def fault(before: Vitals, after: Vitals) -> str | None:
+def is_slow(before: Vitals, after: Vitals) -> bool:
+    """Whether a run takes too long at this moment."""
+    if after.runs < LEAST_RUNS or not before.inference_ms or not after.inference_ms:
+        return False
+    return after.inference_ms > MOST_SLOWER * before.inference_ms
+
+
+def fault(before: Vitals, after: Vitals, slow_s: float = 0.0) -> str | None:
     """Why a model has to be given back; None if nothing speaks against it.
 
     Args:
         before: With the old model: the last hour, or less.
         after: Since the exchange.
+        slow_s: For how long it has been too slow without a pause, seconds.
     """
     if after.failure is not None:
         return after.failure
+    if slow_s >= SLOW_S:
+        return f"a run takes {after.inference_ms:.1f} ms, {before.inference_ms:.1f} ms before"
     if after.runs >= LEAST_RUNS:
-        if before.inference_ms and after.inference_ms and after.inference_ms > MOST_SLOWER * before.inference_ms:
-            return f"a run takes {after.inference_ms:.1f} ms, {before.inference_ms:.1f} ms before"
         share_before, share = _dropped(before), _dropped(after)
         if share > share_before + MOST_DROPPED:
             return f"{share:.0%} of what came was dropped, {share_before:.0%} before"

@@ -19,7 +19,7 @@ from parvis_edge.bundle import Bundle, BundleError
 
 from .errors import UpdateError
 from .golden import prove
-from .health import Vitals, fault, is_over
+from .health import Vitals, fault, is_over, is_slow
 from .installer import install
 from .repository import Repository
 from .shelf import Shelf
@@ -53,11 +53,12 @@ class Host(Protocol):
 
 @dataclass(slots=True)
 class _Trial:
-    """What is being watched."""
+    """What is being watched; `fast_s` is when it was last fast enough, in the time of its vitals since the exchange."""
 
     model: str
     before: Vitals
     at: Vitals
+    fast_s: float = 0.0
 
 
 class ModelUpdater(threading.Thread):
@@ -215,13 +216,16 @@ class ModelUpdater(threading.Thread):
             self._trial, self._asked = None, True
             return
         after = self._host.vitals(trial.model).since(trial.at)
-        why = fault(trial.before, after)
+        slow = is_slow(trial.before, after)
+        if not slow:
+            trial.fast_s = after.time_s
+        why = fault(trial.before, after, after.time_s - trial.fast_s)
         if why is not None:
             # Out first, so that the unit is well again even where the disk takes nothing.
             self._host.exchange(self._shelf.load_before(trial.model), on_trial=False)
             self._trial, self._asked = None, True
             self._refuse(trial.model, held, CommandRefusal.NOT_SUPPORTED, f"given back: {why}")
-        elif is_over(after):
+        elif is_over(after) and not slow:
             detail = f"good after {after.time_s / 60:.0f} min and {after.runs} runs"
             self._shelf.change(trial.model, lambda now: now.taken(detail))
             self._trial, self._asked = None, True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from parvis_edge.update.health import TRIAL_S, Vitals, fault, is_over
+from parvis_edge.update.health import SLOW_S, TRIAL_S, Vitals, fault, is_over, is_slow
 
 HOUR = Vitals(time_s=3_600.0, runs=7_200, events=6, items=90_000, dropped=900, inference_ms=20.0)
 
@@ -20,10 +20,6 @@ def after(**changes: object) -> Vitals:
     [
         (HOUR, after(), None),
         (HOUR, after(failure="InvalidArgument: x", runs=0), "InvalidArgument"),
-        (HOUR, after(inference_ms=79.0), None),
-        (HOUR, after(inference_ms=81.0), "81.0 ms"),
-        # The first runs are slow: caches are cold.
-        (HOUR, after(inference_ms=500.0, runs=99), None),
         (HOUR, after(dropped=3_000), None),
         (HOUR, after(dropped=3_200), "21% of what came was dropped"),
         # A busy quarter of an hour is no fault of the model: one in ten minutes, then nine.
@@ -44,6 +40,22 @@ def test_faults(before: Vitals, now: Vitals, said: str | None) -> None:
     why = fault(before, now)
     assert (why is None) is (said is None), why
     assert said is None or said in str(why)
+
+
+@pytest.mark.parametrize(
+    ("now", "slow"),
+    # The first runs are slow: caches are cold.
+    [({"inference_ms": 79.0}, False), ({"inference_ms": 81.0}, True), ({"inference_ms": 500.0, "runs": 99}, False)],
+)
+def test_a_run_that_takes_four_times_as_long_is_slow(now: dict[str, object], slow: bool) -> None:
+    assert is_slow(HOUR, after(**now)) is slow
+    assert not is_slow(Vitals(), after(**now))
+
+
+def test_what_is_slow_for_a_minute_is_a_fault_and_what_is_for_a_moment_is_not() -> None:
+    now = after(inference_ms=81.0)
+    assert fault(HOUR, now, SLOW_S - 1.0) is None
+    assert "81.0 ms" in str(fault(HOUR, now, SLOW_S))
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,18 @@ def test_a_model_that_does_badly_is_given_back(fault: dict[str, object], unit: U
     assert (unit.runs, unit.updater.refused) == ("1.1.0", None)
 
 
+def test_a_moment_in_which_the_machine_is_busy_gives_nothing_back(unit: Unit, bundles: dict[str, Path]) -> None:
+    unit.live(60)
+    unit.release("1.1.0", bundles)
+    unit.live(2)
+    usual_ms = unit.told.inference_ms
+    unit.told = replace(unit.told, time_s=unit.told.time_s + 30.0, inference_ms=500.0)
+    unit.updater.look()
+    unit.live(10, inference_ms=usual_ms)
+    assert (unit.runs, unit.exchanges, unit.updater.refused) == ("1.1.0", [("1.1.0", True)], None)
+    assert unit.shelf.state(NAME).trial is None
+
+
 def test_a_model_is_given_back_to_the_shipped_one_where_the_one_before_is_damaged(unit: Unit, bundles: dict[str, Path]) -> None:
     unit.release("1.1.0", bundles)
     unit.live(12)
