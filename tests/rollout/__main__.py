@@ -64,9 +64,9 @@ def run(folder: Path, mosquitto: Path, chosen: list[str], say: Callable[[Line], 
     sources = {"microphone": street_sound(folder / "street.wav", LASTS_S), "camera": film}
     lines = []
     with Street(folder, mosquitto, SENSES, sources, members=("u001", "u002", "u003"), days_ago=AWAY_DAYS) as street:
+        accidents.seen_long_ago(street, "u007", AWAY_DAYS)
         # What the units are shipped with, so that there is something to go back to.
         street.publish(zoo_folder() / MODEL / SHIPPED)
-        accidents.seen_long_ago(street, "u007", AWAY_DAYS)
         scenarios.begin(street, *(name for name in SENSES if name != "u007"))
         for name, trial in trials(street).items():
             if chosen and name not in chosen:
