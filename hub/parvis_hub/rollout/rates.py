@@ -12,10 +12,16 @@ quasi-likelihood way (Wedderburn 1974; McCullagh and Nelder, "Generalized Linear
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
 from parvis_contract import Closed
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 #: Of all rollouts in which nothing has changed, so many may be halted by this test, at most; each of its comparisons has its part of it.
 FALSE_HALTS = 0.01
@@ -91,80 +97,137 @@ def find_jump(hours: Iterable[UnitHour], taken_us: Mapping[str, int], ring: Coll
         ring: Those that are watched: of the ring that was asked last.
         rings: Of the rollout: how often in all it will be looked.
     """
-    split = _split(list(hours), taken_us, ring)
-    types = {name for hour in split.all() for name in hour.events}
-    limit = FALSE_HALTS / (max(1, len(types)) * LOOKS * max(1, rings))
-    found = [jump for name in sorted(types) if (jump := _judge(name, split, limit)) is not None]
+    known = [hour for hour in hours if hour.seen_s > 0]
+    # The hour in which it was taken is of neither.
+    since = {unit: at_us // HOUR_US for unit, at_us in taken_us.items()}
+    if not known or since.keys().isdisjoint(ring):
+        return None
+    seen = _Seen.of(known)
+    split = _split(seen, since, ring)
+    limit = FALSE_HALTS / (max(1, len(seen.events)) * LOOKS * max(1, rings))
+    found = [jump for name in sorted(seen.events) if (jump := _judge(name, seen, split, limit)) is not None]
     return min(found, key=lambda jump: (jump.p, jump.type), default=None)
 
 
 @dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was seen, as tables of units by hours.
+
+    Attributes:
+        units: Names, in order.
+        first: The first hour, since 1970; of a day's beginning.
+        seen_s: (units, hours), float64: for how long a unit was there; whole days.
+        events: The same for each type, float64: how many began.
+    """
+
+    units: list[str]
+    first: int
+    seen_s: Floats
+    events: dict[str, Floats]
+
+    @classmethod
+    def of(cls, hours: Sequence[UnitHour]) -> _Seen:
+        units = sorted({hour.unit for hour in hours})
+        rows = {unit: row for row, unit in enumerate(units)}
+        first = min(hour.hour for hour in hours) // 24 * 24
+        shape = len(units), (max(hour.hour for hour in hours) - first) // 24 * 24 + 24
+        seen_s, events = np.zeros(shape), {name: np.zeros(shape) for name in {name for hour in hours for name in hour.events}}
+        for hour in hours:
+            at = rows[hour.unit], hour.hour - first
+            seen_s[at] = hour.seen_s
+            for name, count in hour.events.items():
+                events[name][at] = count
+        return cls(units, first, seen_s, events)
+
+    def column(self, hours: Mapping[str, int], otherwise: int) -> Ints:
+        """An hour for each unit, (units, 1), counted from the first."""
+        return np.array([[hours.get(unit, otherwise) - self.first] for unit in self.units])
+
+    def tally(self, name: str, mask: Mask) -> Tally:
+        return Tally(events=int(self.events[name][mask].sum()), hours=float(self.seen_s[mask].sum()) / 3600)
+
+    def dispersion(self, name: str, mask: Mask) -> float:
+        """How many times more counts vary than Poisson's: from hour to hour, or, if more, from day to day; 1 at least.
+
+        That a rate follows the day makes the first larger, and the test more careful.
+        """
+        events, seen_s = self.events[name] * mask, self.seen_s * mask
+        days = len(self.units), -1, 24
+        return max(1.0, _pearson(events, seen_s), _pearson(events.reshape(days).sum(2), seen_s.reshape(days).sum(2)))
+
+
+def _pearson(events: Floats, seen_s: Floats) -> float:
+    """Pearson's statistic by its degrees of freedom; each unit (row) with its own rate, if it has one."""
+    total, cells = events.sum(1, keepdims=True), (seen_s > 0).sum(1)
+    expected = seen_s * total / np.maximum(seen_s.sum(1, keepdims=True), 1e-9)
+    pearson = np.divide((events - expected) ** 2, expected, out=np.zeros_like(expected), where=expected > 0).sum()
+    freedom = int((cells - 1)[total[:, 0] > 0].sum())
+    return float(pearson) / freedom if freedom > 0 else 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class _Split:
-    """The hours that are compared; `past` are all of the days before at the units that are watched, by which days differ."""
+    """The hours that are compared, (units, hours) each; `past` are all of the days before at the units that are watched."""
 
-    past: list[UnitHour]
-    before: list[UnitHour]
-    after: list[UnitHour]
-    others_before: list[UnitHour]
-    others_after: list[UnitHour]
-
-    def all(self) -> list[UnitHour]:
-        return [*self.past, *self.after, *self.others_before, *self.others_after]
+    past: Mask
+    before: Mask
+    after: Mask
+    others_before: Mask
+    others_after: Mask
 
 
-def _split(hours: list[UnitHour], taken_us: Mapping[str, int], ring: Collection[str]) -> _Split:
-    known = {(hour.unit, hour.hour): hour for hour in hours if hour.seen_s > 0}
-    # The hour in which it was taken is of neither.
-    since = {unit: at_us // HOUR_US for unit, at_us in taken_us.items()}
-    watched = {unit: (0, since[unit]) for unit in ring if unit in since}
-    begun = min((at for _, at in watched.values()), default=0)
-    after, past = _compared(known, watched)
-    without = {unit: (0, begun) for unit, _ in known if unit not in since}
-    earlier = {unit: (at, begun) for unit, at in since.items() if at < begun}
+def _split(seen: _Seen, since: Mapping[str, int], ring: Collection[str]) -> _Split:
+    never = seen.first + seen.seen_s.shape[1]
+    watched = {unit: since[unit] for unit in ring if unit in since}
+    begun = min(watched.values())
+    after, past = _compared(seen, seen.column({}, 0), seen.column(watched, never))
+    without = {unit: begun for unit in seen.units if unit not in since}
+    earlier = {unit: begun for unit, at in since.items() if at < begun}
     for others in (without, earlier):
-        others_after, others_before = _compared(known, others, {hour.hour for hour in after})
-        if others_before:
+        others_after, others_before = _compared(seen, seen.column(since, 0), seen.column(others, never), then=_hours_of(after))
+        if others_before.any():
             # Both over the same time: what the city did before, too, is no difference between them.
-            after, before = _compared(known, watched, {hour.hour for hour in others_after}, {hour.hour for hour in others_before})
+            then, before_it = _hours_of(others_after), _hours_of(others_before)
+            after, before = _compared(seen, seen.column({}, 0), seen.column(watched, never), then, before_it)
             return _Split(past, before, after, others_before, others_after)
-    return _Split(past, past, after, [], [])
+    return _Split(past, past, after, np.zeros_like(past), np.zeros_like(past))
 
 
-def _compared(
-    known: Mapping[tuple[str, int], UnitHour],
-    spans: Mapping[str, tuple[int, int]],
-    then: Collection[int] | None = None,
-    earlier: Collection[int] | None = None,
-) -> tuple[list[UnitHour], list[UnitHour]]:
+def _hours_of(mask: Mask) -> Mask:
+    """In which hours any unit is, (hours,)."""
+    return np.asarray(mask.any(axis=0))
+
+
+def _compared(seen: _Seen, first: Ints, at: Ints, then: Mask | None = None, earlier: Mask | None = None) -> tuple[Mask, Mask]:
     """Hours after something, and the same ones of the days before; those that have none are left out.
 
     Args:
-        known: All hours.
-        spans: Of units: after which hour what is before begins, and which hour lies between before and after.
-        then: Hours that may be after; None for all.
-        earlier: Hours that may be before; None for all.
+        seen: What was seen.
+        first: After which hour what is before begins, (units, 1).
+        at: Which hour lies between before and after, (units, 1).
+        then: Hours that may be after, (hours,); None for all.
+        earlier: Hours that may be before, (hours,); None for all.
     """
-    after, before = [], {}
-    for unit, hour in known:
-        first, at = spans.get(unit, (0, hour))
-        if hour <= at or (then is not None and hour not in then):
-            continue
-        days = [hour - 24 * day for day in range(1, DAYS + 1)]
-        same = [(unit, each) for each in days if first < each < at and (unit, each) in known and (earlier is None or each in earlier)]
-        if same:
-            after.append(known[unit, hour])
-            before.update({key: known[key] for key in same})
-    return after, list(before.values())
+    there, hours = seen.seen_s > 0, np.arange(seen.seen_s.shape[1])
+    after = there & (hours > at) & (True if then is None else then)
+    before = there & (hours > first) & (hours < at) & (True if earlier is None else earlier)
+    has, is_had = np.zeros_like(after), np.zeros_like(before)
+    for late in range(24, 24 * DAYS + 1, 24):
+        has[:, late:] |= before[:, :-late]
+    after &= has
+    for late in range(24, 24 * DAYS + 1, 24):
+        is_had[:, :-late] |= after[:, late:]
+    return after, before & is_had
 
 
-def _judge(name: str, split: _Split, limit: float) -> Jump | None:
-    before, after = _tally(split.before, name), _tally(split.after, name)
-    others_before, others_after = _tally(split.others_before, name), _tally(split.others_after, name)
+def _judge(name: str, seen: _Seen, split: _Split, limit: float) -> Jump | None:
+    before, after = seen.tally(name, split.before), seen.tally(name, split.after)
+    others_before, others_after = seen.tally(name, split.others_before), seen.tally(name, split.others_after)
     if not before.hours or not after.hours:
         return None
     # Of each time by itself, so that what has changed between them is no part of it; the larger, so that one burst since, of a kind never
     # seen before, is one thing and not twenty.
-    dispersion = max(_dispersion(hours, name) for hours in ([*split.past, *split.others_before], split.after))
+    dispersion = max(seen.dispersion(name, mask) for mask in (split.past | split.others_before, split.after))
     told = _Table(before, after, others_before, others_after, dispersion)
     p = min(1.0, 2.0 * min(told.p_unlike_the_others(), told.p_beyond_a_feast()))
     if p >= limit:
@@ -231,37 +294,3 @@ class _Table:
     def _change(self, before: Tally, after: Tally) -> float:
         """How many times what it was; half an event more of each, so that none is a number too."""
         return (after.events + 0.5) / after.hours / ((before.events + 0.5) / before.hours)
-
-
-def _tally(hours: Iterable[UnitHour], name: str) -> Tally:
-    events, seen_s = 0, 0.0
-    for hour in hours:
-        events += hour.events.get(name, 0)
-        seen_s += hour.seen_s
-    return Tally(events=events, hours=seen_s / 3600)
-
-
-def _dispersion(hours: list[UnitHour], name: str) -> float:
-    """How many times more counts vary than Poisson's: from hour to hour, or, if more, from day to day; 1 at least.
-
-    That a rate follows the day makes the first larger, and the test more careful.
-    """
-    units: dict[str, list[UnitHour]] = {}
-    for hour in hours:
-        units.setdefault(hour.unit, []).append(hour)
-    return max(1.0, *(_pearson(units.values(), name, hours_long) for hours_long in (1, 24)))
-
-
-def _pearson(units: Iterable[list[UnitHour]], name: str, hours_long: int) -> float:
-    """Pearson's statistic by its degrees of freedom, each unit with its own rate, of counts over so many hours."""
-    pearson, freedom = 0.0, 0
-    for mine in units:
-        cells: dict[int, tuple[int, float]] = {}
-        for hour in mine:
-            events, seen_s = cells.get(hour.hour // hours_long, (0, 0.0))
-            cells[hour.hour // hours_long] = events + hour.events.get(name, 0), seen_s + hour.seen_s
-        rate_s = sum(events for events, _ in cells.values()) / sum(seen_s for _, seen_s in cells.values())
-        if rate_s:
-            pearson += sum((events - rate_s * seen_s) ** 2 / (rate_s * seen_s) for events, seen_s in cells.values())
-            freedom += len(cells) - 1
-    return pearson / freedom if freedom else 1.0

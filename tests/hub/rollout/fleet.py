@@ -98,16 +98,22 @@ def week(
     first = START_US // HOUR_US
     begun = first + 7 * 24
     since = {number: begun + soak_h * sum(number >= count for count in rings) for number in range(rings[-1])}
+    all_hours = np.arange(first, begun + soak_h * len(rings) + 1)
+    noon = 1.0 - 0.5 * np.cos(2 * math.pi * (all_hours % 24) / 24)
+    busy = np.where((city_h[0] < all_hours - begun) & (all_hours - begun <= city_h[1]), city, 1.0)
     hours = []
     for number in range(units):
         own = generator.gamma(4.0, 0.25)
-        of_day = [generator.gamma(days_differ**-2, days_differ**2) if days_differ else 1.0 for _ in range(8 + len(rings) * soak_h // 24)]
-        for hour in range(first, begun + soak_h * len(rings) + 1):
-            day = of_day[(hour - first) // 24] * (1.0 - 0.5 * math.cos(2 * math.pi * (hour % 24) / 24))
-            changed = (city if city_h[0] < hour - begun <= city_h[1] else 1.0) * (times if hour > since.get(number, hour) else 1.0)
-            events = {}
-            for name, rate_per_h in rates_per_h.items():
-                clumps = generator.poisson(rate_per_h * own * day * changed / clump)
-                events[name] = int(generator.geometric(1 / clump, clumps).sum()) if clumps else 0
-            hours.append(UnitHour(f"u{number:03}", hour, 3600.0, {name: count for name, count in events.items() if count}))
+        of_day = generator.gamma(days_differ**-2, days_differ**2, len(all_hours) // 24 + 1) if days_differ else np.ones(len(all_hours))
+        changed = np.where(all_hours > since.get(number, all_hours[-1]), times, 1.0)
+        mean = own * noon * busy * changed * of_day[(all_hours - first) // 24]
+        counts = {}
+        for name, rate_per_h in rates_per_h.items():
+            clumps = generator.poisson(rate_per_h * mean / clump)
+            # So many clumps, each of a geometric number.
+            counts[name] = clumps + np.where(clumps > 0, generator.negative_binomial(np.maximum(clumps, 1), 1 / clump), 0)
+        hours += [
+            UnitHour(f"u{number:03}", int(hour), 3600.0, {name: int(count[at]) for name, count in counts.items() if count[at]})
+            for at, hour in enumerate(all_hours)
+        ]
     return hours, {f"u{number:03}": at * HOUR_US for number, at in since.items()}
