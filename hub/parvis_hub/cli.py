@@ -11,7 +11,7 @@ import typer
 from parvis_contract import ConfigError, Refused, dump_message
 
 from . import allowlist, audit, keys, membership, participants, publishing, rolling, tokens, upkeep, users
-from .command_line import SitePlan, fail, load_plan
+from .command_line import AGAIN, CHANGE, SitePlan, fail, load_plan
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
@@ -98,6 +98,7 @@ def run(
     from .log import log_to_stderr
     from .service import FleetOptions, Hub, NobodyMaySignIn, Options
     from .store import StoreError, default_url
+    from .store.database import may_pass
 
     log_to_stderr()
     plan = load_plan(site)
@@ -123,7 +124,9 @@ def run(
         )
         hub = Hub(plan, options)
     except (OSError, IndexError, AuthorityError, NobodyMaySignIn, StoreError, SQLAlchemyError, ConfigError, KeyFileError) as error:
-        fail(f"{error or 'the password file is empty'}")
+        message = f"{error or 'the password file is empty'}"
+        # A supervisor tries again what may pass, and leaves alone what a person has to change.
+        fail(message, AGAIN if may_pass(error) or (isinstance(error, StoreError) and error.passing) else CHANGE)
     hub.run()
 
 

@@ -65,7 +65,11 @@ def open_store(site: Path, data_dir: Path, store: str | None, *told: type[Except
         fail(str(error.args[0]) if isinstance(error, KeyError) else str(error))
 
 
-def fail(message: str) -> NoReturn:
-    """Says what is wrong and what to do, and ends the program with 2."""
+#: How a program ends that may be tried again as it is, and one for which a person has to change something.
+AGAIN, CHANGE = 1, 2
+
+
+def fail(message: str, status: int = CHANGE) -> NoReturn:
+    """Says what is wrong and what to do, and ends the program."""
     sys.stderr.write(f"{message}\n")
-    raise typer.Exit(2)
+    raise typer.Exit(status)

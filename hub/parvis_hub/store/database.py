@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from parvis_hub import governance
 
@@ -19,7 +21,15 @@ from .schema import facts
 
 
 class StoreError(RuntimeError):
-    """The store cannot be used; the message says what to do."""
+    """The store cannot be used; the message says what to do.
+
+    Attributes:
+        passing: It may be usable later, though nobody changes anything: its disk is full, or its database away.
+    """
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
 
 
 def default_url(folder: Path) -> str:
@@ -55,7 +65,7 @@ class Database:
         except (governance.LogBroken, migrations.NewerStore) as error:
             raise StoreError(f"{error}. {_OWN}") from None
         except (SQLAlchemyError, ImportError) as error:
-            raise StoreError(cannot_be_opened(url, error)) from None
+            raise StoreError(cannot_be_opened(url, error), passing=may_pass(error)) from None
 
     @staticmethod
     def _check_site(connection: Connection, site: str) -> None:
@@ -126,6 +136,22 @@ def cannot_be_opened(url: str, error: Exception) -> str:
         advice = "PostgreSQL needs the extension PostGIS, the hub a database of its own there, and Python the extra parvis-hub[postgresql]."
     return f"the store {_shown(url)} cannot be opened: {reason}. {advice}"
 
+
+def may_pass(error: BaseException) -> bool:
+    """Whether what went wrong with a store or a disk may be well later, though nobody changes anything.
+
+    Of a PostgreSQL that cannot be reached it cannot be told whether it is away or was never there.
+    """
+    if isinstance(error, OSError):
+        return error.errno in _NO_ROOM
+    if not isinstance(error, OperationalError):
+        return False
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return code is None or code & 0xFF in _MAY_PASS
+
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+_MAY_PASS = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 #: The advisory lock of PostgreSQL that a hub's writers take: "parvis", so that it is nobody else's in the same database.
 _WRITERS = int.from_bytes(b"parvis", "big")

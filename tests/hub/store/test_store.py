@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from parvis_contract import IncidentState, Site, Verdict, dump_message, new_id, to_datetime, to_posix_s
+from parvis_hub.cli import app
 from parvis_hub.correlate import Correlator, incident_message, incident_text
 from parvis_hub.store import (
     REASONS,
@@ -29,6 +30,7 @@ from parvis_hub.store import (
 )
 from parvis_hub.store.notices import MAX_WAITING, RESYNC
 from sqlalchemy import text
+from typer.testing import CliRunner
 
 from tests.hub.street import START_S, Street, busy_street, lines, write_site
 
@@ -219,11 +221,21 @@ def test_a_store_of_another_site_is_refused(site: Site, store_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["sqlite:////no/such/folder/hub.sqlite", "not a url", "sqlite:////dev/null", "postgresql://nobody@/nothing?host=/no/such/folder"]
+    ("url", "passing"),
+    [
+        ("sqlite:////no/such/folder/hub.sqlite", False),
+        ("not a url", False),
+        ("sqlite:////dev/full", True),
+        ("postgresql://nobody@/nothing?host=/no/such/folder", True),
+    ],
 )
-def test_a_store_that_cannot_be_opened_says_so(url: str) -> None:
-    with pytest.raises(StoreError, match="cannot be opened"):
+def test_a_store_that_cannot_be_opened_says_so_and_a_supervisor_tries_again_what_may_pass(site: Site, url: str, passing: bool) -> None:
+    with pytest.raises(StoreError, match="cannot be opened") as raised:
         Database(url, "quay")
+    assert raised.value.passing is passing
+    command = ["run", "--site", str(site.path), "--store", url, "--data-dir", str(site.path.parent / "data"), "--no-console"]
+    done = CliRunner().invoke(app, command)
+    assert (done.exit_code, "cannot be opened" in done.stderr) == (1 if passing else 2, True)
 
 
 def test_what_sqlite_keeps_is_for_its_owner_alone(site: Site, tmp_path: Path) -> None:
