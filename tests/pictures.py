@@ -96,7 +96,8 @@ def _taken(hub: Hub, browsers: Browsers) -> dict[str, bytes]:
     page.wait_for_selector("#card figure img")
     taken = {"console.webp": _picture(page)}
     page.keyboard.press("Escape")
-    for name in ("fleet", "record", "routes"):
+    for name in ("fleet", "record", "routes", "handover"):
+        page.locator("#more").click()
         page.locator(f"#{name}").click()
         page.wait_for_timeout(1_000)
         taken[f"{name}.webp"] = _picture(page)

@@ -7,15 +7,19 @@ let zone = "UTC";
 export const setTimeZone = (name) => { zone = name; };
 export const timeZone = () => zone;
 
-export function number(value, digits = 0) {
-  return new Intl.NumberFormat(currentLanguage(), { minimumFractionDigits: 0, maximumFractionDigits: digits }).format(value);
+/** Making one takes longer than writing a number with it: each is made once. */
+const numbers = new Map();
+function numberFormat(options) {
+  const key = currentLanguage() + JSON.stringify(options);
+  if (!numbers.has(key)) numbers.set(key, new Intl.NumberFormat(currentLanguage(), options));
+  return numbers.get(key);
 }
 
-const fixed = (value, digits) =>
-  new Intl.NumberFormat(currentLanguage(), { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+export const number = (value, digits = 0) => numberFormat({ minimumFractionDigits: 0, maximumFractionDigits: digits }).format(value);
 
-export const percent = (fraction, digits = 0) =>
-  new Intl.NumberFormat(currentLanguage(), { style: "percent", maximumFractionDigits: digits }).format(fraction);
+const fixed = (value, digits) => numberFormat({ minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+
+export const percent = (fraction, digits = 0) => numberFormat({ style: "percent", maximumFractionDigits: digits }).format(fraction);
 
 /** Three significant digits at most: a measure is seldom known better. */
 const figures = (value) => number(value, Math.abs(value) < 10 ? 2 : Math.abs(value) < 100 ? 1 : 0);

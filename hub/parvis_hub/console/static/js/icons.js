@@ -24,6 +24,8 @@ const SIGNS = {
   confirmed: "M5 12.5l4.5 4.5L19 7.5",
   dismissed: "M6 12h12",
   unconfirmed: "M12 5.5a6.5 6.5 0 1 0 .01 0",
+  sound: "M4 10v4h3l4 4V6l-4 4zM14.5 9.2a4 4 0 0 1 0 5.6M17 6.5a8 8 0 0 1 0 11",
+  silent: "M4 10v4h3l4 4V6l-4 4zM15 9.5l5 5M20 9.5l-5 5",
   plus: "M12 5v14M5 12h14",
   minus: "M5 12h14",
   fit: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",

@@ -15,8 +15,10 @@ const TABLE = [
   [["W", "1–2"], "keys.withdraw", "keys.then"],
   [["L", "M", "U"], "keys.views", "keys.or"],
   [["F"], "keys.filter"],
+  [["/"], "keys.place"],
   [["0"], "keys.fit"],
   [["R"], "keys.replay"],
+  [["S"], "keys.sound"],
   [["?"], "keys.help"],
   [["keys.key.escape"], "keys.close"],
 ];

@@ -9,16 +9,18 @@ import { startFleet } from "./fleet.js";
 import { clock, day, moment, setTimeZone } from "./format.js";
 import { currentLanguage, onLanguage, setLanguage, startWords, t, tn } from "./i18n.js";
 import { icon } from "./icons.js";
+import { startHandover } from "./handover.js";
 import { showHelp, startKeys } from "./keys.js";
 import { renderLegend } from "./legend.js";
 import { FILTERS, focusRow, renderList, setFilter, startList, step } from "./list.js";
 import { listen } from "./live.js";
-import { canDraw, fitSite, keepInView, renderMap, showLines, showPlace, startMap } from "./map.js";
+import { canDraw, fitSite, keepInView, renderMap, showLines, showNamed, showPlace, startMap } from "./map.js";
 import { startMore } from "./more.js";
-import { startNarrow } from "./narrow.js";
+import { focusPlace, startNarrow } from "./narrow.js";
 import { startRecord } from "./record.js";
 import { leaveReplay, openReplay, renderReplay, startReplay } from "./replay.js";
 import { checkSession, startSession } from "./session.js";
+import { ring, startSound, switchSound } from "./sound.js";
 import { changed, health, hubNow, now, onChange, state } from "./state.js";
 import { renderUnits, startUnits } from "./units.js";
 import { healthName, healthWhy, place, reasons, typeName } from "./words.js";
@@ -131,6 +133,7 @@ function announceNew(incident) {
   clearTimeout(freshTimer);
   freshTimer = setTimeout(() => {
     const [first] = fresh;
+    if (fresh.some(({ operator }) => operator.verdict === "unconfirmed")) ring("incident");
     announce(fresh.length > 1 ? tn("announce.many", fresh.length)
       : t("announce.new", { type: typeName(first.type), where: place(first), time: moment(new Date(first.first_observed), hubNow()) }));
     fresh = [];
@@ -174,7 +177,10 @@ function unitChanged(unit) {
 }
 
 function lost(since) {
-  if (state.connection !== "lost") state.lostSince = new Date(since + state.clockOffset_ms);
+  if (state.connection !== "lost") {
+    state.lostSince = new Date(since + state.clockOffset_ms);
+    ring("lost");
+  }
   state.connection = "lost";
   changed();
   // A stream that is refused looks like one that is lost.
@@ -238,6 +244,7 @@ async function untilThere(ask) {
 async function start() {
   await startWords();
   startMore();
+  startSound();
   $("#zoom-in").append(icon("plus", 18));
   $("#zoom-out").append(icon("minus", 18));
   $("#fit").append(icon("fit", 18));
@@ -273,6 +280,7 @@ async function start() {
     showLines(lines);
   });
   startRecord();
+  startHandover();
   startFleet();
   startReplay(close);
   startDecide((decided, verdict, reason) => {
@@ -290,8 +298,8 @@ async function start() {
     c: selected((id) => decide(id, "confirmed")), d: selected((id) => decide(id, "dismissed")), w: selected(withdraw),
     l: () => view("list"), m: () => view("map"), u: () => view("units"),
     f: () => setFilter(FILTERS[(FILTERS.indexOf(state.filter) + 1) % FILTERS.length]),
-    0: () => fitSite(), h: showHelp,
-    r: openReplay,
+    0: () => fitSite(), "/": focusPlace, h: showHelp,
+    r: openReplay, s: switchSound,
     escape: () => (state.selected !== null ? close() : leaveReplay()),
   });
   const drawn = canDraw();
@@ -301,7 +309,11 @@ async function start() {
   document.body.dataset.map = hasMap ? "on" : "none";
   if (!hasMap) showNoMap(drawn);
   renderLegend();
-  startNarrow();
+  startNarrow((name) => {
+    const unit = state.units.get(name);
+    if (unit) showPlace(unit.position, unit.range_m);
+    else showNamed(name);
+  });
   view("list", { focus: false });
   render();
   listen(at, { incident: incidentChanged, unit: unitChanged, resync, live, lost, signed_out: checkSession,

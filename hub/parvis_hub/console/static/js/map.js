@@ -10,7 +10,8 @@ import { changed, state } from "./state.js";
 let map = null;
 let markers = null;
 let ready = false;
-let lastShapes = "";
+/** What each source holds, so that it is given nothing that it has. */
+let lastShapes = {};
 /** Whether the map still shows the whole site, as nobody has moved it. */
 let whole = true;
 let shapesDrawn = { ranges: 0, uncertain: 0, course: 0, route: 0, gaps: 0 };
@@ -71,10 +72,15 @@ export async function startMap(choose) {
   addPictures(map, palette());
   map.on("load", () => {
     ready = true;
-    lastShapes = "";
+    lastShapes = {};
     renderMap();
   });
-  for (const event of ["zoom", "moveend"]) map.on(event, () => markers.incidents());
+  for (const event of ["zoom", "moveend"]) {
+    map.on(event, () => {
+      if (markers.crowd()) renderMap();
+      else markers.incidents();
+    });
+  }
   const shows = () => {
     const [[west, south], [east, north]] = map.getBounds().toArray();
     state.extent = { west, south, east, north };
@@ -90,7 +96,7 @@ export async function startMap(choose) {
     map.setStyle(mapStyle(state.site.basemap, colours));
     map.once("styledata", () => {
       addPictures(map, colours);
-      lastShapes = "";
+      lastShapes = {};
       renderMap();
     });
   });
@@ -144,11 +150,21 @@ export function showPlace({ lon, lat }, radius_m = 30) {
 
 /** Brings lines of GeoJSON into view. */
 export function showLines(features) {
-  const places = features.flatMap(({ geometry }) => geometry.coordinates);
+  showAll(features.flatMap(({ geometry }) => geometry.coordinates));
+}
+
+function showAll(places) {
   if (!map || places.length === 0) return;
   const [lons, lats] = [places.map(([lon]) => lon), places.map(([, lat]) => lat)];
   whole = false;
   map.fitBounds([[Math.min(...lons), Math.min(...lats)], [Math.max(...lons), Math.max(...lats)]], { padding: padding() + 20, maxZoom: 19, animate: !still() });
+}
+
+/** Brings a zone, a lane or an asset of the plan into view. */
+export function showNamed(name) {
+  const places = state.site.basemap.features.filter(({ properties }) => properties.name === name)
+    .flatMap(({ geometry }) => (geometry.type === "Point" ? [geometry.coordinates] : geometry.coordinates.flat(geometry.type === "Polygon" ? 1 : 0)));
+  showAll(places);
 }
 
 /** Moves the map only if the place is not in view, or the incident's card lies over it. */
@@ -169,11 +185,10 @@ export const drawn = () => shapesDrawn;
 export function renderMap() {
   if (!map) return;
   markers.units();
+  markers.crowd();
   markers.incidents();
   map.getCanvas().setAttribute("aria-label", t("map.title"));
   if (!ready) return;
-  const feature = (ring, properties) => ({ type: "Feature", properties, geometry: { type: "Polygon", coordinates: [ring] } });
-  const ranges = [...state.units.values()].map((unit) => feature(ellipse(unit.position, unit.range_m), {}));
   const uncertain = onMap().map(({ incident }) => {
     const { position } = incident;
     const ring = position.ellipse
@@ -185,15 +200,22 @@ export function renderMap() {
   const way = state.detail?.incident.incident === state.selected ? state.detail.course.map(({ position }) => [position.lon, position.lat]) : [];
   const course = way.length > 1 ? [{ type: "Feature", properties: {}, geometry: { type: "LineString", coordinates: way } }] : [];
   const route = state.past === null ? state.route?.way ?? [] : [];
-  const shapes = JSON.stringify([ranges, uncertain, course, route]);
-  if (shapes === lastShapes) return;
-  const sources = [map.getSource("ranges"), map.getSource("uncertain"), map.getSource("course"), map.getSource("route")];
-  if (sources.some((source) => !source)) return;
-  lastShapes = shapes;
-  shapesDrawn = { ranges: ranges.length, uncertain: uncertain.length, course: way.length,
+  if (!map.getSource("ranges")) return;
+  const units = markers.crowded ? [] : [...state.units.values()];
+  put("ranges", units.map(({ position, range_m }) => [position, range_m]), (of) => of.map(([position, range_m]) => feature(ellipse(position, range_m), {})));
+  put("uncertain", uncertain);
+  put("course", course);
+  put("route", route);
+  shapesDrawn = { ranges: units.length, uncertain: uncertain.length, course: way.length,
     route: route.filter(({ properties }) => properties.observed).length, gaps: route.filter(({ properties }) => !properties.observed).length };
-  sources[0].setData({ type: "FeatureCollection", features: ranges });
-  sources[1].setData({ type: "FeatureCollection", features: uncertain });
-  sources[2].setData({ type: "FeatureCollection", features: course });
-  sources[3].setData({ type: "FeatureCollection", features: route });
+}
+
+const feature = (ring, properties) => ({ type: "Feature", properties, geometry: { type: "Polygon", coordinates: [ring] } });
+
+/** Gives a source what it shows, if that has changed; `draw` makes features of it then alone. */
+function put(name, what, draw = (features) => features) {
+  const key = JSON.stringify(what);
+  if (lastShapes[name] === key) return;
+  lastShapes[name] = key;
+  map.getSource(name).setData({ type: "FeatureCollection", features: draw(what) });
 }

@@ -12,6 +12,9 @@ const ROOM = { near_px: 34, signs: 4 };
 /** Where so many are in view that flags would hide the map and one another. */
 const CROWDED = { near_px: 80, signs: 1, from: 50 };
 
+/** Where units stand closer to one another than this, on average, each is a sign alone: names and views would cover them all. */
+const UNITS_APART_PX = 70;
+
 /** The incidents that the map shows: what goes on or waits for a decision, and what is selected. */
 export const onMap = () =>
   listed("all").filter(({ incident }) => incident.incident === state.selected || (incident.operator.verdict !== "dismissed"
@@ -31,6 +34,7 @@ export class Markers {
   #flags = [];
   #seen = new Set();
   #drawn = "";
+  #crowded = false;
 
   constructor(map, Marker, choose) {
     this.#map = map;
@@ -57,6 +61,23 @@ export class Markers {
       if (!known) new this.#Marker({ element }).setLngLat([unit.position.lon, unit.position.lat]).addTo(this.#map);
       this.#units.set(unit.name, { element, key });
     }
+  }
+
+  /** Whether so many units are in view that each is a sign alone. */
+  get crowded() {
+    return this.#crowded;
+  }
+
+  /** Shows less of each unit where many are in view. @returns {boolean} Whether that has changed. */
+  crowd() {
+    const { clientWidth: width, clientHeight: height } = this.#map.getContainer();
+    const bounds = this.#map.getBounds();
+    const inView = [...state.units.values()].filter(({ position }) => bounds.contains([position.lon, position.lat])).length;
+    const crowded = Math.sqrt((width * height) / Math.max(inView, 1)) < UNITS_APART_PX;
+    if (crowded === this.#crowded) return false;
+    this.#crowded = crowded;
+    this.#map.getContainer().toggleAttribute("data-crowded", crowded);
+    return true;
   }
 
   /** Puts incidents that would cover one another into one flag. */

@@ -85,9 +85,12 @@ async function readKept() {
 function kind({ kind: name, kept_h, rows: count, expires_first, overdue, deleted }) {
   const gone = deleted && t("record.gone", { count: number(deleted.rows), time: time(deleted.at), entry: deleted.entry });
   return h("tr", { "data-kind": name }, h("th", { scope: "row", text: t(`kept.${name}`) }),
-    [span(kept_h * 3_600), number(count), expires_first ? time(expires_first) : "–"].map((text) => h("td", { text })),
-    h("td", { class: overdue > 0 && "error", text: number(overdue) }), h("td", { text: gone ?? "–" }));
+    cell("for", span(kept_h * 3_600)), cell("rows", number(count)), cell("next", expires_first ? time(expires_first) : "–"),
+    cell("overdue", number(overdue), overdue > 0 && "error"), cell("deleted", gone ?? "–"));
 }
+
+/** With the name of its column, which stands beside it where there is no room for a table. */
+const cell = (column, text, kind = null) => h("td", { class: kind, text, "data-label": t(`record.${column}`) });
 
 async function readLog(before) {
   try {

@@ -1,13 +1,17 @@
 // What the page knows, in one place; whoever shows some of it asks to be told when it changes.
 
+import { inside } from "./geometry.js";
+
 const listeners = new Set();
 let waiting = false;
 
-/** What is listed where nobody asked for less. */
+/** What is listed where nobody asked for less; `place` is "map" for what the map shows, or "at:" and a name of the site plan. */
 export const ANYTHING = { type: "", unit: "", hours: "", verdict: "", place: "" };
 
 export const state = {
   narrow: { ...ANYTHING },
+  /** Which incident stands first in the list: "newest" or "oldest". */
+  order: "newest",
   /** What the map shows, in degrees: { west, south, east, north }, or null where there is no map. */
   extent: null,
   site: null,
@@ -66,20 +70,38 @@ const undecided = (view) => view.incident.operator.verdict === "unconfirmed";
 /** Whether somebody asked for less than everything. */
 export const narrowing = () => Object.values(state.narrow).some((value) => value !== "");
 
-function within({ incident }, { type, unit, hours, verdict, place }) {
+/** The zones of the map that hold a place; a zone drawn in a picture counts where its unit is calibrated. */
+export function zonesAt({ lon, lat }) {
+  const zones = state.site.basemap.features.filter(({ properties, geometry }) => properties.layer === "zone" && geometry.type === "Polygon");
+  return [...new Set(zones.filter(({ geometry }) => inside([lon, lat], geometry.coordinates[0])).map(({ properties }) => properties.name))];
+}
+
+/** The place that an incident names itself. */
+export const namedPlace = ({ measure }) => measure.zone ?? measure.lane ?? measure.asset;
+
+/** The zones that an incident lies in, as far as it is known better than by who heard it. */
+export const zonesOf = (incident) => (incident.located_by === "unit" ? [] : zonesAt(incident.position));
+
+function isAt(incident, place) {
+  if (place.startsWith("at:")) return [namedPlace(incident), ...zonesOf(incident)].includes(place.slice(3));
   const { lon, lat } = incident.position;
   const { west, south, east, north } = state.extent ?? {};
+  return place === "" || state.extent === null || (west <= lon && lon <= east && south <= lat && lat <= north);
+}
+
+function within({ incident }, { type, unit, hours, verdict, place }) {
   return (type === "" || incident.type === type) && (unit === "" || incident.units.includes(unit))
     && (hours === "" || now() - new Date(incident.last_observed) <= Number(hours) * 3_600_000)
     && (verdict === "" || incident.operator.verdict === verdict)
-    && (place === "" || state.extent === null || (west <= lon && lon <= east && south <= lat && lat <= north));
+    && isAt(incident, place);
 }
 
-/** The incidents under a filter, newest first. */
+/** The incidents under a filter, in the order that is asked for. */
 export function listed(filter = state.filter, narrow = state.narrow) {
+  const later = state.order === "newest" ? 1 : -1;
   return [...state.incidents.values()]
     .filter((view) => (filter === "all" || (filter === "undecided") === undecided(view)) && within(view, narrow))
-    .sort((a, b) => (a.incident.first_observed < b.incident.first_observed ? 1 : a.incident.first_observed > b.incident.first_observed ? -1
+    .sort((a, b) => later * (a.incident.first_observed < b.incident.first_observed ? 1 : a.incident.first_observed > b.incident.first_observed ? -1
       : a.incident.incident < b.incident.incident ? 1 : -1));
 }
 

@@ -50,9 +50,13 @@ function renderUnit(unit) {
   entries.set(unit.name, entry);
   const how = health(unit);
   const heard = unit.last_seen === null ? t("unit.never") : ago(new Date(unit.last_seen), now());
-  // Drawn again only if something in it is other than before: an entry that has the focus keeps it.
-  const key = JSON.stringify([unit, how, heard, document.documentElement.lang]);
-  if (entry.key === key) return entry;
+  // Drawn again only if something in it is other than before: an entry that has the focus keeps it, and time passes for all of them.
+  const { last_seen: _, ...shown } = unit;
+  const key = JSON.stringify([shown, how, document.documentElement.lang]);
+  if (entry.key === key) {
+    setText($(".unit-heard", entry), heard);
+    return entry;
+  }
   entry.key = key;
   entry.dataset.health = how;
   const why = reasons(unit);

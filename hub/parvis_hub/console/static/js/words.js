@@ -1,9 +1,9 @@
 // An incident and a unit in words: what is said, where, how far off, and why a unit is as it is.
 
-import { bearing_deg, axis, compass, distance_m, inside } from "./geometry.js";
+import { bearing_deg, axis, compass, distance_m } from "./geometry.js";
 import { metres, number, percent, quantity } from "./format.js";
 import { t } from "./i18n.js";
-import { health, state } from "./state.js";
+import { health, namedPlace, state, zonesOf } from "./state.js";
 
 export const typeName = (type) => t(`type.${type}`);
 
@@ -60,16 +60,6 @@ export function brief(incident) {
   return upper(t(`brief.${type}`, values(incident)));
 }
 
-/** The zones of the map that hold a place; a zone drawn in a picture counts where its unit is calibrated. */
-export function zonesAt(position) {
-  const names = [];
-  for (const feature of state.site.basemap.features) {
-    const { layer, name } = feature.properties;
-    if (layer === "zone" && feature.geometry.type === "Polygon" && inside([position.lon, position.lat], feature.geometry.coordinates[0])) names.push(name);
-  }
-  return [...new Set(names)];
-}
-
 function nearestUnit(incident) {
   const near = incident.units.map((name) => state.units.get(name)).filter(Boolean)
     .map((unit) => ({ unit, away_m: distance_m(unit.position, incident.position) }));
@@ -78,13 +68,7 @@ function nearestUnit(incident) {
 
 /** Where, in a few words: a zone, or a unit and the way from it. */
 export function place(incident) {
-  const named = incident.measure.zone ?? incident.measure.lane ?? incident.measure.asset;
-  if (named) return named;
-  if (incident.located_by !== "unit") {
-    const zones = zonesAt(incident.position);
-    if (zones.length > 0) return zones.join(", ");
-  }
-  return fromUnit(incident);
+  return namedPlace(incident) ?? (zonesOf(incident).join(", ") || fromUnit(incident));
 }
 
 function fromUnit(incident) {
@@ -103,7 +87,7 @@ function fromUnit(incident) {
 export function whereInFull(incident) {
   const { position } = incident;
   const lines = [];
-  const zones = incident.located_by === "unit" ? [] : zonesAt(position);
+  const zones = zonesOf(incident);
   if (zones.length > 0) lines.push(t("where.in_zone", { zones: zones.join(", ") }));
   lines.push(fromUnit(incident));
   if (incident.located_by === "unit") {
