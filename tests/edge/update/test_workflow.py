@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from parvis_contract import CommandRefusal
 from parvis_edge.update.errors import UpdateError
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, MetaFile, Root, Targets
@@ -168,3 +170,41 @@ def test_the_cases_are_refused_for_what_they_do_alone(simulator: Simulator, tmp_
     _list(simulator, listed)
     simulator.client(unit).refresh()
     assert versions(unit) == {"root": 2, "snapshot": 2, "targets": listed.version}
+
+
+@pytest.mark.parametrize(
+    ("role", "trusted"),
+    [
+        ("root", {"root"}),
+        ("timestamp", {"root"}),
+        ("snapshot", {"root", "timestamp"}),
+        ("targets", {"root", "timestamp", "snapshot"}),
+    ],
+)
+def test_what_a_stranger_signed_is_trusted_no_further_than_to_the_role_before(
+    role: str, trusted: set[str], simulator: Simulator, tmp_path: Path
+) -> None:
+    stranger = [CryptoSigner.generate_ed25519() for _ in range(2)]
+    newest = max(simulator.folder.metadata.glob(f"*{role}.json"))
+    signed = Metadata.from_file(str(newest)).signed
+    signed.version += role == "root"
+    simulator.write("2.root.json" if role == "root" else newest.name, signed, stranger)
+    unit = tmp_path / "unit"
+    with pytest.raises(UpdateError) as caught:
+        simulator.client(unit).refresh()
+    assert caught.value.refusal is CommandRefusal.BAD_SIGNATURE
+    assert {path.stem for path in unit.glob("*.json")} == trusted
+
+
+def test_lengths_and_hashes_that_are_right_are_taken(simulator: Simulator, tmp_path: Path) -> None:
+    """They need not be in snapshot and timestamp, but may be."""
+    listed, path = _targets(simulator)
+    announced, snapshot = _snapshot(simulator, _measured(listed, path))
+    _announce(simulator, _measured(announced, snapshot))
+    simulator.client(tmp_path / "unit").refresh()
+    assert versions(tmp_path / "unit")["targets"] == listed.version
+
+
+def _measured(file: MetaFile, path: Path) -> MetaFile:
+    raw = path.read_bytes()
+    return MetaFile(file.version, len(raw), {"sha256": hashlib.sha256(raw).hexdigest()})
