@@ -78,6 +78,8 @@ class Linking(Clusters, Generic[_View]):
         #: Counts what is said that something depends on: a report's number is another when it says something else.
         self._saying = 0
         self._said: dict[Report, int] = {}
+        #: Of whom it must be asked with which others they are linked: once, however much they have said since that was last known.
+        self._unlinked: dict[Report, None] = {}
         #: What reports are worth as one thing, by those numbers.
         self._worths: dict[Group, float] = {}
         #: Of episodes that were decided in order, by their first report: those numbers, and whose group each was put into.
@@ -88,7 +90,7 @@ class Linking(Clusters, Generic[_View]):
         super().put(report)
         self._views[report] = self._model.view_of(report)
         self._links[report] = {}
-        self._link(report, self._all_near(report))
+        self._unlinked[report] = None
 
     def _look_again(self, report: Report, since_us: int) -> tuple[_View, _View, frozenset[Cell]]:
         """What a report said before, what it says now, and where it was looked for until now."""
@@ -103,10 +105,21 @@ class Linking(Clusters, Generic[_View]):
 
     def _drop(self, report: Report) -> None:
         super()._drop(report)
-        del self._views[report], self._said[report]
+        del self._views[report]
+        self._said.pop(report, None)
+        self._unlinked.pop(report, None)
         self._chosen.pop(report, None)
         for other in self._links.pop(report):
             del self._links[other][report]
+
+    def settle(self) -> None:
+        """Decides what has come since this was last called, with all that it has to do with."""
+        asked = set[Report]()
+        for report in self._unlinked:
+            self._link(report, (self._all_near(report) | self._links[report].keys()) - asked)
+            asked.add(report)
+        self._unlinked.clear()
+        super().settle()
 
     def _all_near(self, report: Report) -> set[Report]:
         """All that a report may be linked with."""
@@ -126,7 +139,12 @@ class Linking(Clusters, Generic[_View]):
     def _are_linked(self, report: Report, other: Report) -> bool:
         first, second = (report, other) if report.order < other.order else (other, report)
         views = self._views[first], self._views[second]
-        return second.order[0] <= first.joinable_us and self._model.may(*views) and self._model.worth(views) > 0.0
+        if second.order[0] > first.joinable_us or not self._model.may(*views):
+            return False
+        worth = self._model.worth(views)
+        if worth > 0.0 and self._said.keys() >= {first, second}:
+            self._worths[self._said[first], self._said[second]] = worth
+        return worth > 0.0
 
     def _linked(self, report: Report, known: set[Report]) -> Iterable[Report]:
         return [other for other in self._links[report] if other not in known]

@@ -31,6 +31,8 @@ class _Going(Linking[_View]):
 
     def _ask_since(self, report: Report, cells: frozenset[Cell], changed_us: int) -> None:
         """Asks those again that began after the time from which on a report says something else."""
+        if report in self._unlinked:
+            return
         self._say(report)
         since = max(report.order, (changed_us, ""))
         others = {*self._near.after(since, cells | self._placed[report], report.joinable_us)}
@@ -66,6 +68,6 @@ class Moving(_Going[Stretch]):
         """Takes note that a report says more of what it was, or ends at another time than was thought."""
         before, now, cells = self._look_again(report, since_us)
         if before.sightings != now.sightings:
-            self._link(report, self._all_near(report) | self._links[report].keys())
+            self._unlinked[report] = None
         else:
             self._ask_since(report, cells, round(min(before.over_s, now.over_s) * 1e6))

@@ -12,14 +12,16 @@ from scipy.spatial import KDTree
 
 from .report import Order, Place, Report
 
-Cell = tuple[int, int]
+#: East and north, in squares; and whether of those that have ended.
+Cell = tuple[int, int, bool]
 _THIRD = 3
 
 
 class Neighbourhood:
     """Reports by square of the map, in each square by when they began.
 
-    The squares are as wide as the type reaches, so that all that can be near lies in a square or its eight neighbours.
+    The squares are as wide as the type reaches, so that all that can be near lies in a square or its eight neighbours. What goes on
+    may be joined for long, and what has ended not: each stands by itself, so that one need not be looked for among many of the other.
     """
 
     def __init__(self, reach_m: float) -> None:
@@ -28,12 +30,12 @@ class Neighbourhood:
         #: For each square, the longest time from a report's beginning to when nothing can join it any more.
         self._longest_us: dict[Cell, int] = {}
 
-    def _cell(self, place: Place) -> Cell:
-        return int(place.east_m // self._reach_m), int(place.north_m // self._reach_m)
+    def _cell(self, place: Place, report: Report) -> Cell:
+        return int(place.east_m // self._reach_m), int(place.north_m // self._reach_m), report.ended
 
     def cells_of(self, report: Report) -> frozenset[Cell]:
-        """The squares that a report stands in: where it began, and where it was last."""
-        return frozenset((self._cell(report.anchor), self._cell(report.last)))
+        """The squares that a report stands in: where it began, and where it was last; others once it has ended."""
+        return frozenset((self._cell(report.anchor, report), self._cell(report.last, report)))
 
     def around(self, cells: frozenset[Cell]) -> list[Cell]:
         """These squares and their neighbours, of those that hold anything."""
@@ -66,7 +68,7 @@ class Neighbourhood:
         """The reports near, begun before this one, that it may still be of the same thing as."""
         found: dict[Report, None] = {}
         began_us = report.order[0]
-        for cell in self.around(frozenset((self._cell(report.anchor),))):
+        for cell in self.around(self.cells_of(report)):
             entries = self._cells[cell]
             if entries[-1].order[0] < began_us - self._longest_us[cell]:
                 continue
@@ -107,7 +109,7 @@ class Spacing:
 
 @lru_cache(maxsize=4096)
 def _with_neighbours(cells: frozenset[Cell]) -> tuple[Cell, ...]:
-    return tuple({(x + dx, y + dy) for x, y in cells for dx in (-1, 0, 1) for dy in (-1, 0, 1)})
+    return tuple({(x + dx, y + dy, ended) for x, y, _ in cells for dx in (-1, 0, 1) for dy in (-1, 0, 1) for ended in (False, True)})
 
 
 def _order(report: Report) -> Order:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from math import exp, hypot, inf, log, pi, sqrt
 from statistics import median
 from typing import Protocol
@@ -207,19 +208,18 @@ class Sameness:
             late.append(density)
             own_s[view.unit] = over_s = max(over_s, view.over_s)
             own_s[view.unit] = view.over_s
-        best = -inf
-        for anchor in views:
-            total = 0.0
-            for view, density in zip(views, late, strict=True):
-                if view is not anchor:
-                    apart_s = min(abs(view.began_s - anchor.began_s), abs(view.since_s - anchor.since_s))
-                    if not view.started:
-                        apart_s = min(apart_s, abs(view.since_s - anchor.began_s))
-                    if not anchor.started:
-                        apart_s = min(apart_s, abs(view.began_s - anchor.since_s))
-                    total += log(self._at_once(apart_s, view, anchor) + density)
-            best = max(best, total)
-        return best
+        # How likely it is that all others began when they did, if this one saw the thing begin.
+        totals = [0.0] * len(views)
+        for (first, anchor), (second, view) in combinations(enumerate(views), 2):
+            apart_s = min(abs(view.began_s - anchor.began_s), abs(view.since_s - anchor.since_s))
+            if not view.started:
+                apart_s = min(apart_s, abs(view.since_s - anchor.began_s))
+            if not anchor.started:
+                apart_s = min(apart_s, abs(view.began_s - anchor.since_s))
+            at_once = self._at_once(apart_s, view, anchor)
+            totals[first] += log(at_once + late[second])
+            totals[second] += log(at_once + late[first])
+        return max(totals)
 
     def _ended(self, views: Sequence[View]) -> float:
         """The logarithm of how likely it is that the views ended when they did, of those that have."""

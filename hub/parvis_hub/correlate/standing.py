@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import inf
+from collections.abc import Iterable, Mapping
 
 from .linking import Linking
 from .physics import Physics
@@ -21,12 +20,14 @@ class Standing(Linking[View]):
         """Args: the type's physics; and where the site's units are, by name."""
         super().__init__(physics.reach_m, Sameness(physics, places_m))
         self._until_s = 3.0 * physics.together_s
-        #: For each that goes on, when it will have been seen after the next end of one near it.
-        self._outlives_s: dict[Report, float] = {}
+        #: What is named may be seen from anywhere.
+        self._by_place = physics.identity not in {"asset", "zone", "unit"}
+        #: For each that goes on, when it will have been seen after the end of others near it.
+        self._outlives_s: dict[Report, dict[Report, float]] = {}
 
     def put(self, report: Report) -> None:
         """Adds a report."""
-        self._outlives_s[report] = inf
+        self._outlives_s[report] = {}
         super().put(report)
 
     def prolong(self, report: Report, since_us: int) -> None:
@@ -34,29 +35,34 @@ class Standing(Linking[View]):
         before, now, cells = self._look_again(report, since_us)
         moved = (before.east_m, before.north_m, before.variance_m2) != (now.east_m, now.north_m, now.variance_m2)
         over_us = round(min(before.over_s, now.over_s) * 1e6)
-        if (
-            moved
-            or before.ended_s != now.ended_s
-            or now.seen_s >= self._outlives_s[report]
-            or any(self._near.after((over_us, ""), cells, max(over_us, report.joinable_us)))
-        ):
-            self._outlives_s[report] = inf
-            self._link(report, self._all_near(report) | self._links[report].keys())
+        outlives_s = self._outlives_s[report]
+        if moved or before.ended_s != now.ended_s or any(self._near.after((over_us, ""), cells, max(over_us, report.joinable_us))):
+            outlives_s.clear()
+            self._unlinked[report] = None
+        elif outlived := [other for other, until_s in outlives_s.items() if now.seen_s >= until_s and other in self._views]:
+            for other in outlived:
+                del outlives_s[other]
+            self._link(report, outlived)
 
     def _all_near(self, report: Report) -> set[Report]:
-        # Most of what is near enough for its type is elsewhere all the same.
+        # Most of what is near enough for its type is elsewhere all the same; most of that is seen by how far east it is.
         view, views, may = self._views[report], self._views, self._model.may
-        return {other for other in super()._all_near(report) if may(view, views[other])}
+        near: Iterable[Report] = super()._all_near(report)
+        if self._by_place:
+            east_m, reach_m = view.east_m, view.reach_m
+            near = [other for other in near if abs((seen := views[other]).east_m - east_m) <= reach_m + seen.reach_m]
+        return {other for other in near if may(view, views[other])}
 
     def _drop(self, report: Report) -> None:
         super()._drop(report)
         del self._outlives_s[report]
 
     def _are_linked(self, report: Report, other: Report) -> bool:
-        self._outlives(report, self._views[report], self._views[other])
-        self._outlives(other, self._views[other], self._views[report])
+        self._outlives(report, other)
+        self._outlives(other, report)
         return super()._are_linked(report, other)
 
-    def _outlives(self, report: Report, view: View, other: View) -> None:
-        if view.ended_s is None and other.ended_s is not None and view.seen_s <= other.ended_s + self._until_s:
-            self._outlives_s[report] = min(self._outlives_s[report], other.ended_s + self._until_s)
+    def _outlives(self, report: Report, other: Report) -> None:
+        view, ended_s = self._views[report], self._views[other].ended_s
+        if view.ended_s is None and ended_s is not None and view.seen_s <= ended_s + self._until_s:
+            self._outlives_s[report][other] = ended_s + self._until_s
