@@ -73,10 +73,13 @@ _FRENCH = (
         '"{participant}", et votre consentement est classé sous "{proof}".'
     ),
     "Durée",
-    "Du {since} au {until}, sauf si l'on vous le redemande et que vous acceptez. Chaque lieu est effacé après {kept_h:g} heures au plus.",
+    (
+        "Du {since} au {until}, sauf si l'on vous demande de renouveler votre consentement et que vous acceptez. Chaque"
+        " lieu est effacé après {kept_h:g} heures au plus."
+    ),
     "Vous pouvez retirer votre consentement à tout moment",
     (
-        "sans raison à donner. Dites-le à qui vous a remis cette balise, ou à l'adresse ci-dessus. Enlever la balise suffit pour ne "
+        "sans avoir à vous justifier. Dites-le à qui vous a remis cette balise, ou à l'adresse ci-dessus. Enlever la balise suffit pour ne "
         "plus être vu."
     ),
     "Ce qui se passe alors",
@@ -85,7 +88,10 @@ _FRENCH = (
         "Une caméra injoignable peut lire la balise jusqu'à la fin de sa liste, {list_days} jours au plus ; rien n'en est gardé."
     ),
     "Vous pouvez aussi",
-    "voir votre parcours, en obtenir le fichier (GeoJSON, GPX), le faire rectifier, et saisir l'autorité de protection des données.",
+    (
+        "voir votre parcours, en obtenir le fichier (GeoJSON, GPX), le faire rectifier, et introduire une réclamation"
+        " auprès de l'autorité de contrôle (en France, la CNIL)."
+    ),
 )
 
 

@@ -175,7 +175,7 @@ def _life_cycle(say: Say, facts: Facts) -> Markup:
         ),
         say(
             "The hub refuses what is not of the contract, joins the rest into incidents and keeps them with their expiry.",
-            "Le centre refuse ce qui n’est pas du contrat, réunit le reste en incidents et les garde avec leur échéance.",
+            "Le concentrateur refuse ce qui n’est pas du contrat, réunit le reste en incidents et les conserve jusqu’à leur échéance.",
         ),
         say(
             "A person confirms or dismisses each incident, with a reason from a closed list.",
@@ -183,7 +183,7 @@ def _life_cycle(say: Say, facts: Facts) -> Markup:
         ),
         say(
             "Every minute, what has expired is deleted; the accountability log says how many rows of which table.",
-            "Chaque minute, ce qui est échu est supprimé ; le journal de responsabilité dit combien de lignes de quelle table.",
+            "Chaque minute, ce qui est échu est supprimé ; le journal de traçabilité dit combien de lignes de quelle table.",
         ),
     ]
     return tag("ol", *(tag("li", step) for step in steps))
@@ -196,7 +196,8 @@ def _supports(say: Say, facts: Facts) -> Markup:
             say(f"Units: {named}", f"Unités : {named}"),
             say(
                 "An MQTT broker, a hub with one database, and the browsers of the control room.",
-                "Un serveur MQTT, un centre avec une base de données, et les navigateurs de la salle de contrôle.",
+                "Un serveur MQTT, un concentrateur (le serveur qui réunit les messages) avec une base de données, et les"
+                " navigateurs de la salle de contrôle.",
             ),
         )
     )
@@ -260,8 +261,8 @@ def _information(say: Say, facts: Facts) -> Markup:
                 say(
                     "A sign at the units, a public register and a monthly report, made from the running configuration; the sign’s digest"
                     " can be compared with the hub’s public status.",
-                    "Un panneau auprès des unités, un registre public et un rapport mensuel, tirés de la configuration en service ;"
-                    " l’empreinte du panneau se compare à l’état public du centre.",
+                    "Un panneau près des unités, un registre public et un rapport mensuel, tirés de la configuration en service ;"
+                    " l’empreinte du panneau se compare à l’état public du concentrateur.",
                 ),
             ),
             tag("p", address if address is not None else f"register_url: {say.not_stated}. {say.by_the_controller}"),
@@ -276,12 +277,13 @@ def _consent(say: Say, facts: Facts) -> Markup:
             say(
                 "Only those who asked for a route and wear a printed tag; they can withdraw at any time. It covers nobody else in the"
                 " picture.",
-                "Seulement ceux qui ont demandé un trajet et portent un marqueur imprimé ; ils peuvent se retirer à tout moment. Il ne vaut"
+                "Seulement les personnes qui ont demandé un parcours et portent une balise imprimée ; ils peuvent retirer leur"
+                " consentement à tout moment. Il ne vaut"
                 " pour personne d’autre dans l’image.",
             ),
         )
     return tag(
-        "p", say("No tags are read: nothing here rests on consent.", "Aucun marqueur n’est lu : rien ne repose ici sur le consentement.")
+        "p", say("No tags are read: nothing here rests on consent.", "Aucune balise n’est lue : rien ne repose ici sur le consentement.")
     )
 
 
@@ -307,18 +309,18 @@ def _measures(say: Say, facts: Facts) -> Iterator[tuple[str, str]]:
         in_memory(say, facts.running),
     )
     yield (
-        say("Closed messages", "Messages fermés"),
+        say("Closed messages", "Messages à contenu fermé"),
         say(
             "The unit before sending and the hub on receipt refuse what is not of the contract, and repeat nothing of it.",
-            "L’unité avant l’envoi et le centre à la réception refusent ce qui n’est pas du contrat, et n’en répètent rien.",
+            "L’unité avant l’envoi et le concentrateur à la réception refusent ce qui n’est pas du contrat, et n’en répètent rien.",
         ),
     )
     yield (
-        say("Deletion by itself", "Suppression d’elle-même"),
+        say("Deletion by itself", "Suppression automatique"),
         "; ".join(kept_lines(say, facts)),
     )
     yield (
-        say("Accountability log", "Journal de responsabilité"),
+        say("Accountability log", "Journal de traçabilité"),
         say(
             "Decisions, views of pictures, starts and deletions are in a chain of digests that shows when it has been altered.",
             "Décisions, consultations d’images, démarrages et suppressions figurent dans une chaîne d’empreintes qui montre si elle a été"
@@ -326,16 +328,16 @@ def _measures(say: Say, facts: Facts) -> Iterator[tuple[str, str]]:
         ),
     )
     yield (
-        say("Nothing lost", "Rien de perdu"),
+        say("Nothing lost", "Aucune perte"),
         say(
             "A message is acknowledged only when it is on disk; the store can be backed up while it is used.",
             "Un message n’est acquitté qu’une fois sur disque ; la base peut être sauvegardée en service.",
         ),
     )
     yield (
-        say("The law as a file", "La loi comme fichier"),
+        say("The law as a file", "Le cadre légal sous forme de fichier"),
         say(
             f"Nothing starts that the profile {facts.law.name} does not allow, nor after {facts.law.valid_to}.",
-            f"Rien ne démarre que le profil {facts.law.name} n’autorise, ni après le {facts.law.valid_to}.",
+            f"Rien ne démarre sans que le profil {facts.law.name} l’autorise, ni après le {facts.law.valid_to}.",
         ),
     )

@@ -68,7 +68,8 @@ def _derived(say: Say, facts: Facts) -> dict[str, str]:
     units, with_ = facts.units(), ", ".join(sense_name(say, sense) for sense in facts.senses) or "–"
     short = say(
         f"Tells {len(facts.running)} kinds of event at {len(units)} units ({with_}). A person decides. Nothing is recorded.",
-        f"Signale {len(facts.running)} sortes d’événements, {len(units)} unités ({with_}). Un humain décide. Rien n’est enregistré.",
+        f"Signale {len(facts.running)} sortes d’événements, {len(units)} unités ({with_}). La décision revient à une"
+        " personne. Rien n’est enregistré.",
     )
     learns = facts.runs("level.unusual")
     return {
@@ -92,7 +93,8 @@ def _derived(say: Say, facts: Facts) -> dict[str, str]:
         "monitoring": say(
             "The hub counts by month the alerts of each type, what people decided of them, and the share of false alarms with its 95 %"
             " interval, and publishes the report.",
-            "Le centre compte par mois les alertes de chaque type, ce que des humains en ont décidé, et la part de fausses alertes avec son"
+            "Le concentrateur compte par mois les alertes de chaque type, ce que des humains en ont décidé, et la part de"
+            " fausses alertes avec son"
             " intervalle à 95 %, et publie le rapport.",
         ),
         "human_intervention": say(
@@ -116,12 +118,14 @@ def connections(say: Say, facts: Facts) -> str:
     if facts.runs("tag.sighting"):
         return say(
             "The hub’s own register of consents: of those who asked for a route, and which tag they wear. No other register, file or list.",
-            "Le registre des consentements du centre : qui a demandé un trajet, et quel marqueur il porte. Aucun autre registre, fichier ou"
+            "Le registre des consentements du concentrateur : qui a demandé un parcours, et quelle balise cette personne porte."
+            " Aucun autre registre, fichier ou"
             " liste.",
         )
     return say(
         "None. The hub reads the messages of its units, which have no field that could hold an identity, and no register, file or list.",
-        "Aucune. Le centre lit les messages de ses unités, qui n’ont pas de champ pouvant contenir une identité, et aucun registre, fichier"
+        "Aucune. Le concentrateur lit les messages de ses unités, qui n’ont pas de champ pouvant contenir une identité, et"
+        " aucun registre, fichier"
         " ou liste.",
     )
 
@@ -138,7 +142,7 @@ def source_lines(say: Say, facts: Facts) -> Iterator[str]:
             "Recorded files only: no live camera or microphone.", "Fichiers enregistrés seulement : ni caméra ni microphone en direct."
         )
     if not facts.in_force:
-        yield say(f"Not in force on {facts.on}: nothing may run.", f"Pas en vigueur le {facts.on} : rien ne peut fonctionner.")
+        yield say(f"Not in force on {facts.on}: nothing may run.", f"N’est pas en vigueur le {facts.on} : rien ne peut fonctionner.")
     for source in facts.sources:
         yield _source(say, source)
 
@@ -185,7 +189,8 @@ def _described(say: Say, facts: Facts, *, named: bool) -> Iterator[str]:
     yield say(
         "The hub joins messages that speak of one thing into an incident with a place, a time and their uncertainty. What was seen is"
         f" {'joined' if joined else 'never joined'} with what was heard.",
-        "Le centre réunit les messages qui parlent d’une même chose en un incident, avec un lieu, une heure et leur incertitude. Ce qui est"
+        "Le concentrateur réunit les messages qui parlent d’une même chose en un incident, avec un lieu, une heure et leur"
+        " incertitude. Ce qui est"
         f" vu {'peut être réuni à' if joined else 'n’est jamais réuni à'} ce qui est entendu.",
     )
     yield say("Never: ", "Jamais : ") + "; ".join(never(say)) + "."
@@ -207,10 +212,12 @@ def as_page(facts: Facts, lang: Language, *, stylesheet: str | None = None) -> s
     record = registration(facts, lang)
     title = say(f"Public register: {record['name']}", f"Registre public : {record['name']}")
     body: list[str] = [tag("h1", title)]
-    body.append(tag("p", say("What is sensed here, why, and who answers for it.", "Ce qui est mesuré ici, pourquoi, et qui en répond.")))
+    body.append(
+        tag("p", say("What is sensed here, why, and who answers for it.", "Ce qui est mesuré ici, pourquoi, et qui en est responsable."))
+    )
     body += [tag("h2", say("What is never done", "Ce qui n’est jamais fait")), items(never(say))]
     body += [tag("h2", say("What is told, from when on", "Ce qui est signalé, à partir de quand")), _running_table(say, facts)]
-    body += [tag("h2", say("What is kept", "Ce qui est conservé"))]
+    body += [tag("h2", say("What is kept", "Données conservées et durées"))]
     body.append(table([say("data", "données"), say("for how long", "durée")], retention(say, facts), words=2))
     for category, fields in CATEGORIES.items():
         body.append(tag("h2", _category(say, category)))
@@ -250,8 +257,8 @@ def _running_table(say: Say, facts: Facts) -> Markup:
 def _category(say: Say, category: str) -> str:
     return {
         "metadata": say("About this registration", "À propos de cette inscription"),
-        "basic": say("Who answers for it", "Qui en répond"),
-        "use": say("Why, and by which right", "Pourquoi, et de quel droit"),
+        "basic": say("Who answers for it", "Responsable du traitement"),
+        "use": say("Why, and by which right", "Finalité et base juridique"),
         "data": say("Data", "Données"),
         "algorithm": say("How it works", "Fonctionnement"),
         "oversight": say("Oversight", "Contrôle"),

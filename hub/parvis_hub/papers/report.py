@@ -161,7 +161,7 @@ def _gaps(say: Say, month: Month, *, over: bool) -> Iterator[str]:
         yield say("This month is not over.", "Ce mois n’est pas terminé.")
     counted = month.counted_from_us
     if counted is None:
-        yield say("No hub counted on this store in this month.", "Aucun centre n’a compté sur cette base ce mois-ci.")
+        yield say("No hub counted on this store in this month.", "Aucun concentrateur n’a compté sur cette base ce mois-ci.")
     elif counted > month.from_us + 3_600_000_000:
         at = _time(counted)
         yield say(f"Messages and hours are counted from {at} on.", f"Messages et heures sont comptés à partir du {at}.")
@@ -169,7 +169,7 @@ def _gaps(say: Say, month: Month, *, over: bool) -> Iterator[str]:
         at = _time(month.log_from_us)
         yield say(
             f"The accountability log goes back to {at}: decisions and deletions before are not counted.",
-            f"Le journal de responsabilité remonte au {at} : décisions et suppressions d’avant ne sont pas comptées.",
+            f"Le journal de traçabilité remonte au {at} : décisions et suppressions d’avant ne sont pas comptées.",
         )
 
 
@@ -238,10 +238,11 @@ def _notes(say: Say) -> Iterator[str]:
     )
     yield say(
         "An alert that several units told counts for each, and once in its type. Hours are those in which the hub heard from a unit.",
-        "Une alerte signalée par plusieurs unités compte pour chacune, et une fois dans son type. Les heures sont celles où le centre a"
+        "Une alerte signalée par plusieurs unités compte pour chacune, et une fois dans son type. Les heures sont celles où"
+        " le concentrateur a"
         " entendu l’unité.",
     )
     yield say(
         "An alert belongs to the month in which it was first observed, a decision to the month in which it was taken.",
-        "Une alerte est du mois où elle a d’abord été observée, une décision du mois où elle a été prise.",
+        "Une alerte relève du mois de sa première observation, une décision de celui où elle a été prise.",
     )

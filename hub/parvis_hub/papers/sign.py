@@ -71,7 +71,7 @@ def _column(say: Say, facts: Facts, running: tuple[Running, ...]) -> Iterator[Ma
     yield _part(
         say("Process", "Traitement"),
         ("computer_vision",) if any(each.sense == "camera" for each in running) else (),
-        in_memory(say, running) + say(" A person decides on every alert.", " Un humain décide de chaque alerte."),
+        in_memory(say, running) + say(" A person decides on every alert.", " La décision sur chaque alerte revient à une personne."),
         tag("p", tag("strong", say("Never: ", "Jamais : ")), "; ".join(never(say)), "."),
     )
     yield _part(

@@ -86,7 +86,7 @@ def title_of(say: Say, name: str) -> str:
     """What a type is called."""
     also = {
         "flow.count": say("Counts of people and vehicles", "Comptages de personnes et de véhicules"),
-        "tag.sighting": say("Tags of people who asked for it", "Marqueurs de personnes qui l’ont demandé"),
+        "tag.sighting": say("Tags of people who asked for it", "Balises de personnes qui l’ont demandé"),
     }
     return also.get(name) or TITLES[say.lang][name]
 
@@ -169,7 +169,8 @@ def _without_limit(say: Say, name: str, place: Place, site: Site) -> str:
     if name == "tag.sighting":
         return say(
             "a printed tag of the signed list, worn by somebody who asked for a route; any other tag is dropped in memory",
-            "un marqueur imprimé de la liste signée, porté par qui a demandé un trajet ; tout autre marqueur est aussitôt oublié",
+            "une balise imprimée de la liste signée, portée par une personne qui a demandé un parcours ; toute autre balise est"
+            " aussitôt oubliée",
         )
     return say(
         "the unit can no longer see or hear what it should: covered, moved, defocused, dark, frozen or silent",
@@ -214,7 +215,7 @@ def never(say: Say) -> tuple[str, ...]:
         say("search by photo or description", "recherche par photo ou par description"),
         say("scoring of behaviour", "notation des comportements"),
         say("recognition of speech or of speakers; number plates", "reconnaissance de la parole ou des voix ; plaques d’immatriculation"),
-        say("recording of video or sound, on the unit or at the hub", "enregistrement d’image ou de son, dans l’unité ou au centre"),
+        say("recording of video or sound, on the unit or at the hub", "enregistrement d’image ou de son, dans l’unité ou au concentrateur"),
     )
 
 
@@ -234,10 +235,10 @@ def retention(say: Say, facts: Facts) -> tuple[tuple[str, str], ...]:
             (say("pictures of the empty scene (evidence plates)", "images de la scène vide (planches)"), say.hours(keep.evidence_h))
         )
     if facts.runs("tag.sighting"):
-        rows.append((say("sightings of tags, by consent", "passages de marqueurs, sur consentement"), say.hours(keep.sightings_h)))
-        register = say("register of consents: who asked for a route", "registre des consentements : qui a demandé un trajet")
+        rows.append((say("sightings of tags, by consent", "passages de balises, sur consentement"), say.hours(keep.sightings_h)))
+        register = say("register of consents: who asked for a route", "registre des consentements : qui a demandé un parcours")
         rows.append((register, say("while it runs, then ", "tant qu’il court, puis ") + say.hours(keep.audit_h)))
-    rows.append((say("accountability log and monthly counts", "journal de responsabilité et comptes mensuels"), say.hours(keep.audit_h)))
+    rows.append((say("accountability log and monthly counts", "journal de traçabilité et comptes mensuels"), say.hours(keep.audit_h)))
     return tuple(rows)
 
 
@@ -260,5 +261,5 @@ def figures(say: Say, card: Card) -> Iterator[str]:
             said.append(say("recall ", "rappel ") + say.percent(found.recall_int8 / 100))
         if found.false_alarms_per_hour_int8 is not None:
             rate = say.number(found.false_alarms_per_hour_int8)
-            said.append(say(f"{rate} false alarms per hour of that material", f"{rate} fausses alertes par heure de ce matériel"))
+            said.append(say(f"{rate} false alarms per hour of that material", f"{rate} fausses alertes par heure de ces enregistrements"))
         yield say.pair(label, ", ".join(said))
