@@ -103,15 +103,19 @@ def _falls_back(trial: Trial, make: Callable[..., Path]) -> None:
     version = trial.list_root(make)
     trial.hub.release(trial.root, version, soak="1h")
     before = trial.machine.starts()
-    trial.machine.wait("fetched, written into the spare slot and read back", lambda: trial.machine.said("is tried at a quiet time"), 1800.0)
-    trial.machine.wait("refused, after it was tried", lambda: trial.hub.status().get("commands", {}).get("refused") is not None, 3600.0)
+    _written(trial)
+    trial.machine.wait("refused, after it was tried", lambda: trial.hub.status().get("commands", {}).get("refused") is not None)
     trial.well(trial.version)
     say(f"  roots started meanwhile: {trial.machine.starts() - before}, the last of them the old one")
-    trial.machine.wait("the rollout is halted", lambda: "halted" in trial.hub.rollout(), 60.0)
+    trial.machine.wait("the rollout is halted", lambda: "halted" in trial.hub.rollout())
     say("".join(f"    {line}\n" for line in trial.hub.rollout().splitlines()).rstrip())
     trial.hub.back()
-    trial.machine.wait("rolled back", lambda: ", back" in trial.hub.rollout(), 300.0)
+    trial.machine.wait("rolled back", lambda: ", back" in trial.hub.rollout())
     say(f"  the loader's files: {trial.loader()}")
+
+
+def _written(trial: Trial) -> None:
+    trial.machine.wait("fetched, written into the spare slot and read back", lambda: trial.machine.said("is tried at a quiet time"))
 
 
 def good_update(trial: Trial) -> None:
@@ -122,7 +126,7 @@ def good_update(trial: Trial) -> None:
     version = trial.list_root()
     trial.machine.disk.hold(None)
     trial.hub.release(trial.root, version)
-    trial.machine.wait("fetched, written into the spare slot and read back", lambda: trial.machine.said("is tried at a quiet time"), 1800.0)
+    _written(trial)
     say(f"    written meanwhile, bytes: {trial.machine.disk.written}")
     trial.well(version)
     trial.machine.wait("it says that it is good", lambda: trial.machine.said("this root is good"))
@@ -135,7 +139,7 @@ def good_update(trial: Trial) -> None:
     trial.power_on()
     trial.well(version)
     say("  it is started again by itself after the power was cut")
-    trial.machine.wait("the rollout is done", lambda: ", done" in trial.hub.rollout(), 60.0)
+    trial.machine.wait("the rollout is done", lambda: ", done" in trial.hub.rollout())
     trial.version = version
 
 
@@ -150,7 +154,7 @@ def root_cuts(trial: Trial) -> None:
     trial.machine.disk.hold(moments[0][1])
     trial.hub.release(trial.root, version)
     for (what, moment), upcoming in zip(moments, [each for _, each in moments[1:]] + [None], strict=True):
-        trial.machine.wait(what, trial.machine.disk.reached.is_set, 1800.0)
+        trial.machine.wait(what, trial.machine.disk.reached.is_set)
         if moment.partition == "parvis-data":
             # Nothing reaches the outbox any more.
             trial.machine.cut()
@@ -163,7 +167,7 @@ def root_cuts(trial: Trial) -> None:
             trial.machine.wait("  what was in the outbox has come", came)
         if upcoming:
             trial.well(old)
-    trial.machine.wait("fetched, written into the spare slot and read back", lambda: trial.machine.said("is tried at a quiet time"), 1800.0)
+    _written(trial)
     trial.machine.wait("the new root starts", lambda: trial.machine.said("Welcome to"))
     trial.machine.cut()
     trial.power_on()
@@ -215,16 +219,16 @@ def model_cuts(trial: Trial) -> None:
     unpacking = b"\x05\x02a.new"
     trial.machine.disk.hold(Moment("parvis-data", having=model[third : third + 32]))
     trial.hub.release(YAMNET, new)
-    trial.machine.wait("a third of the model is fetched", trial.machine.disk.reached.is_set, 1800.0)
+    trial.machine.wait("a third of the model is fetched", trial.machine.disk.reached.is_set)
     trial.machine.cut()
     trial.machine.disk.hold(Moment("parvis-data", having=unpacking))
     trial.power_on()
-    trial.machine.wait("the model is unpacked", trial.machine.disk.reached.is_set, 1800.0)
+    trial.machine.wait("the model is unpacked", trial.machine.disk.reached.is_set)
     trial.machine.cut()
     trial.power_on()
     trial.well(trial.version)
     say(f"    it runs {YAMNET} {trial.hub.version(YAMNET)}")
-    trial.machine.wait("the new model is put in", lambda: trial.hub.version(YAMNET) == new, 1800.0)
+    trial.machine.wait("the new model is put in", lambda: trial.hub.version(YAMNET) == new)
     trial.machine.cut()
     trial.power_on()
     trial.well(trial.version)
@@ -257,11 +261,11 @@ def full_disk(trial: Trial) -> None:
     trial.machine.wait("nearly full: the update is late for it", lambda: trial.machine.said("the new root is late"))
     _fill(trial, None)
     trial.power_on()
-    trial.machine.wait("room again: fetched, written and read back", lambda: trial.machine.said("is tried at a quiet time"), 1800.0)
+    _written(trial)
     trial.well(version)
     trial.version = version
     trial.hub.resume()
-    trial.machine.wait("the rollout is done", lambda: ", done" in trial.hub.rollout(), 120.0)
+    trial.machine.wait("the rollout is done", lambda: ", done" in trial.hub.rollout())
 
 
 def _fill(trial: Trial, free_bytes: int | None) -> None:
