@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.image.disk import Disk
 
 _FIRMWARE = Path("/usr/share/AAVMF")
-#: Longer than anything takes: an emulated processor is some thirty times slower than a card's, and more where others want the one beneath it.
+#: Longer than anything takes: an emulated processor is some thirty times slower than a card's, and others may want its machine.
 _LIMIT_S = 5400.0
 #: What QEMU emulates with the least work of its own: a start takes three quarters of what a Cortex-A72 takes, and a unit that listens half.
 _FAST = "max,pauth-impdef=on,sve=off,sme=off"
