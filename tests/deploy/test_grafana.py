@@ -20,11 +20,17 @@ def expressions() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
-    """Every metric with its labels: the hub's as it gives them, the units' from their table, which a test holds against the program."""
+def exposed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What a hub gives Prometheus."""
     hub = Hub(tmp_path_factory.mktemp("hub"))
-    exposed = TestClient(hub.app(), base_url="http://127.0.0.1").get("/metrics").text
+    text = TestClient(hub.app(), base_url="http://127.0.0.1").get("/metrics").text
     hub.close()
+    return text
+
+
+@pytest.fixture(scope="module")
+def known(exposed: str) -> dict[str, set[str]]:
+    """Every metric with its labels: the hub's as it gives them, the units' from their table, which a test holds against the program."""
     found: dict[str, set[str]] = {}
     for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? ", exposed, flags=re.MULTILINE):
         found.setdefault(name, set()).update(re.findall(r"(\w+)=", labels))
@@ -46,6 +52,20 @@ def test_a_panel_asks_for_what_there_is(expression: str, known: dict[str, set[st
     }
     for name in names:
         assert labels <= known[name], expression
+
+
+def test_a_value_that_is_asked_for_is_one_that_there_is(exposed: str) -> None:
+    """Of a name that is spelt wrong, Prometheus says nothing at all."""
+    asked = {
+        (name, label, value)
+        for expression in expressions()
+        for name, labels in re.findall(r"(parvis_hub_\w+)\{(.*?)\}", expression)
+        for label, values in re.findall(r'(\w+)=~?"(.*?)"', labels)
+        for value in values.split("|")
+    }
+    assert len(asked) > 4
+    for name, label, value in asked:
+        assert re.search(rf'^{name}\{{.*\b{label}="{value}"', exposed, flags=re.MULTILINE), f"{name}: {label}={value}"
 
 
 def test_every_panel_has_a_title_and_a_place_of_its_own() -> None:

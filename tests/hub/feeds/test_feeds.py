@@ -16,8 +16,10 @@ from fastapi.testclient import TestClient
 from parvis_contract import EVENT_TYPES, ImpulseClass, Incident, ObjectUnattended, Phase, SoundImpulse, Verdict
 from parvis_hub.feeds.words import CATEGORIES, TITLES
 from parvis_hub.store import DecisionReason
+from shapely.geometry import shape
 
 from tests.hub.console.hub import Hub, before_camera
+from tests.hub.console.test_criteria import incident
 
 CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -28,6 +30,20 @@ INFO = (
     "headline? description? instruction? web? contact? parameter* resource* area*"
 )
 AREA = "areaDesc polygon* circle* geocode* altitude? ceiling?"
+#: What may stand in an element (CAP 1.2, 3.2); whatever is not listed there is free text.
+VALUES = {
+    "status": "Actual|Exercise|System|Test|Draft",
+    "msgType": "Alert|Update|Cancel|Ack|Error",
+    "scope": "Public|Restricted|Private",
+    "category": "Geo|Met|Safety|Security|Rescue|Fire|Health|Env|Transport|Infra|CBRNE|Other",
+    "urgency": "Immediate|Expected|Future|Past|Unknown",
+    "severity": "Extreme|Severe|Moderate|Minor|Unknown",
+    "certainty": "Observed|Likely|Possible|Unlikely|Unknown",
+    "identifier|sender": r"[^\s,<&]+",
+    "sent|effective|onset|expires": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d",
+    "circle": r"-?\d+(\.\d+)?,-?\d+(\.\d+)? \d+(\.\d+)?",
+    "polygon": r"(-?\d+(\.\d+)?,-?\d+(\.\d+)? ?){4,}",
+}
 I18N = Path(__file__).parents[3] / "hub/parvis_hub/console/static/i18n"
 
 
@@ -121,6 +137,27 @@ def test_a_confirmed_incident_is_an_alert_in_the_standards_order(hub: Hub, clien
     assert values["org.parvis.dwell_s"] == "61.0"
 
 
+@pytest.mark.parametrize("type", sorted(EVENT_TYPES))
+def test_whatever_is_confirmed_changed_or_taken_back_is_as_the_standard_has_it(hub: Hub, client: TestClient, type: str) -> None:
+    now = datetime.now(UTC)
+    id_ = hub.put(confirmed := incident(type).model_copy(update={"first_observed": now, "last_observed": now}))
+    decide(hub, id_)
+    decided = hub.incident(id_).row.message.data
+    moved = confirmed.position.model_copy(update={"lat": confirmed.position.lat + 0.01})
+    hub.put(Incident.model_validate(decided.model_copy(update={"position": moved})))
+    decide(hub, id_, Verdict.UNCONFIRMED)
+    for number, kind in enumerate(("Alert", "Update", "Cancel"), start=1):
+        alert = read(client, f"/feeds/cap/{id_}.{number}.xml")
+        assert alert.findtext(f"{CAP}msgType") == kind
+        assert in_order(alert, ALERT)
+        assert all(in_order(info, INFO) for info in alert.iter(f"{CAP}info"))
+        assert all(in_order(area, AREA) for area in alert.iter(f"{CAP}area"))
+        for element in alert.iter():
+            for names, pattern in VALUES.items():
+                if element.tag.removeprefix(CAP) in names.split("|"):
+                    assert re.fullmatch(pattern, element.text or ""), f"{element.tag}: {element.text}"
+
+
 def test_a_change_that_matters_is_an_update_and_a_verdict_taken_back_a_cancel(hub: Hub, client: TestClient) -> None:
     start = hub.event("u011", "object.unattended", ObjectUnattended(dwell_s=61.0, area_m2=0.2, nearest_person_m=None), ago_s=90.0)
     hub.receive(start)
@@ -180,6 +217,14 @@ def test_a_map_asks_for_incidents_by_what_they_are_where_and_when(hub: Hub, clie
     assert names(client, limit=1) == [shot]
     feature = client.get("/feeds/incidents.geojson", params={"bbox": near}).json()["features"][0]
     assert feature["geometry"] == {"type": "Point", "coordinates": [place.lon, place.lat]}
+    # RFC 7946: a feature has these members and may have others, of which none bears the name of a geometry's; no other datum than WGS 84.
+    collection = client.get("/feeds/incidents.geojson").json()
+    assert not {"crs", "coordinates", "geometries", "geometry", "properties"} & set(collection)
+    for each in collection["features"]:
+        assert each["type"] == "Feature"
+        assert {"geometry", "properties"} <= set(each)
+        assert not {"coordinates", "geometries", "features"} & set(each)
+        assert shape(each["geometry"]).is_valid
     assert feature["properties"]["operator"]["by"] == "a-martin"
     assert not {"events", "course", "position"} & set(feature["properties"])
 
