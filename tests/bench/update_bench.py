@@ -37,7 +37,7 @@ UNITS = int(os.environ.get("PARVIS_BENCH_UNITS", "1000"))
 #: So many at a time: a ring's share, and what the two cores that clients and server have in common bear.
 AT_ONCE = 32
 #: On a machine that is busy with all of them, none is slow by its own fault.
-PATIENT = Patience(silence_s=120.0, window_s=120.0, least_bytes_s=100.0)
+PATIENT = Patience(silence_s=600.0, window_s=600.0, least_bytes_s=10.0)
 
 
 @dataclass(frozen=True, slots=True)
