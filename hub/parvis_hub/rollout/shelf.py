@@ -153,17 +153,20 @@ class RolloutShelf:
                 connection.execute(insert(unit_hours).values(unit=unit, hour=hour, seen_s=seconds))
         connection.execute(delete(unit_hours).where(unit_hours.c.hour < hour - _HOURS_KEPT))
 
-    @staticmethod
-    def hours(connection: Connection) -> list[UnitHour]:
-        """For how long each unit was there in each hour, and how many events of each type began then."""
-        hour = events.c.time_us // HOUR_US
-        begun = select(events.c.unit, events.c.type, hour.label("hour"), func.count().label("count")).where(events.c.id == events.c.event)
+    def hours(self, connection: Connection) -> list[UnitHour]:
+        """For how long each unit was there in each hour, and how many events of each type began then; none of days to come.
+
+        A clock that was ahead once has left such.
+        """
+        hour, last = events.c.time_us // HOUR_US, self._now_us() // HOUR_US
+        begun = select(events.c.unit, events.c.type, hour.label("hour"), func.count().label("count")).where(
+            events.c.id == events.c.event, events.c.time_us >= (last - _HOURS_KEPT) * HOUR_US
+        )
         counts: dict[tuple[str, int], dict[str, int]] = {}
         for row in connection.execute(begun.group_by(events.c.unit, events.c.type, hour)):
             counts.setdefault((row.unit, int(row.hour)), {})[row.type] = row._mapping["count"]  # noqa: SLF001 - `count` is a method of a row
-        return [
-            UnitHour(row.unit, row.hour, row.seen_s, counts.get((row.unit, row.hour), {})) for row in connection.execute(select(unit_hours))
-        ]
+        there = connection.execute(select(unit_hours).where(unit_hours.c.hour.between(last - _HOURS_KEPT, last)))
+        return [UnitHour(row.unit, row.hour, row.seen_s, counts.get((row.unit, row.hour), {})) for row in there]
 
 
 def _rollout(state: str) -> Rollout:

@@ -189,4 +189,6 @@ def test_hours_and_events_of_the_store_are_what_rates_are_counted_by(tmp_path: P
         quay.keeper.shelf.note_hours(connection, ["u001"], 60.0)
         quay.keeper.shelf.note_hours(connection, ["u001", "u002"], 30.0)
         hours = {hour.unit: hour.seen_s for hour in quay.keeper.shelf.hours(connection)}
+        quay.now_us -= 20 * 365 * 86_400_000_000
+        assert quay.keeper.shelf.hours(connection) == [], "a clock that was ahead for an hour"
     assert hours == {"u001": 90.0, "u002": 30.0}
