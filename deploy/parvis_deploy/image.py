@@ -14,13 +14,15 @@ from typing import IO
 
 from parvis_edge.card.loader import SystemdBoot, autoboot, kernel_options
 
-from .layout import MIB, ROOT_MIB, Flavour, Partition, disk_bytes, partitions, table
+from .layout import MIB, ROOT_MIB, SECTOR_BYTES, Flavour, Partition, disk_bytes, partitions, table
 
 #: Of a file system's identifiers and of the order of its directories: fixed, so that two builds are the same bytes.
 _NAMESPACE = uuid.UUID("0d7d8a5e-0c5b-4a43-9a51-5d1f5b7c2f10")
 
 
 _ZEROS = bytes(MIB)
+#: Of a FAT file system; FAT32 has 65,525 at least. Fewer and larger ones are written sooner than those of one sector that mkfs.vfat takes.
+_CLUSTERS = 131_072
 
 
 def root_image(root: Path, out: Path, version: str, epoch: int) -> None:
@@ -119,12 +121,8 @@ def _fat(tree: Path, out: Path, size_bytes: int, epoch: int) -> Path:
     clock = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch), "TZ": "UTC"}
     label = out.stem.upper().replace("-", "")[:11]
     serial = f"{uuid.uuid5(_NAMESPACE, out.stem).time_low:08x}"
-    subprocess.run(
-        ["mkfs.vfat", "-F", "32", "-s", "4", "--invariant", "-i", serial, "-n", label, "-C", out, str(size_bytes // 1024)],
-        check=True,
-        env=clock,
-        stdout=subprocess.DEVNULL,
-    )
+    shape = ["-F", "32", "-s", str(size_bytes // (_CLUSTERS * SECTOR_BYTES)), "--invariant", "-i", serial, "-n", label]
+    subprocess.run(["mkfs.vfat", *shape, "-C", out, str(size_bytes // 1024)], check=True, env=clock, stdout=subprocess.DEVNULL)
     for each in sorted(tree.rglob("*")):
         os.utime(each, (epoch, epoch))
         inside = f"::{each.relative_to(tree)}"
