@@ -5,8 +5,10 @@ Each is taken in a real browser, as WebP, so that it stays small; what is to be 
 
 from __future__ import annotations
 
+import base64
 import io
 import shutil
+import subprocess
 import sys
 import tempfile
 import uuid
@@ -14,7 +16,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import cv2
+import numpy as np
+import numpy.typing as npt
 from parvis_contract import CommandRefusal, ImpulseClass, ModelRef, Phase, SoundImpulse, StatusReason, UnitState
+from parvis_edge.calibration.desk import Desk
+from parvis_edge.calibration.drawing import LineDrawing, draw
+from parvis_edge.calibration.page import Page as CalibrationPage
+from parvis_edge.vision.plate import drawn, encoded
 from parvis_hub.console import load_cards, zoo_folder
 from parvis_hub.governance import Role
 from parvis_hub.rollout import Order, ReleaseTarget, RolloutShelf, new_rollout
@@ -22,15 +31,23 @@ from parvis_hub.rollout.decide import UnitNow, sent, step
 from PIL import Image
 from playwright.sync_api import Page
 
+from tests.edge.calibration.scene import PLANE, Camera, make_site, render
 from tests.hub.console.browsing import LEFT, Browsers
 from tests.hub.console.hub import Hub, before_camera
 from tests.hub.console.test_api import plate_of
 from tests.hub.console.test_criteria import incident
 from tests.hub.console.test_session_page import PASSWORD, sign_in
+from tests.hub.fleet.town import Town
 
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
 #: For a page that is read, and that a repository keeps.
 MOST_BYTES = 120_000
+#: Corners on a square's ground, metres east and north of its camera: of the stripes of a crossing, near and far, left and right.
+CORNERS_M = ((-1.5, 5.5), (3.5, 5.0), (1.0, 8.0), (7.0, 12.0), (0.5, 13.0), (4.0, 17.0))
+CAMERA = Camera()
+#: As a terminal shows what a program has said.
+TERMINAL = """<body style="margin:0;display:inline-block;background:#14191d"><pre style="margin:0;padding:18px 22px;color:#e7ecef;
+font:15px/1.5 'DejaVu Sans Mono',monospace"></pre></body>"""
 
 
 def take() -> dict[str, bytes]:
@@ -50,7 +67,7 @@ def take() -> dict[str, bytes]:
             hub.users.add("s-noel", Role.SUPERVISOR, PASSWORD, "hub")
             hub.serve()
             with Browsers(Path(program)) as browsers:
-                return _taken(hub, browsers)
+                return _taken(hub, browsers) | _enrolment(browsers, Path(folder) / "town") | _calibration(browsers, Path(folder) / "view")
         finally:
             hub.close()
 
@@ -60,7 +77,12 @@ def _happens(hub: Hub) -> None:
     hub.status("u017", UnitState.DEGRADED, StatusReason.LOW_RATE)
     start = hub.event("u011", "object.unattended", LEFT, place_m=before_camera(18, 1))
     hub.receive(start)
-    hub.receive(plate_of(start))
+    plate = plate_of(start)
+    scene = cv2.resize(_ground(), (320, 180), interpolation=cv2.INTER_AREA)
+    known = np.ones(scene.shape[:2], np.bool_)
+    known[:, 250:] = False
+    webp = encoded(drawn(np.asarray(scene, np.uint8), known, (500.0, 330.0, 640.0, 460.0), CAMERA.size_px))
+    hub.receive(plate.model_copy(update={"data": plate.data.model_copy(update={"webp_base64": base64.b64encode(webp).decode()})}))
     shot = SoundImpulse(sound_class=ImpulseClass.GUNSHOT, lcpeak_db=120.0, onset_uncertainty_ms=1.0)
     hub.report("u020", "sound.impulse", shot, phase=Phase.INSTANT, ago_s=300.0)
     now = datetime.now(UTC)
@@ -107,6 +129,60 @@ def _taken(hub: Hub, browsers: Browsers) -> dict[str, bytes]:
     return taken
 
 
+def _enrolment(browsers: Browsers, folder: Path) -> dict[str, bytes]:
+    """What a unit says that enrols at a hub which runs."""
+    folder.mkdir()
+    town = Town.build(folder)
+    (folder / "u017-claim.json").write_text(town.claim().model_dump_json(), encoding="utf-8")
+    words = ["enrol", "--claim", "u017-claim.json", "--identity", "identity"]
+    with town.listening():
+        said = subprocess.run(
+            [Path(sys.executable).with_name("parvis-edge"), *words], cwd=folder, capture_output=True, text=True, check=True
+        ).stdout
+    town.database.close()
+    page = browsers.open("about:blank", name=None, wait=False)
+    page.set_content(TERMINAL)
+    page.locator("pre").evaluate("(element, text) => { element.textContent = text; }", f"$ unit/bin/parvis-edge {' '.join(words)}\n{said}")
+    return {"enrolment.webp": _picture(page, "body")}
+
+
+def _ground() -> npt.NDArray[np.uint8]:
+    """A square with paving, a kerb and a crossing, as its camera sees it; nobody is there, since it is drawn."""
+    texels_per_m, south_west_m = 50, (-6.0, 2.0)
+    texture = np.full((18 * texels_per_m, 18 * texels_per_m), 150, np.uint8)
+
+    def texel(east_m: float, north_m: float) -> tuple[int, int]:
+        return round((east_m - south_west_m[0]) * texels_per_m), texture.shape[0] - round((north_m - south_west_m[1]) * texels_per_m)
+
+    for metre in range(0, 18, 3):
+        cv2.line(texture, texel(metre - 6.0, 2.0), texel(metre - 6.0, 20.0), 110, 2)
+        cv2.line(texture, texel(-6.0, metre + 2.0), texel(12.0, metre + 2.0), 110, 2)
+    for east_m, north_m in CORNERS_M:
+        cv2.rectangle(texture, texel(east_m, north_m), texel(east_m + 1.6, north_m + 0.5), 245, -1)
+    cv2.line(texture, texel(-6.0, 14.5), texel(12.0, 18.5), 40, 12)
+    return render(CAMERA, texture, 1.0 / texels_per_m, south_west_m)
+
+
+def _square() -> LineDrawing:
+    return draw([_ground()], lambda _: np.zeros((0, 4)))
+
+
+def _calibration(browsers: Browsers, folder: Path) -> dict[str, bytes]:
+    """The installer's page, with six marks pointed at and the grid that follows from them."""
+    with CalibrationPage(Desk(make_site(folder), "u001", _square(), _square)) as calibrating:
+        page = browsers.open(calibrating.url, name=None, wait=False, viewport={"width": 1280, "height": 760})
+        for number, (x, y) in enumerate(CAMERA.see(CORNERS_M), 1):
+            box = page.locator("#view").bounding_box()
+            assert box is not None
+            page.mouse.click(box["x"] + 1 + x / 1280 * (box["width"] - 2), box["y"] + 1 + y / 720 * (box["height"] - 2))
+            lon, lat = PLANE.to_degrees(np.array([CORNERS_M[number - 1]]))[0]
+            for name, degrees in (("longitude", lon), ("latitude", lat)):
+                page.get_by_label(f"{name} of point {number}", exact=True).fill(f"{degrees:.8f}")
+                page.get_by_label(f"{name} of point {number}", exact=True).press("Tab")
+        page.wait_for_selector("#grid polyline", state="attached")
+        return {"calibration.webp": _picture(page)}
+
+
 def _open(hub: Hub, browsers: Browsers, *, width: int, height: int, **more: str) -> Page:
     size = {"width": width, "height": height}
     page = browsers.open(hub.url, name=None, wait=False, webgl=True, viewport=size, reduced_motion="reduce", **more)
@@ -117,9 +193,9 @@ def _open(hub: Hub, browsers: Browsers, *, width: int, height: int, **more: str)
     return page
 
 
-def _picture(page: Page) -> bytes:
+def _picture(page: Page, part: str | None = None) -> bytes:
     made = io.BytesIO()
-    Image.open(io.BytesIO(page.screenshot())).save(made, "WEBP", quality=82, method=6)
+    Image.open(io.BytesIO(page.locator(part).screenshot() if part else page.screenshot())).save(made, "WEBP", quality=82, method=6)
     return made.getvalue()
 
 
