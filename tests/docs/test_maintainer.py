@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from parvis_contract import CommandRefusal
+from parvis_contract import CommandRefusal, ModelRef
 from parvis_edge.update import health
 from parvis_hub.governance import latest
 from parvis_hub.rollout import Phase, RolloutShelf
@@ -23,8 +23,9 @@ from parvis_models.publish.repository import VALID
 
 from tests.docs.pages import ROOT, Block, blocks, rows, text_of
 from tests.edge.program import write_plan
-from tests.hub.console.hub import write_plan as write_site_plan
+from tests.hub.console.hub import Hub
 from tests.hub.fleet.town import Town
+from tests.rollout.bundles import bundle
 
 PAGE = ROOT / "docs" / "maintainer.md"
 #: Where our programs are.
@@ -68,6 +69,10 @@ def test_a_model_is_pushed_as_the_page_says(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     machine.follow(block("parvis-models publish init").text, typed="correct horse\n")
     release = block("parvis-models publish add /srv/parvis/repository models/zoo").text.strip().splitlines()
+    # The version before was listed in the same way.
+    older = bundle(tmp_path / "before" / "1.0.0", "1.0.0")
+    for line in release[:2]:
+        machine.follow(line.replace("models/zoo/yamnet/1.1.0", str(older)), typed="correct horse\n")
     assert "lacks 1 more" in machine.follow(release[0], typed="correct horse\n")
     machine.follow(release[1], typed="correct horse\n")
     listed = machine.follow("\n".join(release[2:]))
@@ -105,10 +110,14 @@ def test_a_model_is_pushed_as_the_page_says(tmp_path: Path) -> None:
 
 
 def _in_rings(machine: Machine) -> None:
-    """The model that is listed is sent on its way, held up and let go on; it goes back nowhere, since nothing else is listed."""
+    """The model that is listed is sent on its way, held up, let go on, and taken back to what the units had."""
     folder = machine.folder / "hub"
     folder.mkdir()
-    site = write_site_plan(folder)
+    hub = Hub(folder)
+    site = hub.site
+    for unit in site.units:
+        hub.status(unit, models=(ModelRef(name="yamnet", version="1.0.0"),))
+    hub.close()
     here = Machine(folder)
     here.places = machine.places
     start, status, pause, resume, back = block("parvis-hub rollout start").text.strip().splitlines()
@@ -123,8 +132,11 @@ def _in_rings(machine: Machine) -> None:
         with database.read() as connection:
             assert [entry.by for entry in latest(connection, 1)] == ["a-martin"]
         database.close()
-    with pytest.raises(AssertionError, match="what the units had before is not known"):
-        here.follow(back, *data)
+    here.follow(back, *data)
+    assert f"yamnet 1.1.0, {Phase.GOING_BACK}" in here.follow(status, *data)
+    database = Database(default_url(folder), site.site)
+    assert str(RolloutShelf(database, lambda: 0).one().back_to) == "yamnet 1.0.0"
+    database.close()
 
 
 def test_the_tables_say_what_the_programs_do() -> None:

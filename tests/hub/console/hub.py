@@ -277,6 +277,7 @@ class Hub:
         *,
         camera: tuple[StreamState, StatusReason | None] | None = None,
         microphone: tuple[StreamState, StatusReason | None] | None = None,
+        models: tuple[ModelRef, ...] = (MODEL,),
     ) -> None:
         senses = self.site.units[unit].senses
 
@@ -292,7 +293,7 @@ class Hub:
             camera=sense("camera", camera),
             microphone=sense("microphone", microphone),
             software="0.1.0",
-            models=(MODEL,),
+            models=models,
         )
         self.receive(self._message(unit, "unit.status", data, datetime.now(UTC)))
 
