@@ -31,7 +31,7 @@ def check_clock(now: datetime, metadata: bytes) -> None:
         issued = datetime.fromisoformat(signed[ISSUED]).astimezone(UTC)
     except (ValueError, KeyError, TypeError, OverflowError):
         return
-    if now >= issued - SLACK:
+    if now + SLACK >= issued:
         return
     role = signed.get("_type", "metadata")
     raise UpdateError(

@@ -251,8 +251,18 @@ def metadata_version(simulator: Simulator) -> int:
     return stamp.signed.version
 
 
+YEAR_ONE = b'{"signed": {"x-parvis-issued": "0001-01-01T00:00:00+00:00"}}'
+
+
 def test_metadata_that_do_not_say_when_they_were_signed_prove_nothing() -> None:
-    for told in (b"", b"[]", b'{"signed": {}}', b'{"signed": {"x-parvis-issued": 7}}', b'{"signed": {"x-parvis-issued": "tomorrow"}}'):
+    for told in (
+        b"",
+        b"[]",
+        b'{"signed": {}}',
+        b'{"signed": {"x-parvis-issued": 7}}',
+        b'{"signed": {"x-parvis-issued": "tomorrow"}}',
+        YEAR_ONE,
+    ):
         check_clock(datetime.now(UTC) - timedelta(days=5_000), told)
 
 
