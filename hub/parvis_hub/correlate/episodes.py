@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from itertools import pairwise
 
 from .cluster import Cluster
 from .neighbourhood import Cell, Neighbourhood
@@ -164,13 +165,14 @@ def _order(report: Report) -> Order:
 
 def _parts(episode: list[Report], most: int) -> list[list[Report]]:
     """An episode in parts of no more than so many, cut at the longest silences; the first of those that are as long."""
-    done: list[list[Report]] = []
-    waiting = [episode]
+    silence_us = [0, *(after.order[0] - before.order[0] for before, after in pairwise(episode))]
+    done: list[tuple[int, int]] = []
+    waiting = [(0, len(episode))]
     while waiting:
-        part = waiting.pop()
-        if len(part) <= most:
-            done.append(part)
+        since, until = waiting.pop()
+        if until - since <= most:
+            done.append((since, until))
             continue
-        cut = max(range(1, len(part)), key=lambda index: (part[index].order[0] - part[index - 1].order[0], -index))
-        waiting += [part[:cut], part[cut:]]
-    return sorted(done, key=lambda part: part[0].order)
+        cut = max(range(since + 1, until), key=silence_us.__getitem__)
+        waiting += [(since, cut), (cut, until)]
+    return [episode[since:until] for since, until in sorted(done)]

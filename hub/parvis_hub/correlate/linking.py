@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 
 from .episodes import Clusters
 from .neighbourhood import Cell
-from .partition import Group, Links, in_order, jointly
+from .partition import Around, Group, Links, in_order, jointly
 from .report import Order, Report
 
 #: An episode of more than this is cut: a siren that drives through a city is heard by so many.
@@ -82,6 +82,8 @@ class Linking(Clusters, Generic[_View]):
         self._unlinked: dict[Report, None] = {}
         #: What reports are worth as one thing, by those numbers.
         self._worths: dict[Group, float] = {}
+        #: And where they gain nothing by moving.
+        self._content: set[Around] = set()
         #: Of episodes that were decided in order, by their first report: those numbers, and whose group each was put into.
         self._chosen: dict[Report, tuple[list[int], list[int]]] = {}
 
@@ -160,16 +162,18 @@ class Linking(Clusters, Generic[_View]):
         number = {report: index for index, report in enumerate(part)}
         links = [[number[other] for other in self._links[report] if other in number] for report in part]
         if len(part) <= _JOINTLY or sum(map(len, links)) <= self._few_links * len(part):
-            groups = jointly([report.unit for report in part], links, self._worth_of(part))
+            said = [self._said[report] for report in part]
+            groups = jointly([report.unit for report in part], links, self._worth_of(part, said), said, self._content)
         else:
             groups = self._in_order(part, links)
         return [[part[index] for index in group] for group in groups]
 
-    def _worth_of(self, part: list[Report]) -> Callable[[Group], float]:
+    def _worth_of(self, part: list[Report], said: Sequence[int]) -> Callable[[Group], float]:
         """What some reports of an episode are worth as one thing."""
-        views, said, worths, model = [self._views[each] for each in part], [self._said[each] for each in part], self._worths, self._model
-        if len(worths) > _REMEMBERED:
-            worths.clear()
+        views, worths, model = [self._views[each] for each in part], self._worths, self._model
+        for remembered in (worths, self._content):
+            if len(remembered) > _REMEMBERED:
+                remembered.clear()
         here: dict[Group, float] = {}
 
         def worth(group: Group) -> float:

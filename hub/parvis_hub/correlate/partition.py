@@ -13,11 +13,13 @@ Group = tuple[int, ...]
 Links = Sequence[Collection[int]]
 #: What the views of a group are worth as one thing; 0 for one and for none, minus infinity where they cannot be.
 Worth = Callable[[Group], float]
+#: What a view, all of its group, and all of each group with which it is linked say.
+Around = tuple[Group, ...]
 #: A gain of less than this is of rounding.
 _NOTHING = 1e-9
 
 
-def jointly(units: Sequence[str], links: Links, worth: Worth) -> list[Group]:
+def jointly(units: Sequence[str], links: Links, worth: Worth, said: Sequence[int], content: set[Around]) -> list[Group]:
     """Groups views by the thing that each is of: joins the two groups that gain most by it, until none gains; then moves single ones.
 
     Only groups of which two views are linked may become one.
@@ -26,12 +28,14 @@ def jointly(units: Sequence[str], links: Links, worth: Worth) -> list[Group]:
         units: Whose each view is.
         links: With which others each is linked.
         worth: What views are worth as one thing.
+        said: What each view says, by a number that is another where anything else is said.
+        content: Where views gain nothing by moving, as far as that is known from earlier calls; more is added.
 
     Returns:
         Groups, in order; each view is in one.
     """
     groups = _joined(links, worth)
-    return sorted((_Moving(units, links, worth, groups).settled() if 1 < len(groups) < len(links) else groups).values())
+    return sorted((_Moving(units, links, worth, groups, said, content).settled() if 1 < len(groups) < len(links) else groups).values())
 
 
 def _joined(links: Links, worth: Worth) -> dict[int, Group]:
@@ -71,12 +75,22 @@ class _Move(NamedTuple):
     come: tuple[Group, ...] = ()
 
 
+_STAY = _Move(-inf)
+
+
 class _Moving:
     """Moves one view to another group or out of its own, or has two of one unit change places, as long as that gains something."""
 
-    def __init__(self, units: Sequence[str], links: Links, worth: Worth, groups: dict[int, Group]) -> None:
-        self._units, self._links, self._worth, self._groups = units, links, worth, groups
+    def __init__(  # noqa: PLR0917
+        self, units: Sequence[str], links: Links, worth: Worth, groups: dict[int, Group], said: Sequence[int], content: set[Around]
+    ) -> None:
+        """Args: as of :func:`jointly`; and where to begin."""
+        self._units, self._links, self._worth, self._groups, self._said, self._content = units, links, worth, groups, said, content
         self._of = {index: first for first, group in groups.items() for index in group}
+        self._sayings = {group: self._saying(group) for group in groups.values()}
+
+    def _saying(self, group: Group) -> Group:
+        return tuple([self._said[index] for index in group])
 
     def settled(self) -> dict[int, Group]:
         """The groups when no move gains any more."""
@@ -92,6 +106,7 @@ class _Moving:
             changed = set[int]()
             for group in move.come:
                 groups[group[0]] = group
+                self._sayings[group] = self._saying(group)
                 of |= dict.fromkeys(group, group[0])
                 changed.update(group, *(links[index] for index in group))
             best |= {index: self._best(index) for index in changed}
@@ -101,18 +116,24 @@ class _Moving:
         """The move of a view that gains most."""
         groups, worth, units, of = self._groups, self._worth, self._units, self._of
         home = groups[of[index]]
+        targets = [groups[first] for first in sorted({of[other] for other in self._links[index]} - {of[index]})]
+        around = ((self._said[index],), self._sayings[home], *[self._sayings[target] for target in targets])
+        if around in self._content:
+            return _STAY
         rest = _less(home, index)
         lost = worth(rest) - worth(home)
         moves = [_Move(lost, (home,), (rest, (index,)))] if rest else []
-        for first in sorted({of[other] for other in self._links[index]} - {of[index]}):
-            target = groups[first]
+        for target in targets:
             joined, here = _join(target, (index,)), worth(target)
             moves.append(_Move(lost + worth(joined) - here, (home, target), (rest, joined) if rest else (joined,)))
             for other in target:
                 if index < other and units[index] == units[other]:
                     gone, come = _join(rest, (other,)), _join(_less(target, other), (index,))
                     moves.append(_Move(worth(gone) + worth(come) - worth(home) - here, (home, target), (gone, come)))
-        return max(moves, key=_gain, default=_Move(-inf))
+        best = max(moves, key=_gain, default=_STAY)
+        if best.gain <= _NOTHING:
+            self._content.add(around)
+        return best
 
 
 def in_order(links: Links, joins: Callable[[Group, int], float], known: Sequence[int] = ()) -> tuple[list[Group], list[int]]:

@@ -8,7 +8,7 @@ from math import inf
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from parvis_hub.correlate.partition import Group, in_order, jointly
+from parvis_hub.correlate.partition import Around, Group, in_order, jointly
 
 
 class _Points:
@@ -41,9 +41,11 @@ _points = st.builds(_Points, seed=st.integers(0, 10_000), count=st.integers(1, 1
 @settings(deadline=None)
 @given(points=_points)
 def test_each_is_in_one_group_and_no_single_move_gains(points: _Points) -> None:
-    groups = jointly(points.units, points.links, points.worth)
+    content = set[Around]()
+    groups = jointly(points.units, points.links, points.worth, range(len(points.units)), content)
     assert sorted(index for group in groups for index in group) == list(range(len(points.units)))
     assert groups == sorted(groups)
+    assert jointly(points.units, points.links, points.worth, range(len(points.units)), content) == groups, "what is remembered changes it"
     assert all(points.worth(group) >= 0.0 for group in groups)
     for home in groups:
         for index in home:
@@ -56,7 +58,7 @@ def test_each_is_in_one_group_and_no_single_move_gains(points: _Points) -> None:
 
 
 def test_what_is_linked_with_nothing_is_alone() -> None:
-    assert jointly("abc", [[1], [0], []], lambda group: float(len(group))) == [(0, 1), (2,)]
+    assert jointly("abc", [[1], [0], []], lambda group: float(len(group)), range(3), set()) == [(0, 1), (2,)]
 
 
 def test_two_of_one_unit_change_places_where_both_gain_by_it() -> None:
@@ -66,7 +68,7 @@ def test_two_of_one_unit_change_places_where_both_gain_by_it() -> None:
     def worth(group: Group) -> float:
         return 0.0 if len(group) < 2 else worths.get(group, -inf)
 
-    assert jointly("aabb", [[2, 3], [2, 3], [0, 1], [0, 1]], worth) == [(0, 2), (1, 3)]
+    assert jointly("aabb", [[2, 3], [2, 3], [0, 1], [0, 1]], worth, range(4), set()) == [(0, 2), (1, 3)]
 
 
 @settings(deadline=None)
