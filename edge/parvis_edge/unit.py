@@ -430,9 +430,10 @@ class _Running:
     def _end_delivery(self, *, failed: bool) -> None:
         if not self._deliverer or not self._outbox or not self._kept:
             return
-        self._kept.retry()
+        until_s = time.monotonic() + (STOP_DRAIN_S if self._stop.is_set() else self._watch.drain_s)
+        self._kept.drain(until_s)
         self._reporter.stopped(failed=failed)
-        self._deliverer.stop(STOP_DRAIN_S if self._stop.is_set() else self._watch.drain_s)
+        self._deliverer.stop(max(0.0, until_s - time.monotonic()))
         self._deliverer.join()
         try:
             left = self._outbox.fill().messages

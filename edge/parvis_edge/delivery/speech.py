@@ -6,6 +6,7 @@ import heapq
 import math
 import os
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
@@ -18,6 +19,9 @@ from parvis_edge.perception import Finding
 from .messages import JudgementError, Messenger, ended, numbered
 from .outbox import Outbox, OutboxError
 from .shedding import Worth
+
+#: A program that ends asks a full disk so often whether it takes something.
+AGAIN_S = 0.2
 
 _log = structlog.get_logger()
 
@@ -102,6 +106,19 @@ class Kept:
         with self._lock:
             if self._backlog or not self._begun:
                 self._flush()
+
+    def drain(self, until_s: float) -> None:
+        """Tries again until nothing is in memory any more, or until a time by the monotonic clock: what is left then is lost.
+
+        Args:
+            until_s: Seconds.
+        """
+        self.retry()
+        while self.waiting and time.monotonic() < until_s:
+            time.sleep(AGAIN_S)
+            self.retry()
+        if self.waiting:
+            _log.error("the disk has taken nothing until the end; what was in memory is lost", lost=self.waiting)
 
     def _flush(self) -> None:
         try:

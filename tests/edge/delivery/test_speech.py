@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,23 @@ def test_while_the_disk_is_full_events_wait_in_memory_and_the_least_worth_goes_f
     said = [parse_message(each.body) for each in outbox.waiting(-1, 10_000)]
     assert [message.data.sequence for message in said] == list(range(len(said)))
     assert end.id in {message.id for message in said}
+
+
+def test_a_unit_that_ends_waits_for_a_full_disk_to_take_what_is_in_memory(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    kept = Kept(outbox)
+    pages = outbox._database.execute("PRAGMA page_count").fetchone()[0]
+    outbox._database.execute(f"PRAGMA max_page_count={pages}")
+    while kept.reason is None:
+        kept.say([event()])
+    waiting = kept.waiting
+    kept.drain(time.monotonic())
+    assert kept.waiting == waiting > 0
+    room = threading.Timer(0.3, lambda: outbox._database.execute("PRAGMA max_page_count=100000"))
+    room.start()
+    kept.drain(time.monotonic() + 60.0)
+    room.join()
+    assert kept.waiting == 0
 
 
 @pytest.mark.parametrize("bad", ["first", "middle"])
