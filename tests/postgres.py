@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -51,6 +53,15 @@ class Postgres:
         """Ends the server at once; whoever is connected is cut off."""
         self.run(self.programs / "pg_ctl", "-D", self.folder / "data", "-m", "immediate", "-w", "stop")
 
+    def kill(self) -> None:
+        """Ends all of the server's processes at once, as they stand (kill -9); returns when none of them is left."""
+        first = int((self.folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
+        processes = [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
+        for process in processes:
+            os.kill(process, signal.SIGKILL)
+        while any(_lives(process) for process in processes):
+            time.sleep(0.05)
+
     def sql(self, database: str, statement: str) -> str:
         """What psql prints for a statement."""
         command = [self.programs / "psql", "-h", self.folder, "-U", "postgres", "-d", database, "-AtqX", "-v", "ON_ERROR_STOP=1"]
@@ -58,6 +69,14 @@ class Postgres:
         if done.returncode:
             raise RuntimeError(done.stderr)
         return done.stdout.strip()
+
+
+def _lives(process: int) -> bool:
+    """Whether a process still does something: one that has ended and that nobody has asked about does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def programs() -> Path | None:

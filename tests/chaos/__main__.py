@@ -1,4 +1,8 @@
-"""`make chaos`: kills units, hub and broker in turn, fifty times, and says whether anything was lost or counted twice."""
+"""`make chaos`: kills units, hub and broker in turn, fifty times, and says whether anything was lost or counted twice.
+
+`--accidents all` has everything else happen, too: what hangs, a full disk, a clock that jumps, a dead line, a broker that has forgotten,
+a database that is killed.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.chaos.accidents import KINDS
 from tests.chaos.kill import KillTest, Verdict
 from tests.e2e.brokers import embedded_broker, mosquitto_broker
 
@@ -17,12 +22,20 @@ from tests.e2e.brokers import embedded_broker, mosquitto_broker
 def main() -> int:
     """Exit status 1 if something was lost, there twice, or different."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--kills", type=int, default=50, help="how many accidents")
+    parser.add_argument(
+        "--accidents",
+        default="kill",
+        help="which kinds, with commas between; or all. " + "; ".join(f"{kind}: {says}" for kind, says in KINDS.items()),
+    )
     parser.add_argument("--seed", type=int, default=None, help="repeats a run's instants; printed by every run")
     parser.add_argument("--broker", choices=("mosquitto", "iotcore"), default="mosquitto")
     parser.add_argument("--autosave-s", type=int, default=30, help="how often mosquitto writes to disk; what it writes is soon out of date")
     parser.add_argument("--keep", type=Path, help="keep data and logs in this folder")
     options = parser.parse_args()
+    kinds = tuple(KINDS) if options.accidents == "all" else tuple(options.accidents.split(","))
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        parser.error(f"no such accidents: {', '.join(unknown)}; there are {', '.join(KINDS)}")
     seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
     folder = (options.keep or Path(tempfile.mkdtemp(prefix="parvis-chaos-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -34,9 +47,9 @@ def main() -> int:
         broker = mosquitto_broker(Path(program), folder / "broker", autosave_s=options.autosave_s)
     else:
         broker = embedded_broker()
-    say(f"{options.kills} kills, seed {seed}, broker {broker.name}")
+    say(f"{options.kills} accidents ({', '.join(kinds)}), seed {seed}, broker {broker.name}")
     begun_s = time.monotonic()
-    verdict = KillTest(folder, broker, seed, say).run(options.kills)
+    verdict = KillTest(folder, broker, seed, say, kinds).run(options.kills)
     say(told(verdict))
     say(f"{time.monotonic() - begun_s:.0f} s")
     if options.keep is None and verdict.flawless:
@@ -48,10 +61,8 @@ def main() -> int:
 
 def told(verdict: Verdict) -> str:
     """What was found, in words."""
-    lines = [
-        f"killed: {', '.join(f'{name} {count}' for name, count in sorted(verdict.deaths.items()))}",
-        f"{verdict.expected} messages expected",
-    ]
+    lines = [f"{count:5d} times {what}" for what, count in sorted(verdict.accidents.items())]
+    lines.append(f"{verdict.expected:5d} messages expected")
     for what, found in (
         ("lost", verdict.missing),
         ("stored twice", verdict.twice),

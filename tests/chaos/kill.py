@@ -1,4 +1,4 @@
-"""The kill test: units, hub and broker are killed in turn at random instants, and at the end nothing is missing or there twice.
+"""The kill test: accidents befall units, hub and broker in turn at random instants, and at the end nothing is missing or there twice.
 
 Each unit plays recordings one after the other. A killed one begins its recording again, as a supervisor would have it. What the
 hub then has in its store is compared with what the same recordings say when nobody is killed.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import random
-import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,18 @@ import numpy as np
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from parvis_contract import Incident, Phase, format_time, load_site, parse_message
+from parvis_hub.command_line import CHANGE
 from parvis_hub.intake.replay import replay
+from parvis_hub.store import default_url
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from parvis.broker import HOST
 from parvis.children import Child, Family, wait_for_port
 from parvis.sounds import RATE_HZ, write_wav
+from tests import postgres
+from tests.chaos.accidents import LASTS_S, SHIFTED, Accident, fill, hang, jump, small_disk
+from tests.chaos.line import Line
 from tests.e2e.brokers import BrokerUnderTest
 
 UNITS = ("u001", "u002")
@@ -36,7 +44,7 @@ SCENE_S = 8.0
 BETWEEN_S = (0.1, 4.0)
 #: How long the killed process stays away.
 AWAY_S = (0.0, 1.0)
-#: The units' pause between two tries is half a minute at most.
+#: The units' pause between two tries is half a minute at most, and a dead line is noticed within a minute.
 SETTLE_S = 150.0
 #: Units say again what a broker without a memory may have lost, up to 40 s after they reached it.
 CALM_S = 45.0
@@ -65,7 +73,7 @@ class Verdict:
         gaps: Sequence numbers that the hub believes missing.
         differing: Incidents that are not those of an undisturbed hub.
         retained: Ids of open incidents that the broker does not retain, or retains though they are not open.
-        deaths: How often each was killed.
+        accidents: How often each happened.
     """
 
     expected: int = 0
@@ -75,7 +83,7 @@ class Verdict:
     gaps: list[tuple[str, int, int]] = field(default_factory=list)
     differing: list[str] = field(default_factory=list)
     retained: list[str] = field(default_factory=list)
-    deaths: dict[str, int] = field(default_factory=dict)
+    accidents: dict[str, int] = field(default_factory=dict)
 
     @property
     def flawless(self) -> bool:
@@ -91,14 +99,21 @@ class KillTest:
         broker: Which broker.
         seed: Of the instants.
         say: Told what happens.
+        kinds: Of accidents, of those in :data:`tests.chaos.accidents.KINDS`.
     """
 
-    def __init__(self, folder: Path, broker: BrokerUnderTest, seed: int, say: Callable[[str], None]) -> None:
-        self._folder, self._broker, self._say = folder, broker, say
+    def __init__(
+        self, folder: Path, broker: BrokerUnderTest, seed: int, say: Callable[[str], None], kinds: Sequence[str] = ("kill",)
+    ) -> None:
+        self._folder, self._broker, self._say, self._kinds = folder, broker, say, kinds
         self._rng = random.Random(seed)
         self._begun = datetime.now(UTC).replace(microsecond=0)
         self._round = dict.fromkeys(UNITS, 0)
-        self._deaths: dict[str, int] = {}
+        self._happened: dict[str, int] = {}
+        self._store = default_url(folder / "hub")
+        self._offsets = {name: folder / f"{name}.offset" for name in ("hub", *UNITS)}
+        for offset in self._offsets.values():
+            offset.write_text("0")
         self._site = folder / "site.yaml"
         self._site.write_text(_PLAN)
         for unit in UNITS:
@@ -107,119 +122,189 @@ class KillTest:
 
     # --- running --------------------------------------------------------------------------------------------------------------
 
-    def run(self, kills: int) -> Verdict:
-        """Kills so often, lets everything come to rest, and looks."""
-        with Family(self._folder) as family:
-            self._start_broker(family)
-            self._start_hub(family)
-            for unit in UNITS:
-                self._start_unit(family, unit)
-            for number in range(kills):
-                self._live(family, self._rng.uniform(*BETWEEN_S))
-                self._kill(family, ("unit", "hub", "broker")[number % 3], number)
-            if not self._broker.durable:
-                self._say(f"no more kills; the street goes on for {CALM_S:.0f} s, in which what a forgetful broker lost is said again")
-                self._live(family, CALM_S)
-            self._say("no more kills; the units play to their end")
-            self._play_out(family)
-            expected = self._expected()
-            self._settle(family, set(expected))
-            verdict = self._look(expected)
-        verdict.deaths = self._deaths
+    def run(self, accidents: int) -> Verdict:
+        """Has so many accidents happen, lets everything come to rest, and looks.
+
+        Raises:
+            PermissionError: A kind of accident needs root.
+            FileNotFoundError: One needs a program that is missing.
+        """
+        with ExitStack() as stack:
+            self._disks = {name: self._folder / name for name in ("hub", "units")}
+            if self._broker.data is not None:
+                self._disks["broker"] = self._broker.data
+            if "full" in self._kinds:
+                for folder in self._disks.values():
+                    stack.enter_context(small_disk(folder))
+            self._cluster = stack.enter_context(_database()) if "database" in self._kinds else None
+            if self._cluster is not None:
+                self._store = self._cluster.database()
+            if "line" in self._kinds:
+                self._lines = {name: Line(self._broker.port) for name in self._offsets}
+                for line in self._lines.values():
+                    stack.callback(line.close)
+            return self._run(accidents, stack.enter_context(Family(self._folder)))
+
+    def _run(self, accidents: int, family: Family) -> Verdict:
+        self._family = family
+        self._start("broker")
+        self._start("hub")
+        for unit in UNITS:
+            self._start(unit)
+        kinds = {kind: self._of_kind(kind) for kind in self._kinds}
+        for number in range(accidents):
+            self._live(self._rng.uniform(*BETWEEN_S))
+            # Of one kind after the other, and of each all that it can befall.
+            of_kind = kinds[self._kinds[number % len(kinds)]]
+            accident = of_kind[number // len(kinds) % len(of_kind)]()
+            self._say(f"{number + 1:3d}: {accident.what}")
+            accident.befall()
+            self._happened[accident.what] = self._happened.get(accident.what, 0) + 1
+        if not self._broker.durable or "forget" in self._kinds:
+            self._say(f"no more accidents; the street goes on for {CALM_S:.0f} s, in which what a forgetful broker lost is said again")
+            self._live(CALM_S)
+        self._say("no more accidents; the units play to their end")
+        self._play_out()
+        expected = self._expected()
+        self._settle(set(expected))
+        verdict = self._look(expected)
+        verdict.accidents = self._happened
         return verdict
 
-    def _start_broker(self, family: Family) -> None:
-        wait_for_port(family.start("broker", self._broker.command(), used=True), HOST, self._broker.port, 30.0)
+    def _of_kind(self, kind: str) -> list[Callable[[], Accident]]:
+        """The accidents of a kind, each on one program; of the units, on any."""
+        befall = {
+            "kill": self._kill,
+            "hang": lambda name: hang(self._family.children[name], self._live, self._rng.uniform),
+            "full": lambda name: fill(self._disks["units" if name in UNITS else name], self._live, self._rng.uniform),
+            "clock": lambda name: jump(self._offsets[name], self._live, self._rng.uniform),
+            "line": self._cut,
+            "forget": self._forget,
+            "database": lambda _: self._kill_database(),
+        }[kind]
+        words = {"kill": "kill -9", "hang": "SIGSTOP", "full": "full disk", "clock": "clock off by an hour", "line": "dead line"}
+        words |= {"forget": "kill -9, and nothing on its disk", "database": "kill -9"}
+        on = {"clock": ("unit", "hub"), "line": ("unit", "hub"), "forget": ("broker",), "database": ("database",)}
+        names = on.get(kind, ("unit", "hub", "broker"))
 
-    def _start_hub(self, family: Family) -> None:
-        program = [sys.executable, "-c", "from parvis_hub.cli import app; app()", "run", "--no-console"]
-        data = ["--site", str(self._site), "--broker", f"{HOST}:{self._broker.port}", "--data-dir", str(self._folder / "hub")]
-        family.start("hub", [*program, *data], used=True)
+        def one(name: str) -> Accident:
+            which = self._rng.choice(UNITS) if name == "unit" else name
+            return Accident(f"{words[kind]}: {name}", lambda: befall(which))
 
-    def _start_unit(self, family: Family, unit: str) -> None:
-        options = ["--broker", f"{HOST}:{self._broker.port}", "--data-dir", str(self._folder)]
-        family.start(unit, [*self._unit_program(unit, self._round[unit]), *options])
+        return [partial(one, name) for name in names]
 
-    def _unit_program(self, unit: str, number: int) -> list[str]:
-        start = self._begun + timedelta(seconds=number * SCENE_S)
+    def _start(self, name: str) -> None:
+        if name == "broker":
+            wait_for_port(self._family.start("broker", self._broker.command(), used=True), HOST, self._broker.port, 30.0)
+            return
+        address = ["--broker", f"{HOST}:{self._lines[name].port if 'line' in self._kinds else self._broker.port}"]
+        if name == "hub":
+            before = SHIFTED.format(file=str(self._offsets["hub"]))
+            program = [sys.executable, "-c", f"{before}\nfrom parvis_hub.cli import app; app()", "run", "--no-console", *address]
+            data = ["--site", str(self._site), "--data-dir", str(self._folder / "hub"), "--store", self._store]
+            self._family.start("hub", [*program, *data], used=True)
+            return
+        options = [*address, "--data-dir", str(self._folder / "units"), "--offset", str(self._offsets[name])]
+        self._family.start(name, [*self._unit_program(name, self._round[name]), *options])
+
+    def _unit_program(self, unit: str, *rounds: int) -> list[str]:
+        starts = (format_time(self._begun + timedelta(seconds=number * SCENE_S)) for number in rounds)
         program = [sys.executable, "-m", "tests.chaos.unit", "--site", str(self._site), "--unit", unit]
-        return [*program, "--audio", str(self._folder / f"{unit}.wav"), "--start", format_time(start)]
+        return [*program, "--audio", str(self._folder / f"{unit}.wav"), "--start", *starts]
 
-    def _live(self, family: Family, for_s: float) -> None:
+    def _live(self, for_s: float) -> None:
         """Lets time pass; a unit that has come to the end of its recording begins the next."""
         until_s = time.monotonic() + for_s
         while time.monotonic() < until_s:
             for unit in UNITS:
-                status = family.children[unit].returncode
+                status = self._family.children[unit].returncode
                 if status is not None:
                     if status:
-                        raise family.children[unit].died()
+                        raise self._family.children[unit].died()
                     self._round[unit] += 1
-                    self._start_unit(family, unit)
-            for name in ("hub", "broker"):
-                if family.children[name].returncode is not None:
-                    raise family.children[name].died()
+                    self._start(unit)
+            self._supervise()
             time.sleep(0.02)
 
-    def _kill(self, family: Family, kind: str, number: int) -> None:
-        name = self._rng.choice(UNITS) if kind == "unit" else kind
-        away_s = self._rng.uniform(*AWAY_S)
-        self._say(f"{number + 1:3d}: kill -9 {name}, back in {away_s:.1f} s")
-        family.children[name].kill()
-        self._deaths[name] = self._deaths.get(name, 0) + 1
-        time.sleep(away_s)
-        if kind == "unit":
-            self._start_unit(family, name)
-        elif kind == "hub":
-            self._start_hub(family)
-        else:
-            self._start_broker(family)
+    def _supervise(self) -> None:
+        """Whatever ends is begun again, as systemd does; but for what a person would have to change."""
+        for name in ("hub", "broker"):
+            status = self._family.children[name].returncode
+            if status == CHANGE or (status is not None and "kill" in self._kinds):
+                raise self._family.children[name].died()
+            if status is not None:
+                self._say(f"     {name} ended by itself with status {status}, and is begun again")
+                self._start(name)
 
-    def _play_out(self, family: Family) -> None:
+    def _kill(self, name: str, lose: Callable[[], None] = lambda: None) -> None:
+        self._family.children[name].kill()
+        lose()
+        time.sleep(self._rng.uniform(*AWAY_S))
+        self._start(name)
+
+    def _forget(self, name: str) -> None:
+        """The broker's disk is new."""
+
+        def lose() -> None:
+            for file in self._disks[name].iterdir():
+                file.unlink()
+
+        self._kill(name, lose)
+
+    def _cut(self, name: str) -> None:
+        self._lines[name].cut()
+        self._live(self._rng.uniform(*LASTS_S))
+        self._lines[name].mend()
+
+    def _kill_database(self) -> None:
+        assert self._cluster is not None
+        self._cluster.kill()
+        self._live(self._rng.uniform(*LASTS_S))
+        self._cluster.start()
+
+    def _play_out(self) -> None:
         """To the end; a unit that found no hub, and kept what it had to say, is started again, as a supervisor would."""
         for unit in UNITS:
             for _ in range(_TRIES):
-                child: Child = family.children[unit]
+                child: Child = self._family.children[unit]
                 if child.wait(SETTLE_S) != 0:
                     raise child.died()
                 if "not everything is delivered" not in child.last_lines(3):
                     break
-                self._start_unit(family, unit)
+                self._start(unit)
 
-    def _settle(self, family: Family, expected: set[str]) -> None:
+    def _settle(self, expected: set[str]) -> None:
         """Until the hub has everything, and for two seconds more, in which something might come twice; or until it takes too long."""
         until_s = time.monotonic() + SETTLE_S
         while time.monotonic() < until_s and not expected <= {row[0] for row in self._rows("SELECT id FROM events")}:
-            if family.children["hub"].returncode is not None:
-                raise family.children["hub"].died()
+            self._supervise()
             time.sleep(0.2)
         time.sleep(2.0)
 
     # --- looking --------------------------------------------------------------------------------------------------------------
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
-        path = self._folder / "hub" / "hub.sqlite"
-        if not path.exists():
-            return []
-        database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10.0)
+        engine = create_engine(self._store)
         try:
-            return database.execute(query).fetchall()
-        except sqlite3.OperationalError:
+            if engine.dialect.name == "sqlite" and not (self._folder / "hub" / "hub.sqlite").exists():
+                return []
+            with engine.connect() as connection:
+                return [tuple(row) for row in connection.execute(text(query))]
+        except SQLAlchemyError:
             return []
         finally:
-            database.close()
+            engine.dispose()
 
     def _expected(self) -> dict[str, bytes]:
         """What the recordings say when nobody is killed, in order of time, by id."""
         lines: list[bytes] = []
         for unit in UNITS:
-            for number in range(self._round[unit] + 1):
-                printed = subprocess.run([*self._unit_program(unit, number), "--stdout"], check=True, capture_output=True)
-                lines += printed.stdout.splitlines()
+            program = [*self._unit_program(unit, *range(self._round[unit] + 1)), "--stdout"]
+            lines += subprocess.run(program, check=True, capture_output=True).stdout.splitlines()
         return {json.loads(line)["id"]: line for line in sorted(lines, key=lambda line: json.loads(line)["time"])}
 
     def _look(self, expected: dict[str, bytes]) -> Verdict:
-        stored = [(row[0], parse_message(row[1])) for row in self._rows("SELECT id, message FROM events ORDER BY row")]
+        stored = [(row[0], parse_message(row[1])) for row in self._rows('SELECT id, message FROM events ORDER BY "row"')]
         ids = [each for each, _ in stored]
         verdict = Verdict(expected=len(expected))
         verdict.missing = sorted(set(expected) - set(ids))
@@ -255,6 +340,13 @@ class KillTest:
             client.loop(0.1)
         client.disconnect()
         return sorted(wanted ^ told)
+
+
+def _database() -> AbstractContextManager[postgres.Postgres]:
+    programs = postgres.programs()
+    if programs is None:
+        raise FileNotFoundError("PostgreSQL with PostGIS is missing: apt install postgresql-postgis, or leave out `database`")
+    return postgres.cluster(programs)
 
 
 def _lasting(incident: Incident) -> dict[str, Any]:

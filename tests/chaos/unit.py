@@ -3,13 +3,15 @@
 What a real microphone says in a day it says in a minute, so that a kill meets a message under way at every instant. Its words
 follow from the recording alone: the same recording gives the same messages, however often it is begun again.
 
-    python -m tests.chaos.unit --site SITE.yaml --unit u001 --audio FILE --start TIME [--stdout | --broker HOST:PORT --data-dir DIR]
+    python -m tests.chaos.unit --site SITE.yaml --unit u001 --audio FILE --start TIME… [--stdout | --broker HOST:PORT --data-dir DIR
+        [--offset FILE]]
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from parvis_edge.delivery.connection import Broker
 from parvis_edge.perception import AudioBlock, Judgement, Sense
 from parvis_edge.process import private_standard_output
 from parvis_edge.unit import Watch, run
+
+from tests.chaos.accidents import SHIFTED
 
 #: Blocks of a tenth of a second: of each second, five impulses and, in turn, a noise that begins, goes on and ends.
 _CYCLE = 20
@@ -68,25 +72,30 @@ def make(site: Site, unit: str, allowed: frozenset[str]) -> Sense[Any]:
 def main() -> int:
     """Runs it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("--site", "--unit", "--audio", "--start"):
+    for name in ("--site", "--unit", "--audio"):
         parser.add_argument(name, required=True)
+    parser.add_argument("--start", required=True, nargs="+", help="when the recording begins; it is played once for each")
     parser.add_argument("--stdout", action="store_true")
     parser.add_argument("--broker", default="127.0.0.1:1883")
     parser.add_argument("--data-dir", default=".")
+    parser.add_argument("--offset", type=Path, help="file that says by how many seconds the clock is off")
     options = parser.parse_args()
+    if options.offset:
+        exec(SHIFTED.format(file=str(options.offset)), {})  # the same that the hub's process is begun with
     host, _, port = options.broker.rpartition(":")
     watch = Watch(
         site=load_site(options.site),
         unit=options.unit,
         sources={"microphone": parse_source(options.audio, "microphone")},
-        start_s=datetime.fromisoformat(options.start).timestamp(),
         standard_output=options.stdout,
         real_pace=not options.stdout,
         broker=Broker(host, int(port)),
         data_dir=Path(options.data_dir),
         drain_s=60.0,
     )
-    return run(watch, {"microphone": make}, descriptor=private_standard_output() if options.stdout else 1)
+    descriptor = private_standard_output() if options.stdout else 1
+    starts_s = [datetime.fromisoformat(start).timestamp() for start in options.start]
+    return max(run(replace(watch, start_s=start_s), {"microphone": make}, descriptor=descriptor) for start_s in starts_s)
 
 
 if __name__ == "__main__":

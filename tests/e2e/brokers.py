@@ -33,22 +33,25 @@ class BrokerUnderTest:
         port: MQTT 5.
         command: Starts it; what it keeps on disk it finds again.
         durable: It keeps something on disk, and says when nobody subscribes.
+        data: The folder that it keeps it in; None if there is none.
     """
 
     name: str
     port: int
     command: Callable[[], list[str]]
     durable: bool
+    data: Path | None = None
 
 
 def mosquitto_broker(program: Path, folder: Path, *, autosave_s: int = 30) -> BrokerUnderTest:
     """mosquitto, keeping sessions, queues and retained messages on disk every ``autosave_s`` seconds."""
-    folder.mkdir(parents=True, exist_ok=True)
+    data = folder / "data"
+    data.mkdir(parents=True, exist_ok=True)
     port = BrokerPorts.free().mqtt5
     configuration = folder / "mosquitto.conf"
     user = "user root\n" if os.geteuid() == 0 else ""
-    configuration.write_text(_MOSQUITTO.format(user=user, host=HOST, port=port, folder=folder, autosave_s=autosave_s))
-    return BrokerUnderTest("mosquitto", port, lambda: [str(program), "-c", str(configuration)], durable=True)
+    configuration.write_text(_MOSQUITTO.format(user=user, host=HOST, port=port, folder=data, autosave_s=autosave_s))
+    return BrokerUnderTest("mosquitto", port, lambda: [str(program), "-c", str(configuration)], durable=True, data=data)
 
 
 def embedded_broker() -> BrokerUnderTest:

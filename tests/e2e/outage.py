@@ -20,6 +20,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests import postgres
 from tests.broker import Broker, free_port
+from tests.chaos.accidents import set_clock
 from tests.hub.console.browsing import Browsers, row
 from tests.hub.console.hub import QUICK
 from tests.hub.console.test_session_page import PASSWORD, sign_in
@@ -27,16 +28,6 @@ from tests.hub.running import BROKER_SETTINGS, Publishing, RunningHub, gist, wai
 from tests.hub.street import Street, lines, write_site
 
 UNDECIDED = Operator(verdict=Verdict.UNCONFIRMED)
-
-
-#: Run in a hub's process before the hub: the machine's clock is off by so many seconds as a file says.
-SHIFTED = """
-import time
-from pathlib import Path
-right_ns, by = time.time_ns, Path({file!r})
-time.time_ns = lambda: right_ns() + int(by.read_text()) * 1_000_000_000
-time.time = lambda: time.time_ns() / 1e9
-"""
 
 
 class Shift:
@@ -202,11 +193,11 @@ def broker_away(shift: Shift, count: int) -> None:
 def clock_back(shift: Shift, offset: Path, count: int) -> None:
     """The machine's clock is set ahead by years, put right, set back an hour, and put right."""
     changed = "The clock of the hub’s machine was set back, or far ahead, at"
-    offset.write_text(str(3_000 * 86_400))
+    set_clock(offset, 3_000 * 86_400)
     expect(shift.banner).to_contain_text(changed)
-    offset.write_text("0")
+    set_clock(offset, 0)
     expect(shift.banner).to_be_hidden()
-    offset.write_text("-3600")
+    set_clock(offset, -3_600)
     shift.tell(count)
     expect(shift.banner).to_contain_text(changed)
     shift.complete()
@@ -216,5 +207,5 @@ def clock_back(shift: Shift, offset: Path, count: int) -> None:
     last = str(shift.rows()[2].message.data.incident)
     shift.decide(last)
     shift.decided(last)
-    offset.write_text("0")
+    set_clock(offset, 0)
     expect(shift.banner).to_be_hidden()

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests import postgres
-from tests.e2e.outage import SHIFTED, Shift, broker_away, clock_back, store_away
+from tests.chaos.accidents import SHIFTED
+from tests.e2e.outage import Shift, broker_away, clock_back, store_away
 from tests.hub.console.browsing import Browsers
 from tests.hub.street import busy_street
 
