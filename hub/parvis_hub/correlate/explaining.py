@@ -1,14 +1,15 @@
 """Which of some impulses were one sound: by the places and times of origin that together explain best when they were heard.
 
 The best sound is found (:mod:`.seeking`) and its arrivals taken away, until none is left that explains two; then each unit's arrivals
-are dealt out again among all the sounds that were found (:mod:`.dealing`), and the sounds placed again. What that is worth says
-:mod:`.evidence`.
+are dealt out again among all the sounds that were found (:mod:`.dealing`), and the sounds placed again. Sounds that were missed are
+sought from where the surest ones were, and from what is explained poorly. What that is worth says :mod:`.evidence`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import hypot
 
 import numpy as np
 
@@ -18,12 +19,16 @@ from .seeking import Seeker
 
 __all__ = ["Explained", "Heard", "explain"]
 
-#: A sound of no more arrivals than this may be none; one that explains less than these shares of what the best does may be mixed.
-_WEAK, _GOOD_SHARES = 4, (0.5, 0.7, 0.85)
+#: A sound of no more arrivals than this may be none; one that explains less than this share of what the best does may be mixed.
+_WEAK, _GOOD_SHARE = 4, 0.7
 #: So many arrivals explained poorly may be a sound that was missed; one that explains everything better by so much is one.
 _POOR, _BETTER = 3, 1e-6
 #: So often at most is a missed sound sought.
 _MISSED = 8
+#: What is spared by one sound less is no more than this: that there is one at all.
+_SPARED = 20.0
+#: From so many places at most, the surest first, all that was fired is sought; so near each other places are one, and sounds from there.
+_PLACES, _ONE_PLACE_M, _ONE_SOUND_S = 2, 10.0, 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +88,11 @@ def _explained(evidence: Evidence) -> list[Sound]:
     # A few wrong clocks look like a sound of their own.
     weak = sorted((sound for sound in sounds if len(sound.members) <= _WEAK), key=lambda sound: len(sound.members))
     sounds, value = _thinned(evidence, sounds, value, weak)
+    sounds, value = _fired_again(evidence, seeker, sounds, value)
     # Sounds mixed of several explain their arrivals worse than a true one does, and fewer of them.
-    for share in _GOOD_SHARES:
-        typical = max((sound.value for sound in sounds), default=0.0)
-        good = [sound for sound in sounds if sound.value > share * typical]
-        if len(good) == len(sounds):
-            continue
+    typical = max((sound.value for sound in sounds), default=0.0)
+    good = [sound for sound in sounds if sound.value > _GOOD_SHARE * typical]
+    if len(good) < len(sounds):
         again, other = deal(evidence, good + seeker.sought(_left(evidence, good), good), value)
         if other > value:
             sounds, value = again, other
@@ -103,6 +107,39 @@ def _explained(evidence: Evidence) -> list[Sound]:
             break
         sounds, value = again, other
     return sounds
+
+
+def _fired_again(evidence: Evidence, seeker: Seeker, sounds: list[Sound], value: float) -> tuple[list[Sound], float]:
+    """Sounds, and what they are worth, with those that were missed from where one was: who fires once fires again.
+
+    One shot's arrivals can be mixed with the next one's to a sound that never was, far away; a place that one shot made sure shows the
+    others.
+    """
+    looked_at: list[Sound] = []
+    for _ in range(_PLACES):
+        surest = sorted(sounds, key=lambda sound: -sound.value)
+        here = next((sound for sound in surest if not any(_apart_m(sound, other) < _ONE_PLACE_M for other in looked_at)), None)
+        if here is None or len(sounds) < 2 or len(_poor(evidence, sounds)) < _POOR:
+            break
+        looked_at.append(here)
+        missed = [sound for sound in seeker.fired(here.state[:2]) if not any(_are_one(sound, other) for other in sounds)]
+        if not missed:
+            continue
+        again, other = deal(evidence, [*sounds, *missed], value - _SPARED * len(missed))
+        if other <= value - _SPARED * len(missed):
+            continue
+        again, other = _thinned(evidence, again, other, sorted(again, key=lambda sound: sound.value))
+        if other > value + _BETTER:
+            sounds, value = again, other
+    return sounds, value
+
+
+def _apart_m(one: Sound, other: Sound) -> float:
+    return hypot(one.state[0] - other.state[0], one.state[1] - other.state[1])
+
+
+def _are_one(one: Sound, other: Sound) -> bool:
+    return abs(one.state[2] - other.state[2]) < _ONE_SOUND_S and _apart_m(one, other) < _ONE_PLACE_M
 
 
 def _thinned(evidence: Evidence, sounds: list[Sound], value: float, doubtful: Sequence[Sound]) -> tuple[list[Sound], float]:

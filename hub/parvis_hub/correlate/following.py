@@ -12,22 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, hypot, inf, log, pi
 
+from .onward import DISC, FOLLOWED, again_s, log_begins
 from .physics import TURNS_S, Physics
 from .report import Order, Place, Report
-from .sameness import FOUND_AGAIN_S, LEAST_M, MOST_SIGMA_S, is_ranged, told_apart
+from .sameness import LEAST_M, MOST_SIGMA_S, is_ranged, told_apart
 
-#: How often another view begins with the first, while it lasts, or after it, since it goes on to the next unit.
-_TOGETHER, _MEANWHILE, _AGAIN = 0.3, 0.4, 0.3
 #: How far two units' speeds of one thing differ, as a logarithm: a third; and those of any two things: twofold.
 _ONE_SPEED, _SPEEDS = 0.35, 0.8
 #: How often a crowd that runs parts, so that who is seen next goes another way than those who were seen: as a logarithm, as often as not.
 _PARTS = log(0.5)
-#: What a unit knows to be in its range is in that disc: along each axis a quarter of its square.
-_DISC = 0.25
 #: So many sightings of a report say how it went, each for its share of what the report knows: its errors are of one calibration.
 _SIGHTINGS = 4
-#: Whom another may follow are the last ones.
-_FOLLOWED = 8
 _US = 1e-6
 
 #: When, in seconds; metres east and north; and the variance along each axis.
@@ -94,7 +89,7 @@ class Following:
         if ranged:
             # It came into the range on one side and went out of it on another: in between it was nearest.
             place = report.anchor
-            variance_m2 = _DISC * max(place.sigma_m, physics.audible_m) ** 2 + physics.extent_m**2 + clock_m2
+            variance_m2 = DISC * max(place.sigma_m, physics.audible_m) ** 2 + physics.extent_m**2 + clock_m2
             sightings: tuple[_Sighting, ...] = (
                 (0.5 * (places[0].time_us + places[-1].time_us) * _US, place.east_m, place.north_m, variance_m2),
             )
@@ -109,7 +104,6 @@ class Following:
                 )
                 for place in seen
             )
-        next_m = 0.5 * min(self._spacing_m(report.unit), physics.reach_m)
         return Stretch(
             report.unit,
             report.order,
@@ -118,7 +112,7 @@ class Following:
             report.order[0] * _US,
             report.until_us * _US,
             sigma_s,
-            max(FOUND_AGAIN_S, next_m / max(1.0, speed_m_s)),
+            again_s(physics, self._spacing_m(report.unit), speed_m_s),
             _likelihood(sightings, self._velocity_m2_s2(said)) if len(sightings) > 1 else 0.0,
         )
 
@@ -138,7 +132,7 @@ class Following:
 
     def joins(self, before: Sequence[Stretch], view: Stretch) -> float:
         """How much more some reports are worth with one that began after them."""
-        last = before[-_FOLLOWED:]
+        last = before[-FOLLOWED:]
         return self.worth([*last, view]) - self.worth(last)
 
     def _ways(self, views: Sequence[Stretch]) -> float:
@@ -174,21 +168,17 @@ class Following:
 
     def _began(self, views: Sequence[Stretch]) -> float:
         """The logarithm of how likely it is, per second each, that the views after the first begin when they do."""
-        physics = self._physics
         first = lasting = views[0]
         total = 0.0
         for view in views[1:]:
             sigma_s = hypot(first.sigma_s, view.sigma_s)
-            spread_s = physics.together_s + sigma_s
-            density = _TOGETHER / (2.0 * spread_s) * exp(-(view.began_s - first.began_s) / spread_s)
-            unseen_s = view.began_s - lasting.over_s
-            if unseen_s <= sigma_s:
-                density += _MEANWHILE / physics.lasts_s
-            else:
-                density += _AGAIN / lasting.again_s * exp(-(unseen_s - sigma_s) / lasting.again_s)
-            if density <= 0.0:
-                return -inf
-            total += log(density)
+            total += log_begins(
+                self._physics,
+                after_s=view.began_s - first.began_s,
+                sigma_s=sigma_s,
+                unseen_s=view.began_s - lasting.over_s - sigma_s,
+                again_s=lasting.again_s,
+            )
             if view.over_s > lasting.over_s:
                 lasting = view
         return total

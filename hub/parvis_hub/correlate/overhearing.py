@@ -9,18 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import exp, hypot, inf, log
+from math import hypot, log
 
+from .onward import DISC, FOLLOWED, again_s, log_begins
 from .physics import Physics
 from .report import Order, Report
-from .sameness import FOUND_AGAIN_S, MOST_SIGMA_S, log_normal, told_apart
+from .sameness import MOST_SIGMA_S, log_normal, told_apart
 
-#: How often another begins to hear it with the first, while that one does, or after it, since it drives on to the next.
-_TOGETHER, _MEANWHILE, _AGAIN = 0.3, 0.4, 0.3
-#: What is heard is anywhere in the disc of a unit's range: along each axis a quarter of its square. What comes into it is at its rim: half.
-_DISC, _RIM = 0.25, 0.5
-#: Whom another may follow are the last ones.
-_FOLLOWED = 8
+#: What comes into a unit's range is at its rim: along each axis half of its square.
+_RIM = 0.5
 _US = 1e-6
 
 
@@ -63,7 +60,6 @@ class Overhearing:
     def view_of(self, report: Report) -> Heard:
         """What a report says."""
         physics, place = self._physics, report.anchor
-        next_m = 0.5 * min(self._spacing_m(report.unit), physics.reach_m)
         return Heard(
             report.unit,
             report.order,
@@ -74,7 +70,7 @@ class Overhearing:
             report.last.time_us * _US,
             report.until_us * _US,
             min(report.sigma_us * _US, MOST_SIGMA_S),
-            max(FOUND_AGAIN_S, next_m / physics.speed_m_s),
+            again_s(physics, self._spacing_m(report.unit), physics.speed_m_s),
         )
 
     def may(self, one: Heard, other: Heard) -> bool:
@@ -92,23 +88,22 @@ class Overhearing:
     def joins(self, before: Sequence[Heard], view: Heard) -> float:
         """How much more some reports are worth with one that began after them."""
         # One that hears it still says where, another that began with it says when.
-        last = before[-_FOLLOWED:]
+        last = before[-FOLLOWED:]
         return max([self._where(other, view) for other in last]) + max([self._when(other, view) for other in last]) - self._log_rate
 
     def _when(self, before: Heard, view: Heard) -> float:
         """The logarithm of how likely it is, per second, that a unit begins to hear it when this one did."""
-        physics = self._physics
-        spread_s = physics.together_s + hypot(before.sigma_s, view.sigma_s)
-        density = _TOGETHER / (2.0 * spread_s) * exp(-(view.began_s - before.began_s) / spread_s)
-        if view.began_s <= before.over_s:
-            density += _MEANWHILE / physics.lasts_s
-        else:
-            density += _AGAIN / before.again_s * exp(-(view.began_s - before.over_s) / before.again_s)
-        return log(density) if density > 0.0 else -inf
+        return log_begins(
+            self._physics,
+            after_s=view.began_s - before.began_s,
+            sigma_s=hypot(before.sigma_s, view.sigma_s),
+            unseen_s=view.began_s - before.over_s,
+            again_s=before.again_s,
+        )
 
     def _where(self, before: Heard, view: Heard) -> float:
         """The logarithm of how likely it is, per square metre, that what one hears is heard next by this one."""
         gone_m = self._physics.speed_m_s * max(0.0, view.began_s - before.seen_s)
         square_m2 = (view.east_m - before.east_m) ** 2 + (view.north_m - before.north_m) ** 2
         # One has it anywhere in its disc, the other at its rim: it has just come into it.
-        return log_normal(square_m2, _DISC * before.range_m**2 + _RIM * view.range_m**2 + self._physics.extent_m**2 + gone_m**2)
+        return log_normal(square_m2, DISC * before.range_m**2 + _RIM * view.range_m**2 + self._physics.extent_m**2 + gone_m**2)

@@ -105,12 +105,35 @@ class Seeker:
         found = self._climb(np.array(chosen), window) if chosen else []
         return max(found, key=lambda sound: sound.value - 0.5 * float(sound.state[2]), default=None)
 
+    def fired(self, place_m: Array) -> list[Sound]:
+        """The sounds from one place that explain all arrivals best, one after the other.
+
+        What is an echo of one may be another's own, and is left to it.
+        """
+        left = np.arange(len(self._evidence.time_s))
+        states, gain = self._from(place_m, left)
+        sounds: list[Sound] = []
+        while len(left) > 1 and (again := self._likeliest(left, states, gain, self._evidence.edges)) is not None:
+            sounds.append(again)
+            direct = self._evidence.look(again.state[None], again.members).trust[0] >= 0.5
+            gone = again.members[direct] if direct.any() else again.members
+            left = np.setdiff1d(left, gone, assume_unique=True)
+            gain[:, gone] = 0.0
+        return sounds
+
     def _again(self, left: Indices, place_m: Array) -> Sound | None:
         """The sound from a place that explains the arrivals left best."""
+        return self._likeliest(left, *self._from(place_m, left), self._edges(left))
+
+    def _from(self, place_m: Array, left: Indices) -> tuple[Array, Array]:
+        """Sounds from a place of which each of some arrivals is direct, ``(n, 3)``; and what each gains of each arrival, ``(n, n)``."""
         began_s = self._evidence.time_s[left] - self._evidence.travel_s(place_m, left)
         states = np.column_stack([np.broadcast_to(place_m, (len(left), 2)), began_s])
-        gain = np.log(self._evidence.look(states, left, _BLUR_S).ratio)
-        value = np.maximum(np.maximum.reduceat(gain, self._edges(left), axis=1), 0.0).sum(axis=1)
+        return states, np.maximum(np.log(self._evidence.look(states, left, _BLUR_S).ratio), 0.0)
+
+    def _likeliest(self, left: Indices, states: Array, gain: Array, edges: Indices) -> Sound | None:
+        """Of sounds, by what each gains of arrivals, and where each unit's begin among those: the one that explains those left best."""
+        value = np.maximum.reduceat(gain, edges, axis=1).sum(axis=1)
         found = self._climb(states[np.argsort(-value, kind="stable")[:2]], left)
         return max(found, key=lambda sound: sound.value, default=None)
 
