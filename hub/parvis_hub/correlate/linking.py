@@ -122,6 +122,10 @@ class Linking(Clusters, Generic[_View]):
             asked.add(report)
         self._unlinked.clear()
         super().settle()
+        # What has changed since is of no more use, and is not told from the rest.
+        for remembered in (self._worths, self._content):
+            if len(remembered) > _REMEMBERED:
+                remembered.clear()
 
     def _all_near(self, report: Report) -> set[Report]:
         """All that a report may be linked with."""
@@ -171,9 +175,6 @@ class Linking(Clusters, Generic[_View]):
     def _worth_of(self, part: list[Report], said: Sequence[int]) -> Callable[[Group], float]:
         """What some reports of an episode are worth as one thing."""
         views, worths, model = [self._views[each] for each in part], self._worths, self._model
-        for remembered in (worths, self._content):
-            if len(remembered) > _REMEMBERED:
-                remembered.clear()
         here: dict[Group, float] = {}
 
         def worth(group: Group) -> float:
