@@ -54,6 +54,10 @@ class Served:
     took_s: float
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 2 * AT_ONCE
+
+
 class _Files(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -71,10 +75,11 @@ def serve(kind: str, work: Path, repository: Path) -> None:
             stack.enter_context(town.listening(repository))
             url = f"https://localhost:{town.hub_port}/fleet/v1/repository"
         else:
-            server = http.server.ThreadingHTTPServer(("localhost", 0), functools.partial(_Files, directory=str(repository)))
+            server = _Server(("localhost", 0), functools.partial(_Files, directory=str(repository)))
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(town.folder.path / "hub.pem")
-            server.socket = context.wrap_socket(server.socket, server_side=True)
+            # Each hand is shaken in its own thread: who accepts would else keep all others waiting.
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
             pool = stack.enter_context(ThreadPoolExecutor(1))
             pool.submit(server.serve_forever)
             stack.callback(server.shutdown)

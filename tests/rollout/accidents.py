@@ -25,7 +25,7 @@ from tests.rollout.street import MODEL, Street, Unit, command, edge, long_ago, w
 #: The file system of a unit whose disk is small: what the program keeps free for events, and three bundles.
 DISK_BYTES = 110_000_000
 #: How long somebody waits for a state that lasts a moment.
-_MOMENT_S = 60.0
+_MOMENT_S = 240.0
 
 
 def states(unit: Unit, version: str) -> dict[str, Callable[[], bool]]:
