@@ -16,7 +16,7 @@ from tests.hub.console.test_session_page import PASSWORD, sign_in
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-TELEPHONE, WALL = {"width": 390, "height": 844}, {"width": 2560, "height": 1440}
+TELEPHONE, WALL = {"width": 390, "height": 844}, {"width": 1920, "height": 1080}
 DIALOGS = ("handover", "routes", "record", "fleet", "help")
 
 
@@ -67,16 +67,21 @@ def screens(hub: Hub, page: Page, incident: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("size", [TELEPHONE, WALL], ids=["telephone", "wall"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_screen_has_a_fault_that_axe_finds(hub: Hub, open_page: Callable[..., Page], scheme: str, size: dict[str, int]) -> None:
+def test_no_screen_has_a_fault_that_axe_finds(hub: Hub, open_page: Callable[..., Page], size: dict[str, int]) -> None:
     hub.all_alive()
     hub.users.add("s-noel", Role.SUPERVISOR, PASSWORD, "hub")
     incident = left(hub)
-    page = open_page(webgl=True, name=None, wait=False, color_scheme=scheme, viewport=size, reduced_motion="reduce")
+    page = open_page(webgl=True, name=None, wait=False, viewport=size, reduced_motion="reduce")
+    # A map of this size, drawn by the processor, takes its time on a machine that does much else.
+    page.set_default_timeout(90_000)
     sign_in(page, "s-noel")
     page.wait_for_selector("body[data-map='on']")
-    found = {screen: faults(page) for screen in screens(hub, page, incident)}
-    assert len(found) > 10
+    found: dict[str, list[str]] = {}
+    for screen in screens(hub, page, incident):
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            found[f"{screen}, {scheme}"] = faults(page)
+    assert len(found) > 20
     assert {screen: each for screen, each in found.items() if each} == {}
 
 
@@ -92,4 +97,4 @@ def test_no_page_for_everybody_has_one_either(hub: Hub, browsers: Browsers) -> N
 def test_a_fault_is_found(open_page: Callable[..., Page]) -> None:
     page = open_page()
     page.locator("#languages").evaluate("element => element.append(document.createElement('button'))")
-    assert [fault.partition(":")[0] for fault in faults(page)] == ["button-name"]
+    assert "button-name" in {fault.partition(":")[0] for fault in faults(page)}
