@@ -274,11 +274,14 @@ class KillTest:
                 self._start(unit)
 
     def _settle(self, expected: set[str]) -> None:
-        """Until the hub has everything, and for two seconds more, in which something might come twice; or until it takes too long."""
-        until_s = time.monotonic() + SETTLE_S
-        while time.monotonic() < until_s and not expected <= {row[0] for row in self._rows("SELECT id FROM events")}:
+        """Until the hub has everything, and for two seconds more, in which something might come twice; or until nothing more comes."""
+        until_s, stored = time.monotonic() + SETTLE_S, set[str]()
+        while time.monotonic() < until_s and not expected <= stored:
             self._supervise()
             time.sleep(0.2)
+            before, stored = stored, {row[0] for row in self._rows("SELECT id FROM events")}
+            if stored != before:
+                until_s = time.monotonic() + SETTLE_S
         time.sleep(2.0)
 
     # --- looking --------------------------------------------------------------------------------------------------------------
