@@ -42,7 +42,7 @@ def test_services_have_what_the_page_puts_where_they_look(tmp_path: Path) -> Non
         assert done.returncode == 0, f"{here}\n{done.stderr}"
     (options,) = (tmp_path / "etc/parvis/hub.env").read_text().splitlines()
     starts = text_of(ROOT / "deploy/systemd/parvis-hub.service") + text_of(ROOT / "deploy/systemd/parvis-broker.service") + options
-    named = {each for each in re.findall(r"[ =](/(?:etc|var|usr/local)/[\w/-]+(?:\.\w+)*)", starts) if not each.startswith("/var/lib/mosquitto")}
+    named = set(re.findall(r"[ =](/(?:etc|var/lib/parvis-hub|usr/local)[\w/-]*(?:\.\w+)*)", starts))
     assert len(named) > 5
     assert [each for each in sorted(named) if not (tmp_path / each[1:]).exists()] == []
     assert {path.name for path in (tmp_path / "etc/systemd/system").iterdir()} == {"parvis-broker.service", "parvis-hub.service"}
