@@ -12,6 +12,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import IO, Annotated, Any, Literal
 
@@ -70,7 +71,7 @@ def backup(database: Database, site: str, now_us: int, by: str, file: Path) -> i
     digest, count = hashlib.sha256(), 0
     with gzip.open(file, "wt", encoding="utf-8", newline="\n") as out, database.read() as connection:
         header = _Header(parvis_backup=1, schema_version=migrations.version(connection) or "", site=site, made_us=now_us)
-        for line in (header.model_dump_json(), *_tables(connection)):
+        for line in chain((header.model_dump_json(),), _tables(connection)):
             out.write(line + "\n")
             digest.update(line.encode() + b"\n")
             count += _rows_of(line)
