@@ -97,7 +97,8 @@ def test_it_is_retained_and_given_again_to_a_broker_that_has_lost_it(mosquitto: 
                 wait_for(broker.connected.is_set)
                 standing.turn()
                 standing.turn()
-                wait_for(lambda: len(broker.confirmed()) == len(messages))
+                taken: list[int] = []
+                wait_for(lambda heard=taken: heard.extend(broker.confirmed()) or len(heard) == len(messages))
                 with Subscriber(server.port, "homeassistant/#", name="ha") as listening:
                     retained = {topic: payload for topic, payload, kept in listening.messages() if kept}
                 assert retained == messages
