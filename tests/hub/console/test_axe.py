@@ -47,15 +47,19 @@ def screens(hub: Hub, page: Page, incident: str) -> Iterator[str]:
     expect(page.locator("#decide-dialog")).to_be_visible()
     yield "deciding"
     page.keyboard.press("Escape")
+    expect(page.locator("#decide-dialog")).to_be_hidden()
     page.keyboard.press("Escape")
     for name in DIALOGS:
         if page.locator("#more").is_visible():
             page.locator("#more").click()
         page.locator(f"#{name}").click()
-        expect(page.locator(f"#{name}-dialog, #consent-dialog").filter(visible=True)).to_be_visible()
+        shown = page.locator(f"#{name}-dialog, #consent-dialog").filter(visible=True)
+        expect(shown).to_be_visible()
         page.wait_for_load_state("networkidle")
         yield name
+        # A key that is pressed while it closes is still the dialog's.
         page.keyboard.press("Escape")
+        expect(shown).to_be_hidden()
     page.keyboard.press("r")
     expect(page.locator("#replay")).to_be_visible()
     yield "a past hour"
