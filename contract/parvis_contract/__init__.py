@@ -1,7 +1,7 @@
 """The contract: messages, topics, site plan and legal profile, written once as models; everything else is generated from them."""
 
 from .ailments import ailments, is_worse
-from .base import HUB, RESERVED_UNIT_NAMES, Closed, Name, derived_id, format_time, new_id, to_datetime, to_posix_s
+from .base import HUB, RESERVED_UNIT_NAMES, Closed, Name, derived_id, format_time, new_id, to_datetime, to_posix_s, to_posix_us
 from .config_file import ConfigError, ConfigProblem
 from .envelope import (
     ENVELOPES,
@@ -216,6 +216,7 @@ __all__ = [
     "short_name",
     "to_datetime",
     "to_posix_s",
+    "to_posix_us",
     "topic_of",
     "unit_source",
 ]

@@ -104,6 +104,11 @@ def to_posix_s(time: datetime) -> float:
     return time.timestamp()
 
 
+def to_posix_us(time: datetime) -> int:
+    """An aware time to microseconds since 1970."""
+    return round(to_posix_s(time) * 1e6)
+
+
 # --- identity -----------------------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
-from parvis_contract import Closed, Name, Site, format_time, to_datetime, to_posix_s
+from parvis_contract import Closed, Name, Site, format_time, to_datetime, to_posix_us
 from pydantic import ValidationError
 
 from parvis_hub.fleet import Kind
@@ -43,8 +43,12 @@ def fleet(database: Database, site: Site, now: Callable[[], datetime], repositor
         repository: Folder that units take models from; None for none.
     """
     router = APIRouter(prefix="/api", tags=["fleet"])
-    shelf = RolloutShelf(database, lambda: _us(now()))
-    acts: Mapping[str, Callable[[Rollout], Step]] = {"pause": pause, "resume": lambda rollout: resume(rollout, _us(now())), "back": back}
+    shelf = RolloutShelf(database, lambda: to_posix_us(now()))
+    acts: Mapping[str, Callable[[Rollout], Step]] = {
+        "pause": pause,
+        "resume": lambda rollout: resume(rollout, to_posix_us(now())),
+        "back": back,
+    }
 
     @router.get("/fleet")
     def read_fleet(_: Annotated[Who, may(May.SEE_UNITS)]) -> Response:
@@ -143,10 +147,6 @@ def _step(rollout: Rollout, unit: str) -> str:
     if member.taken_us is not None:
         return "back" if back_asked else "taken"
     return "asked" if member.sent_us is not None else "waits"
-
-
-def _us(time: datetime) -> int:
-    return round(to_posix_s(time) * 1e6)
 
 
 def _time(at_us: int) -> str:

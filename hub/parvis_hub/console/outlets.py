@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from parvis_contract import EVENT_TYPES, IncidentState, Site, Verdict, to_posix_s
+from parvis_contract import EVENT_TYPES, IncidentState, Site, Verdict, to_posix_us
 from pydantic import AwareDatetime
 
 from parvis_hub.feeds.cap import VALID_H, alert_xml, feed_xml
@@ -33,7 +33,7 @@ def outlets(desk: Desk, site: Site, now: Callable[[], datetime]) -> APIRouter:
     def read_alerts(request: Request) -> Response:
         """The last CAP alert of each incident that a person has confirmed in the last day, as an Atom feed."""
         at = now()
-        alerts = desk.alerts.latest(round(to_posix_s(at - timedelta(hours=VALID_H)) * 1e6))
+        alerts = desk.alerts.latest(to_posix_us(at - timedelta(hours=VALID_H)))
         base = str(request.url.replace(path="/feeds", query=""))
         return Response(feed_xml(alerts, site, base, at), media_type="application/atom+xml")
 

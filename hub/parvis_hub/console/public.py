@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Response
-from parvis_contract import Site, to_posix_s
+from parvis_contract import Site, to_posix_s, to_posix_us
 from parvis_contract.card import Card
 
 from parvis_hub.governance import LogBroken, digest_of_configuration
@@ -69,7 +69,7 @@ class _Papers:
 
     def months(self) -> list[str]:
         """Those that are over and in which a hub counted."""
-        running = month_of(round(to_posix_s(self._now()) * 1e6), self.site.timezone)
+        running = month_of(to_posix_us(self._now()), self.site.timezone)
         return [name for name in self.desk.months() if name < running]
 
     def report(self, month: str, form: str, make: Callable[[Month], str], media_type: str) -> Response:

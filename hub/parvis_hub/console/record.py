@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from parvis_contract import Site, format_time, to_datetime, to_posix_s
+from parvis_contract import Site, format_time, to_datetime, to_posix_us
 
 from parvis_hub import governance
 from parvis_hub.governance import Entry, LogBroken, May
@@ -49,7 +49,7 @@ def recording(database: Database, site: Site, now: Callable[[], datetime]) -> AP
         """What is kept, kind by kind: for how long, how much is overdue, what was deleted last, and which entry of the log says so."""
         try:
             with database.read() as connection:
-                kinds = kept_in(connection, site.law.retention, round(to_posix_s(now()) * 1e6))
+                kinds = kept_in(connection, site.law.retention, to_posix_us(now()))
         except LogBroken:
             return refusal(503, _BROKEN)
         return answer({"kinds": [_kept_view(each) for each in kinds]})

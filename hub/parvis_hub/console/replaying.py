@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from parvis_contract import Site, format_time, to_posix_s
+from parvis_contract import Site, format_time, to_posix_us
 from pydantic import AwareDatetime
 
 from parvis_hub.governance import May
@@ -60,7 +60,7 @@ def replaying(desk: Desk, site: Site, now: Callable[[], datetime]) -> APIRouter:
 
 def _changes(desk: Desk, site: Site, since: datetime, until: datetime) -> list[View]:
     begun_s, changes = time.monotonic(), []
-    for more in past_changes(site, desk.past(since, until), *(round(to_posix_s(at) * 1e6) for at in (since, until))):
+    for more in past_changes(site, desk.past(since, until), *(to_posix_us(at) for at in (since, until))):
         changes += more
         if time.monotonic() - begun_s > _LONGEST_S:
             raise TooMuch("so much stood so close together that this takes too long; ask for a shorter time")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from parvis_contract import HUB, Closed, Envelope, Name, Site, TagSighting, parse_message, to_datetime, to_posix_s
+from parvis_contract import HUB, Closed, Envelope, Name, Site, TagSighting, parse_message, to_datetime, to_posix_us
 from parvis_contract.base import UtcTime
 from parvis_contract.unit_messages import Tag
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -109,7 +109,7 @@ class Wearers:
 
     def seal(self, message: Envelope[TagSighting], text: str) -> tuple[str, Sealed] | None:
         """Under whose consent a sighting is kept, and what is kept; None where nobody has consented to it."""
-        time_us = _us(message.time)
+        time_us = to_posix_us(message.time)
         for row in self.rows:
             if self.keys is not None and row.tag == message.data.tag and row.from_us <= time_us < row.until_us:
                 with contextlib.suppress(KeyGone):
@@ -144,13 +144,15 @@ class ConsentStore:
             pydantic.ValidationError: `by` is not a Name.
         """
         now_us = self._now_us()
-        since_us = now_us if asked.since is None else _us(asked.since)
+        since_us = now_us if asked.since is None else to_posix_us(asked.since)
         self._check_plan()
-        self._check_period(since_us, _us(asked.until), now_us)
+        self._check_period(since_us, to_posix_us(asked.until), now_us)
         keys = self._keyring()
         id_ = str(uuid.uuid4())
         with self._database.write() as connection:
-            others = [row for row in self._running(connection, now_us) if row.until_us > since_us and row.from_us < _us(asked.until)]
+            others = [
+                row for row in self._running(connection, now_us) if row.until_us > since_us and row.from_us < to_posix_us(asked.until)
+            ]
             for row in others:
                 if row.participant == asked.participant:
                     raise NotEnrolled(f"{row.participant} is enrolled already, with tag {row.tag}: renew that, or withdraw it first")
@@ -163,9 +165,9 @@ class ConsentStore:
             keys.make(id_)
             try:
                 values = {"id": id_, "participant": asked.participant, "tag": asked.tag, "purpose": asked.purpose.value}
-                values |= {"proof": asked.proof, "from_us": since_us, "until_us": _us(asked.until)}
+                values |= {"proof": asked.proof, "from_us": since_us, "until_us": to_posix_us(asked.until)}
                 connection.execute(insert(consents).values(**values))
-                self._log(connection, by, ConsentGiven(consent=uuid.UUID(id_), tag=asked.tag, until_us=_us(asked.until)))
+                self._log(connection, by, ConsentGiven(consent=uuid.UUID(id_), tag=asked.tag, until_us=to_posix_us(asked.until)))
                 row = connection.execute(select(consents).where(consents.c.id == id_)).one()
             except BaseException:
                 keys.destroy(id_)
@@ -185,12 +187,12 @@ class ConsentStore:
             row = next((row for row in rows if row.participant == participant), None)
             if row is None:
                 raise UnknownParticipant(f"nobody is enrolled as {participant}; see `parvis-hub consent list`")
-            self._check_period(now_us, _us(until), now_us)
+            self._check_period(now_us, to_posix_us(until), now_us)
             for other in rows:
-                if other.id != row.id and other.tag == row.tag and other.from_us < _us(until):
+                if other.id != row.id and other.tag == row.tag and other.from_us < to_posix_us(until):
                     raise NotEnrolled(f"tag {row.tag} is promised to {other.participant} from {to_datetime(other.from_us / 1e6):%Y-%m-%d}")
-            connection.execute(update(consents).where(consents.c.id == row.id).values(until_us=_us(until), proof=proof))
-            self._log(connection, by, ConsentRenewed(consent=uuid.UUID(row.id), until_us=_us(until), reason=reason))
+            connection.execute(update(consents).where(consents.c.id == row.id).values(until_us=to_posix_us(until), proof=proof))
+            self._log(connection, by, ConsentRenewed(consent=uuid.UUID(row.id), until_us=to_posix_us(until), reason=reason))
         return self.of(participant)
 
     def withdraw(self, participant: str, by: str) -> Receipt:
@@ -339,7 +341,3 @@ class ConsentStore:
         if self._keys is None:
             raise NotEnrolled("this hub has no folder for keys")
         return self._keys
-
-
-def _us(time: datetime) -> int:
-    return round(to_posix_s(time) * 1e6)

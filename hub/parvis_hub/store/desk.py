@@ -20,6 +20,7 @@ from parvis_contract import (
     parse_message,
     to_datetime,
     to_posix_s,
+    to_posix_us,
 )
 from sqlalchemy import ColumnElement, Row, func, select
 
@@ -146,7 +147,7 @@ class Desk:
             TooMuch: More than is gone through at once.
         """
         with self._store.database.read() as connection:
-            return read_past(connection, *(round(to_posix_s(time) * 1e6) for time in (since, until)))
+            return read_past(connection, *(to_posix_us(time) for time in (since, until)))
 
     def outcomes(self, type: str) -> dict[str, Outcome]:
         """What became of the incidents of a type, by unit; see :func:`parvis_hub.store.outcomes.outcomes`."""
@@ -303,9 +304,9 @@ def _conditions(where: Where) -> Iterator[ColumnElement[bool]]:
         of_unit = select(members.c.incident).join(events, events.c.event == members.c.event).where(events.c.unit == where.unit)
         yield incidents.c.id.in_(of_unit)
     if where.since is not None:
-        yield incidents.c.last_us >= round(to_posix_s(where.since) * 1e6)
+        yield incidents.c.last_us >= to_posix_us(where.since)
     if where.until is not None:
-        yield incidents.c.first_us < round(to_posix_s(where.until) * 1e6)
+        yield incidents.c.first_us < to_posix_us(where.until)
     if where.bbox is not None:
         west, south, east, north = where.bbox
         yield incidents.c.lon.between(west, east) & incidents.c.lat.between(south, north)
