@@ -124,9 +124,8 @@ def run(
         )
         hub = Hub(plan, options)
     except (OSError, IndexError, AuthorityError, NobodyMaySignIn, StoreError, SQLAlchemyError, ConfigError, KeyFileError) as error:
-        message = f"{error or 'the password file is empty'}"
         # A supervisor tries again what may pass, and leaves alone what a person has to change.
-        fail(message, AGAIN if may_pass(error) or (isinstance(error, StoreError) and error.passing) else CHANGE)
+        fail(f"{error or 'the password file is empty'}", AGAIN if may_pass(error) else CHANGE)
     hub.run()
 
 

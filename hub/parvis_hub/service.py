@@ -50,9 +50,12 @@ RETRY_S = 1.0
 #: A wall clock that is off by more than this was set; time services shift it by less without anybody's noticing.
 OFF_US = 1_000_000
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_WARNINGS: dict[Trouble, str] = {
-    "behind": "messages come faster than the hub deals with them; the broker keeps what waits",
-    "crowded": "more happens than there is room for in memory; what comes more than a minute late is part of no incident",
+_TOO_MUCH = "see docs/performance.md for what a machine can do"
+#: What is said of a trouble, and what to do.
+_WARNINGS: dict[Trouble, tuple[str, str]] = {
+    "behind": ("messages come faster than the hub deals with them; the broker keeps what waits", _TOO_MUCH),
+    "crowded": ("more happens than there is room for in memory; what comes more than a minute late is part of no incident", _TOO_MUCH),
+    "clock": ("the machine's clock was set; the hub goes on by its own", "see to its time service"),
 }
 
 log = structlog.get_logger("parvis.hub")
@@ -244,14 +247,14 @@ class Hub:
         commanded = self._patiently(lambda: self._commands.turn(batch.units))
         self._changes.tell(*(Notice("unit", name) for name in commanded or ()))
 
-    def _suffer(self, trouble: Trouble, since_us: int | None) -> None:
+    def _suffer(self, trouble: Trouble, since_us: int | None, **details: float) -> None:
         """Takes note of what the hub suffers from since a time, or of that it does not; says when that begins and ends."""
-        known = trouble in self._changes.troubles
+        known, (what, advice) = trouble in self._changes.troubles, _WARNINGS[trouble]
         if since_us is not None and not known:
-            log.warning(_WARNINGS[trouble], advice="see docs/performance.md for what a machine can do")
+            log.warning(what, advice=advice, **details)
             self._changes.suffer(trouble, since_us)
         elif since_us is None and known:
-            log.info("that is over", what=_WARNINGS[trouble])
+            log.info("that is over", what=what)
             self._changes.suffer(trouble, None)
 
     def _hear_of_broker(self, there: bool) -> None:
@@ -261,13 +264,8 @@ class Hub:
             self._changes.suffer("broker", self._now_us())
 
     def _look_at_clock(self) -> None:
-        off_us, known = self._clock.off_us(), "clock" in self._changes.troubles
-        if abs(off_us) > OFF_US and not known:
-            log.warning("the machine's clock was set; the hub goes on by its own", by_s=off_us / 1e6, advice="see to its time service")
-            self._changes.suffer("clock", self._now_us())
-        elif abs(off_us) <= OFF_US and known:
-            log.info("the machine's clock is right again, or believed")
-            self._changes.suffer("clock", None)
+        off_us = self._clock.off_us()
+        self._suffer("clock", self._now_us() if abs(off_us) > OFF_US else None, by_s=off_us / 1e6)
 
     def _keep_routes(self) -> None:
         """Beside deciding, which must not wait until a long walk has been put on the map."""

@@ -142,6 +142,8 @@ def may_pass(error: BaseException) -> bool:
 
     Of a PostgreSQL that cannot be reached it cannot be told whether it is away or was never there.
     """
+    if isinstance(error, StoreError):
+        return error.passing
     if isinstance(error, OSError):
         return error.errno in _NO_ROOM
     if not isinstance(error, OperationalError):
