@@ -143,6 +143,8 @@ class Sameness:
         self._named = physics.identity in ("asset", "zone")
         #: What is said of a unit is of one thing as long as it goes on.
         self._own = physics.identity == "unit"
+        #: Only what has no such name has to be near to be one; what is named may be seen from anywhere.
+        self.by_place = not (self._named or self._own)
         self._log_apart = log((_COMES_AND_GOES if physics.heard else _APART) / physics.lasts_s)
 
     def view_of(self, report: Report) -> View:

@@ -18,10 +18,10 @@ class Standing(Linking[View]):
 
     def __init__(self, physics: Physics, places_m: Mapping[str, tuple[float, float]]) -> None:
         """Args: the type's physics; and where the site's units are, by name."""
-        super().__init__(physics.reach_m, Sameness(physics, places_m))
+        sameness = Sameness(physics, places_m)
+        super().__init__(physics.reach_m, sameness)
         self._until_s = 3.0 * physics.together_s
-        #: What is named may be seen from anywhere.
-        self._by_place = physics.identity not in {"asset", "zone", "unit"}
+        self._by_place = sameness.by_place
         #: For each that goes on, when it will have been seen after the end of others near it.
         self._outlives_s: dict[Report, dict[Report, float]] = {}
 

@@ -71,7 +71,7 @@ const undecided = (view) => view.incident.operator.verdict === "unconfirmed";
 export const narrowing = () => Object.values(state.narrow).some((value) => value !== "");
 
 /** The zones of the map that hold a place; a zone drawn in a picture counts where its unit is calibrated. */
-export function zonesAt({ lon, lat }) {
+function zonesAt({ lon, lat }) {
   const zones = state.site.basemap.features.filter(({ properties, geometry }) => properties.layer === "zone" && geometry.type === "Polygon");
   return [...new Set(zones.filter(({ geometry }) => inside([lon, lat], geometry.coordinates[0])).map(({ properties }) => properties.name))];
 }
